@@ -1,0 +1,81 @@
+# `make test` checks everything, `make demo` shows it. `make` alone lists the rest.
+.NOTPARALLEL:
+.SUFFIXES:
+
+PYTHON ?= python3
+VENV = .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.installed
+PIP = $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
+HEADING = @printf '\n== %s ==\n'
+RECENT = import sys; sys.exit(sys.version_info < (3, 11))
+
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z]*\):.*## /  \1 /p' Makefile | while read -r name what; do printf '  make %-9s%s\n' "$$name" "$$what"; done
+
+install: $(STAMP) ## make .venv with exactly the versions in requirements.txt
+
+$(STAMP): pyproject.toml requirements.txt
+	$(HEADING) Install
+	@if [ ! -x $(BIN)/python ]; then \
+		for python in $(PYTHON) python3.14 python3.13 python3.12 python3.11; do \
+			if "$$python" -c '$(RECENT)' >/dev/null 2>&1; then exec "$$python" -m venv $(VENV); fi; \
+		done; \
+		echo 'onewriter needs Python 3.11 or newer: install one, or name it: make install PYTHON=/path/to/python3.' >&2; \
+		exit 1; \
+	fi
+	@$(BIN)/python -c '$(RECENT)' || { echo 'The Python in $(VENV) is older than 3.11: remove $(VENV) and try again.' >&2; exit 1; }
+	@$(PIP) install --require-hashes -r requirements.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+	@echo 'Installed in $(VENV).'
+
+test: install lint types imports schema ## check everything, on SQLite and on PostgreSQL
+	$(HEADING) Tests
+	@$(BIN)/pytest
+
+lint: install ## check style and format
+	$(HEADING) Lint
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: install ## check types
+	$(HEADING) Types
+	@$(BIN)/mypy --explicit-package-bases
+
+imports: install ## check that imports point one way
+	$(HEADING) Imports
+	@$(BIN)/lint-imports --no-logo
+
+schema: install ## fetch Shopify's published schema, which tests hold ours against
+	$(HEADING) Schema
+	@$(BIN)/python tools/schema.py
+
+demo: install ## show it at work; with ONCE=1 play the story once and check it
+	$(HEADING) Demo
+	@$(BIN)/onewriter demo$${ONCE:+ --once}
+
+bench: install ## measure it on this machine
+	$(HEADING) Bench
+	@$(BIN)/onewriter bench
+
+format: install ## put the source in form
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+lock: ## write requirements.txt anew; with UPGRADE=1 to the newest versions that pyproject.toml allows
+	$(HEADING) Lock
+	@rm -rf build/lock
+	@$(PYTHON) -m venv build/lock
+	@build/lock/bin/python -m pip -qq --disable-pip-version-check install uv
+	@echo setuptools | build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --custom-compile-command 'make lock' --extra dev $${UPGRADE:+--upgrade} \
+		pyproject.toml - --output-file requirements.txt
+	@rm -rf build/lock
+	@echo 'Wrote requirements.txt.'
+
+clean: ## remove what was built; not .venv
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find src tests tools -name __pycache__ -type d -exec rm -rf {} +
+
+.PHONY: help install test lint types imports schema demo bench format lock clean

@@ -1,0 +1,1 @@
+"""Measurements, the simulation, and the throwaway PostgreSQL server that they share with the tests."""

@@ -1,0 +1,157 @@
+"""Finding customers again: by Shopify id, by our id, by email or phone through the blind index; and counting them."""
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, or_, select
+
+from onewriter.customers.profiles import ACTIVE, customer_binding, side_binding
+from onewriter.db.tables import customers, sides, tombstones
+from onewriter.errors import UnknownCustomer
+from onewriter.records import FIELDS, SHOPIFY, Instant, Value, id_text
+from onewriter.rules.masking import mask
+from onewriter.vault.vault import ShopVault
+
+GID = re.compile(r"gid://shopify/Customer/([0-9]+)")
+SHOPIFY_ID_MAX = 2**63 - 1
+
+_SHOWN = (
+    customers.c.id, customers.c.shopify_id, customers.c.state, customers.c.box, customers.c.created_at,
+    customers.c.heard_at, customers.c.changed_at, customers.c.deleted_at, customers.c.confirmed_at,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One customer as it may be shown: masked, unless its values were asked for and the reason given."""
+
+    id: bytes
+    shopify_id: int | None
+    state: str
+    fields: Mapping[str, Value]
+    created_at: Instant | None
+    heard_at: Instant
+    changed_at: Instant
+    deleted_at: Instant | None
+    confirmed_at: Instant | None
+
+    @property
+    def id_text(self) -> str:
+        """Our id as people see it."""
+        return id_text(self.id)
+
+
+def find(db: Connection, vault: ShopVault, wanted: str, most: int, *, reveal: bool = False) -> list[Found]:
+    """The customers that a text can mean: a Shopify id or gid, our id, an email address or a phone number.
+
+    Hidden (deleted) customers are found too, and say so.
+    """
+    conditions = _meanings(vault, wanted.strip())
+    if not conditions:
+        return []
+    query = select(*_SHOWN).where(customers.c.shop_id == vault.shop_id, or_(*conditions)).limit(most)
+    return [_found(vault, row, reveal) for row in db.execute(query.order_by(customers.c.id))]
+
+
+def show(db: Connection, vault: ShopVault, wanted: str, *, reveal: bool = False) -> Found:
+    """The one customer that a text means; raises UnknownCustomer for none or for several."""
+    found = find(db, vault, wanted, 2, reveal=reveal)
+    if not found:
+        raise UnknownCustomer("No customer of this shop has that id, email address or phone number.")
+    if len(found) > 1:
+        raise UnknownCustomer("Several customers share that value; `onewriter customers find` lists them.")
+    return found[0]
+
+
+def side_fields(db: Connection, vault: ShopVault, customer: Found) -> dict[str, Value]:
+    """What Shopify last said of the customer, opened."""
+    record_id = str(customer.shopify_id)
+    box = db.execute(
+        select(sides.c.box, sides.c.key_id).where(
+            sides.c.shop_id == vault.shop_id, sides.c.system == SHOPIFY, sides.c.record_id == record_id
+        )
+    ).one()
+    key = vault.keys.subject_keys([bytes(box.key_id)])[bytes(box.key_id)]
+    return key.open_fields(bytes(box.box), side_binding(vault.shop_id, record_id))
+
+
+def count_active(db: Connection, shop_id: int) -> int:
+    """How many customers of the shop are not hidden."""
+    query = select(func.count()).select_from(customers)
+    counted: int = db.execute(query.where(customers.c.shop_id == shop_id, customers.c.state == ACTIVE)).scalar_one()
+    return counted
+
+
+def account(db: Connection, shop_id: int, since: Instant, until: Instant) -> dict[str, int]:
+    """What an import must add up to: in the shop at its start, plus created, less deleted, is active now."""
+    created = select(func.count()).select_from(customers).where(*_created(shop_id, since, until))
+    return {
+        "active": count_active(db, shop_id),
+        "created_meanwhile": db.execute(created).scalar_one(),
+        "deleted_meanwhile": len(deleted_between(db, shop_id, since, until)) + _buried(db, shop_id, since, until),
+    }
+
+
+def created_between(db: Connection, shop_id: int, since: Instant, until: Instant) -> Sequence[int]:
+    """The Shopify ids of the customers that Shopify made in that time."""
+    return list(db.execute(select(customers.c.shopify_id).where(*_created(shop_id, since, until))).scalars())
+
+
+def deleted_between(db: Connection, shop_id: int, since: Instant, until: Instant) -> Sequence[int]:
+    """The Shopify ids of the customers that were deleted in that time."""
+    query = select(customers.c.shopify_id).where(
+        customers.c.shop_id == shop_id, customers.c.deleted_at >= since, customers.c.deleted_at <= until
+    )
+    return list(db.execute(query).scalars())
+
+
+def _created(shop_id: int, since: Instant, until: Instant) -> tuple[ColumnElement[bool], ...]:
+    return (customers.c.shop_id == shop_id, customers.c.created_at >= since, customers.c.created_at <= until)
+
+
+def _buried(db: Connection, shop_id: int, since: Instant, until: Instant) -> int:
+    """Customers that were deleted before we ever read them."""
+    counted: int = db.execute(
+        select(func.count())
+        .select_from(tombstones)
+        .where(tombstones.c.shop_id == shop_id, tombstones.c.deleted_at >= since, tombstones.c.deleted_at <= until)
+    ).scalar_one()
+    return counted
+
+
+def _meanings(vault: ShopVault, text: str) -> list[ColumnElement[bool]]:
+    """The conditions that a text can stand for; a number can be an id and a phone number at once."""
+    meanings: list[ColumnElement[bool]] = []
+    gid = GID.fullmatch(text)
+    number = gid.group(1) if gid else text
+    if number.isascii() and number.isdecimal() and 0 < int(number) <= SHOPIFY_ID_MAX:
+        meanings.append(customers.c.shopify_id == int(number))
+    own = _own_id(text)
+    if own is not None:
+        meanings.append(customers.c.id == own)
+    email, phone = vault.email_token(text), vault.phone_token(text)
+    if email is not None:
+        meanings.append(customers.c.email_token == email)
+    if phone is not None:
+        meanings.append(customers.c.phone_token == phone)
+    return meanings
+
+
+def _own_id(text: str) -> bytes | None:
+    try:
+        return uuid.UUID(text).bytes if len(text) == 36 else None
+    except ValueError:
+        return None
+
+
+def _found(vault: ShopVault, row: Any, reveal: bool) -> Found:
+    identity = bytes(row.id)
+    key = vault.keys.subject_keys([identity])[identity]
+    opened = key.open_fields(bytes(row.box), customer_binding(vault.shop_id, identity))
+    shown = {name: opened[name] if reveal else mask(name, opened[name]) for name in FIELDS if name in opened}
+    values = dict(row._mapping) | {"id": identity, "fields": shown}
+    del values["box"]
+    return Found(**values)

@@ -1,0 +1,171 @@
+"""The inbox: every delivery that was acknowledged, sealed, and what became of it.
+
+Rows are drained in batches. On PostgreSQL several workers drain at once: each locks customers (stripes), not rows, and
+reads their rows in a second statement, since locking rows would let a peer take a customer's second delivery while the
+first is still being applied.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, select, update
+
+from onewriter.db.bulk import try_stripes
+from onewriter.db.tables import inbox
+from onewriter.errors import Permanent
+from onewriter.records import SECOND, Instant
+
+WAITING, DONE, PARKED, DROPPED = "waiting", "done", "parked", "dropped"
+OUTCOME_LENGTH_MAX = 200
+
+_READY = (inbox.c.state == WAITING, inbox.c.due_at <= bindparam("now"))
+_HEADS = (
+    select(inbox.c.shop_id, inbox.c.stripe)
+    .where(inbox.c.position.in_(select(inbox.c.position).where(*_READY).order_by(inbox.c.position).limit(bindparam("most"))))
+    .distinct()
+)  # fmt: skip
+_ROWS = (
+    select(
+        inbox.c.position, inbox.c.shop_id, inbox.c.webhook_id, inbox.c.topic, inbox.c.triggered_at,
+        inbox.c.received_at, inbox.c.day, inbox.c.box, inbox.c.attempts, inbox.c.subject_hash,
+    )
+    .where(*_READY, inbox.c.shop_id == bindparam("shop_id"), inbox.c.stripe.in_(bindparam("stripes", expanding=True)))
+    .order_by(inbox.c.position)
+    .limit(bindparam("most"))
+)  # fmt: skip
+_ANY = select(inbox.c.position).where(*_READY).limit(1)
+_END = (
+    update(inbox)
+    .where(inbox.c.position == bindparam("b_position"))
+    .values(
+        state=bindparam("b_state"), outcome=bindparam("b_outcome"), ended_at=bindparam("b_now"),
+        attempts=bindparam("b_attempts"), due_at=bindparam("b_due_at"),
+    )
+)  # fmt: skip
+_BY_STATE = select(inbox.c.state, func.count().label("number")).group_by(inbox.c.state)
+_OLDEST = select(func.min(inbox.c.received_at)).where(inbox.c.state == WAITING)
+_LIST = [
+    inbox.c.position, inbox.c.shop_id, inbox.c.webhook_id, inbox.c.topic, inbox.c.event_id, inbox.c.api_version,
+    inbox.c.triggered_at, inbox.c.received_at, inbox.c.state, inbox.c.attempts, inbox.c.due_at, inbox.c.ended_at,
+    inbox.c.outcome,
+]  # fmt: skip
+
+
+class UnknownDelivery(Permanent):
+    """There is no delivery at that position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One delivery that waits, still sealed."""
+
+    position: int
+    shop_id: int
+    webhook_id: str
+    topic: str
+    triggered_at: Instant | None
+    received_at: Instant
+    day: int
+    box: bytes
+    attempts: int
+    subject_hash: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What became of a delivery, or when it is tried again."""
+
+    position: int
+    state: str
+    outcome: str
+    attempts: int = 0
+    due_at: Instant = 0
+
+
+def any_ready(db: Connection, now: Instant) -> bool:
+    """True when a delivery waits to be applied; takes no lock, so that an idle worker costs nothing."""
+    return db.execute(_ANY, {"now": now}).first() is not None
+
+
+def claim(db: Connection, now: Instant, most: int) -> list[Row]:
+    """Deliveries of one shop that nobody else can touch until this transaction ends, oldest first.
+
+    Empty when there are none, or when a peer holds every customer that has one.
+    """
+    wanted: dict[int, set[int]] = {}
+    for head in db.execute(_HEADS, {"now": now, "most": most}):
+        wanted.setdefault(head.shop_id, set()).add(head.stripe)
+    for shop_id, stripes in wanted.items():
+        held = try_stripes(db, shop_id, stripes)
+        if held:
+            # A second statement, since only now is it certain that nobody adds to what these customers did.
+            rows = db.execute(_ROWS, {"now": now, "shop_id": shop_id, "stripes": sorted(held), "most": most})
+            return [Row(**dict(row._mapping)) for row in rows]
+    return []
+
+
+def end(db: Connection, endings: Sequence[Ending], now: Instant) -> None:
+    """Write down what became of deliveries."""
+    rows = [
+        {
+            "b_position": ending.position,
+            "b_state": ending.state,
+            "b_outcome": ending.outcome[:OUTCOME_LENGTH_MAX],
+            "b_now": None if ending.state == WAITING else now,
+            "b_attempts": ending.attempts,
+            "b_due_at": ending.due_at,
+        }
+        for ending in endings
+    ]
+    if rows:
+        db.execute(_END, rows)
+
+
+def counts(db: Connection) -> dict[str, int]:
+    """How many deliveries are in each state."""
+    return {row.state: row.number for row in db.execute(_BY_STATE)}
+
+
+def backlog_s(db: Connection, now: Instant) -> float:
+    """How long the oldest waiting delivery has waited, in seconds."""
+    oldest: Instant | None = db.execute(_OLDEST).scalar_one()
+    return 0.0 if oldest is None else max(0.0, (now - oldest) / SECOND)
+
+
+def listed(db: Connection, state: str | None, most: int) -> list[Mapping[str, Any]]:
+    """The newest deliveries, without their bodies."""
+    query = select(*_LIST).order_by(inbox.c.position.desc()).limit(most)
+    if state is not None:
+        query = query.where(inbox.c.state == state)
+    return [dict(row._mapping) for row in db.execute(query)]
+
+
+def get(db: Connection, position: int) -> Mapping[str, Any]:
+    """One delivery, with its sealed body; raises UnknownDelivery."""
+    row = db.execute(select(*_LIST, inbox.c.box, inbox.c.day).where(inbox.c.position == position)).first()
+    if row is None:
+        raise UnknownDelivery(f"There is no delivery {position}; `onewriter inbox list` shows those that there are.")
+    return dict(row._mapping)
+
+
+def retry(db: Connection, position: int) -> None:
+    """Try a parked delivery again."""
+    _from_parked(db, position, {"state": WAITING, "attempts": 0, "due_at": 0, "ended_at": None})
+
+
+def drop(db: Connection, position: int, now: Instant) -> None:
+    """Give a parked delivery up; it stays in the list."""
+    _from_parked(db, position, {"state": DROPPED, "ended_at": now})
+
+
+def drop_expired(db: Connection, before_day: int) -> int:
+    """Drop what arrived before a day: its body cannot be opened any more. Returns how many rows went."""
+    return db.execute(delete(inbox).where(inbox.c.day < before_day)).rowcount
+
+
+def _from_parked(db: Connection, position: int, values: dict[str, Any]) -> None:
+    moved = db.execute(update(inbox).where(inbox.c.position == position, inbox.c.state == PARKED).values(**values))
+    if moved.rowcount != 1:
+        get(db, position)
+        raise UnknownDelivery(f"Delivery {position} is not parked, so there is nothing to decide.")

@@ -1,0 +1,128 @@
+"""Refetch marks: customers that must be read again from Shopify, and why.
+
+A mark has a serial that moves each time it is set. A read remembers the serial it began with and clears the mark only
+if it still stands there: whatever was heard while the read was under way is read again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from onewriter.db.tables import refetch_marks as marks
+from onewriter.records import SECOND, Instant
+
+BACKOFF_MAX_S = 900
+
+_EXISTING = select(marks.c.shopify_id, marks.c.reasons, marks.c.serial).where(
+    marks.c.shop_id == bindparam("shop_id"), marks.c.shopify_id.in_(bindparam("ids", expanding=True))
+)
+_SET_AGAIN = (
+    update(marks)
+    .where(marks.c.shop_id == bindparam("b_shop_id"), marks.c.shopify_id == bindparam("b_shopify_id"))
+    .values(
+        reasons=bindparam("b_reasons"), serial=marks.c.serial + 1, tries=0, set_at=bindparam("b_now"),
+        due_at=bindparam("b_now"),
+    )
+)  # fmt: skip
+_DUE = (
+    select(marks.c.shopify_id, marks.c.serial, marks.c.tries, marks.c.reasons)
+    .where(marks.c.shop_id == bindparam("shop_id"), marks.c.due_at <= bindparam("now"))
+    .order_by(marks.c.due_at)
+    .limit(bindparam("most"))
+)
+_SHOPS_DUE = select(marks.c.shop_id).where(marks.c.due_at <= bindparam("now")).distinct()
+_CLEAR = delete(marks).where(
+    marks.c.shop_id == bindparam("b_shop_id"),
+    marks.c.shopify_id == bindparam("b_shopify_id"),
+    marks.c.serial == bindparam("b_serial"),
+)
+_PUT_OFF = (
+    update(marks)
+    .where(
+        marks.c.shop_id == bindparam("b_shop_id"),
+        marks.c.shopify_id == bindparam("b_shopify_id"),
+        marks.c.serial == bindparam("b_serial"),
+    )
+    .values(tries=marks.c.tries + 1, due_at=bindparam("b_due_at"))
+)
+_COUNT = select(func.count()).select_from(marks).where(marks.c.shop_id == bindparam("shop_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One customer that must be read again."""
+
+    shopify_id: int
+    serial: int
+    tries: int
+    reasons: frozenset[str]
+
+
+def set_marks(db: Connection, shop_id: int, wanted: Mapping[int, frozenset[str]], now: Instant) -> None:
+    """Mark these customers, due at once. One that is marked already keeps its reasons and moves its serial."""
+    if not wanted:
+        return
+    existing = db.execute(_EXISTING, {"shop_id": shop_id, "ids": list(wanted)}).all()
+    again = [
+        {
+            "b_shop_id": shop_id,
+            "b_shopify_id": row.shopify_id,
+            "b_reasons": _join(wanted[row.shopify_id] | set(row.reasons.split())),
+            "b_now": now,
+        }
+        for row in existing
+    ]
+    if again:
+        db.execute(_SET_AGAIN, again)
+    known = {row.shopify_id for row in existing}
+    fresh = [
+        {"shop_id": shop_id, "shopify_id": shopify_id, "reasons": _join(reasons), "serial": 1, "tries": 0}
+        | {"set_at": now, "due_at": now}
+        for shopify_id, reasons in sorted(wanted.items())
+        if shopify_id not in known
+    ]
+    if fresh:
+        db.execute(insert(marks), fresh)
+
+
+def shops_due(db: Connection, now: Instant) -> list[int]:
+    """The shops that have a mark due."""
+    return list(db.execute(_SHOPS_DUE, {"now": now}).scalars())
+
+
+def due(db: Connection, shop_id: int, now: Instant, most: int) -> list[Mark]:
+    """The marks that are due, the longest waiting first."""
+    rows = db.execute(_DUE, {"shop_id": shop_id, "now": now, "most": most})
+    return [Mark(row.shopify_id, row.serial, row.tries, frozenset(row.reasons.split())) for row in rows]
+
+
+def clear(db: Connection, shop_id: int, settled: Sequence[Mark]) -> None:
+    """Clear marks that a read has settled, unless they were set again since it began."""
+    if settled:
+        db.execute(_CLEAR, [_name(shop_id, mark) for mark in settled])
+
+
+def put_off(db: Connection, shop_id: int, unsettled: Sequence[Mark], now: Instant) -> None:
+    """Ask these again later, each time after a longer wait."""
+    rows = [_name(shop_id, mark) | {"b_due_at": now + _wait_s(mark.tries) * SECOND} for mark in unsettled]
+    if rows:
+        db.execute(_PUT_OFF, rows)
+
+
+def count(db: Connection, shop_id: int) -> int:
+    """How many customers of the shop are waiting to be read again."""
+    waiting: int = db.execute(_COUNT, {"shop_id": shop_id}).scalar_one()
+    return waiting
+
+
+def _wait_s(tries: int) -> int:
+    return min(1 << tries, BACKOFF_MAX_S)
+
+
+def _name(shop_id: int, mark: Mark) -> dict[str, int]:
+    return {"b_shop_id": shop_id, "b_shopify_id": mark.shopify_id, "b_serial": mark.serial}
+
+
+def _join(reasons: frozenset[str] | set[str]) -> str:
+    return " ".join(sorted(reasons))

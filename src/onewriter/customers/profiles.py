@@ -1,0 +1,224 @@
+"""Profiles: the Shopify side and the customer behind it, loaded and written together, many at once.
+
+A `Profile` is the working copy of one customer while changes are applied to it. New ones get a key of their own first,
+which is committed to the key store before the row that it seals (key before row).
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from onewriter.customers.log import LogLine, log_row
+from onewriter.db.bulk import insert_rows
+from onewriter.db.tables import customers, field_log, sides
+from onewriter.records import SHOPIFY, Instant, Path, Value, sortable_id
+from onewriter.rules.ordering import Held
+from onewriter.vault.seal import SubjectKey, bound_to
+from onewriter.vault.vault import ShopVault
+
+ACTIVE = "active"
+DELETED = "deleted"
+CHUNK = 500
+
+_THESE = (
+    sides.c.shop_id == bindparam("shop_id"),
+    sides.c.system == SHOPIFY,
+    sides.c.record_id.in_(bindparam("ids", expanding=True)),
+)
+
+_RAW = select(sides.c.record_id, sides.c.raw_digest).where(*_THESE)
+
+_LOAD = (
+    select(
+        sides.c.record_id, sides.c.box.label("side_box"), sides.c.version, sides.c.heard_at.label("side_heard"),
+        sides.c.path, sides.c.read_began, sides.c.raw_digest, customers.c.id, customers.c.box, customers.c.state,
+        customers.c.created_at, customers.c.deleted_at, customers.c.confirmed_at,
+    )
+    .join(customers, customers.c.id == sides.c.customer_id)
+    .where(*_THESE)
+)  # fmt: skip
+
+_UPDATE_SIDE = (
+    update(sides)
+    .where(
+        sides.c.shop_id == bindparam("b_shop_id"),
+        sides.c.system == SHOPIFY,
+        sides.c.record_id == bindparam("b_record_id"),
+    )
+    .values(
+        box=bindparam("b_box"), raw_digest=bindparam("b_raw"), field_digests=bindparam("b_digests"),
+        version=bindparam("b_version"), heard_at=bindparam("b_heard"), path=bindparam("b_path"),
+        read_began=bindparam("b_began"), changed_at=bindparam("b_now"),
+    )
+)  # fmt: skip
+
+_UPDATE_CUSTOMER = (
+    update(customers)
+    .where(customers.c.id == bindparam("b_id"))
+    .values(
+        state=bindparam("b_state"), box=bindparam("b_box"), email_token=bindparam("b_email"),
+        phone_token=bindparam("b_phone"), created_at=bindparam("b_created"), changed_at=bindparam("b_now"),
+        deleted_at=bindparam("b_deleted"), confirmed_at=bindparam("b_confirmed"),
+    )
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Profile:
+    """The working copy of one customer: what Shopify's side says, and the owner's value of each field."""
+
+    shopify_id: int
+    side: dict[str, Value] = field(default_factory=dict)
+    own: dict[str, Value] = field(default_factory=dict)
+    version: Instant | None = None
+    heard: Instant = 0
+    path: Path = Path.WEBHOOK
+    read_began: Instant | None = None
+    raw_digest: bytes | None = None
+    created: Instant | None = None
+    deleted: Instant | None = None
+    confirmed: Instant | None = None
+    state: str = ACTIVE
+    customer_id: bytes | None = None
+    """None until the customer is written for the first time."""
+    key: SubjectKey | None = None
+    changed: bool = False
+    log: list[LogLine] = field(default_factory=list)
+
+    def held(self) -> Held:
+        """The profile as the ordering rules see it."""
+        return Held(
+            self.side, self.version, self.heard, self.path, self.read_began, self.deleted, self.confirmed is not None
+        )
+
+
+def raw_digests(db: Connection, shop_id: int, shopify_ids: Sequence[int]) -> dict[str, bytes | None]:
+    """The raw digest of each Shopify side that there is, by record id."""
+    rows = db.execute(_RAW, {"shop_id": shop_id, "ids": [str(shopify_id) for shopify_id in shopify_ids]})
+    return {row.record_id: row.raw_digest for row in rows}
+
+
+def load(db: Connection, vault: ShopVault, shopify_ids: Sequence[int]) -> dict[int, Profile]:
+    """The profiles that there are, by Shopify id, opened."""
+    rows: list[Any] = []
+    for start in range(0, len(shopify_ids), CHUNK):
+        names = [str(shopify_id) for shopify_id in shopify_ids[start : start + CHUNK]]
+        rows.extend(db.execute(_LOAD, {"shop_id": vault.shop_id, "ids": names}))
+    keys = vault.keys.subject_keys(bytes(row.id) for row in rows) if rows else {}
+    return {int(row.record_id): _open(row, keys[bytes(row.id)], vault.shop_id) for row in rows}
+
+
+def _open(row: Any, key: SubjectKey, shop_id: int) -> Profile:
+    customer_id = bytes(row.id)
+    return Profile(
+        shopify_id=int(row.record_id),
+        side=key.open_fields(bytes(row.side_box), side_binding(shop_id, row.record_id)),
+        own=key.open_fields(bytes(row.box), customer_binding(shop_id, customer_id)),
+        version=row.version,
+        heard=row.side_heard,
+        path=Path(row.path),
+        read_began=row.read_began,
+        raw_digest=row.raw_digest,
+        created=row.created_at,
+        deleted=row.deleted_at,
+        confirmed=row.confirmed_at,
+        state=row.state,
+        customer_id=customer_id,
+        key=key,
+    )
+
+
+def save(db: Connection, vault: ShopVault, profiles: Iterable[Profile], now: Instant) -> None:
+    """Write the profiles that changed, and their part of the field log."""
+    touched = [profile for profile in profiles if profile.changed or profile.log]
+    fresh = [profile for profile in touched if profile.customer_id is None and profile.changed]
+    known = [profile for profile in touched if profile.customer_id is not None and profile.changed]
+    for profile, (identity, key) in zip(
+        fresh, vault.keys.make_subject_keys(vault.shop_id, len(fresh), now), strict=True
+    ):
+        profile.customer_id, profile.key = identity, key
+    insert_rows(db, customers, [_customer_row(vault, profile, now) for profile in fresh])
+    insert_rows(db, sides, [_side_row(vault, profile, now) for profile in fresh])
+    if known:
+        db.execute(_UPDATE_SIDE, [_side_update(vault, profile, now) for profile in known])
+        db.execute(_UPDATE_CUSTOMER, [_customer_update(vault, profile, now) for profile in known])
+    insert_rows(db, field_log, list(_log_rows(vault, touched, now)))
+
+
+def customer_binding(shop_id: int, customer_id: bytes) -> bytes:
+    """What a customer's box is bound to."""
+    return bound_to("customers", shop_id, customer_id)
+
+
+def side_binding(shop_id: int, record_id: str) -> bytes:
+    """What the box of a Shopify side is bound to."""
+    return bound_to("sides", shop_id, f"{SHOPIFY}|{record_id}")
+
+
+def _ids(profile: Profile) -> tuple[bytes, SubjectKey]:
+    assert profile.customer_id is not None
+    assert profile.key is not None
+    return profile.customer_id, profile.key
+
+
+def _customer_row(vault: ShopVault, profile: Profile, now: Instant) -> tuple[Any, ...]:
+    """One value for each column of `customers`, in order."""
+    identity, key = _ids(profile)
+    box = key.seal_fields(profile.own, customer_binding(vault.shop_id, identity))
+    tokens = (vault.email_token(profile.own.get("email")), vault.phone_token(profile.own.get("phone")))
+    head = (identity, vault.shop_id, profile.shopify_id, profile.state, box, *tokens)
+    return (*head, profile.created, now, now, profile.deleted, profile.confirmed, None, None, None)
+
+
+def _side_row(vault: ShopVault, profile: Profile, now: Instant) -> tuple[Any, ...]:
+    """One value for each column of `sides`, in order."""
+    identity, key = _ids(profile)
+    record_id = str(profile.shopify_id)
+    box = key.seal_fields(profile.side, side_binding(vault.shop_id, record_id))
+    head = (vault.shop_id, SHOPIFY, record_id, identity, identity, box, profile.raw_digest)
+    tail = (profile.version, profile.heard, profile.path.value, profile.read_began, now)
+    return (*head, key.digests(profile.side), *tail)
+
+
+def _side_update(vault: ShopVault, profile: Profile, now: Instant) -> dict[str, Any]:
+    _identity, key = _ids(profile)
+    record_id = str(profile.shopify_id)
+    return {
+        "b_shop_id": vault.shop_id,
+        "b_record_id": record_id,
+        "b_box": key.seal_fields(profile.side, side_binding(vault.shop_id, record_id)),
+        "b_raw": profile.raw_digest,
+        "b_digests": key.digests(profile.side),
+        "b_version": profile.version,
+        "b_heard": profile.heard,
+        "b_path": profile.path.value,
+        "b_began": profile.read_began,
+        "b_now": now,
+    }
+
+
+def _customer_update(vault: ShopVault, profile: Profile, now: Instant) -> dict[str, Any]:
+    identity, key = _ids(profile)
+    return {
+        "b_id": identity,
+        "b_state": profile.state,
+        "b_box": key.seal_fields(profile.own, customer_binding(vault.shop_id, identity)),
+        "b_email": vault.email_token(profile.own.get("email")),
+        "b_phone": vault.phone_token(profile.own.get("phone")),
+        "b_created": profile.created,
+        "b_now": now,
+        "b_deleted": profile.deleted,
+        "b_confirmed": profile.confirmed,
+    }
+
+
+def _log_rows(vault: ShopVault, profiles: Iterable[Profile], now: Instant) -> Iterable[tuple[Any, ...]]:
+    for profile in profiles:
+        if profile.customer_id is None:
+            continue  # refused before it ever became a customer: its tombstone tells the story
+        identity, key = _ids(profile)
+        for line in profile.log:
+            yield log_row(vault.shop_id, identity, key, line, sortable_id(now, os.urandom(10)), now)

@@ -1,0 +1,125 @@
+"""Questions: what waits for a person, with the evidence, the answers allowed, and what happens without one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+
+from onewriter.db.tables import questions
+from onewriter.errors import Permanent
+from onewriter.records import Instant
+
+_OPEN = select(questions).where(questions.c.answered_at.is_(None)).order_by(questions.c.id).limit(bindparam("most"))
+_ALL = select(questions).order_by(questions.c.id.desc()).limit(bindparam("most"))
+_BY_ID = select(questions).where(questions.c.id == bindparam("id"))
+_COUNT = select(func.count()).select_from(questions).where(questions.c.answered_at.is_(None))
+_SAME = select(questions.c.id).where(
+    questions.c.shop_id == bindparam("shop_id"),
+    questions.c.kind == bindparam("kind"),
+    questions.c.subject == bindparam("subject"),
+)
+
+
+class NotAnswerable(Permanent):
+    """The question is not there, was answered before, or does not allow that answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question to be asked. Text and evidence never hold a value or an id of a person."""
+
+    kind: str
+    subject: str
+    text: str
+    answers: Mapping[str, str]
+    """Each answer allowed, and what it does."""
+    otherwise: str
+    deadline: Instant | None = None
+    evidence: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question as it stands."""
+
+    id: int
+    shop_id: int
+    kind: str
+    subject: str
+    text: str
+    evidence: Mapping[str, Any]
+    answers: Mapping[str, str]
+    otherwise: str
+    asked_at: Instant
+    deadline: Instant | None
+    answered_at: Instant | None
+    answer: str | None
+    answered_by: str | None
+    why: str | None
+
+
+def ask(db: Connection, shop_id: int, asked: Ask, now: Instant) -> int:
+    """Ask, unless the same was asked before. Returns the question's id."""
+    key = {"shop_id": shop_id, "kind": asked.kind, "subject": asked.subject}
+    known: int | None = db.execute(_SAME, key).scalar()
+    if known is not None:
+        return known
+    values = key | {"text": asked.text, "answers": dict(asked.answers), "otherwise": asked.otherwise}
+    values |= {"evidence": dict(asked.evidence or {}), "deadline": asked.deadline, "asked_at": now}
+    asked_id: int = db.execute(insert(questions).values(**values).returning(questions.c.id)).scalar_one()
+    return asked_id
+
+
+def waiting(db: Connection, most: int) -> list[Question]:
+    """The questions that wait for an answer, oldest first."""
+    return [_question(row) for row in db.execute(_OPEN, {"most": most})]
+
+
+def every(db: Connection, most: int) -> list[Question]:
+    """All questions, newest first."""
+    return [_question(row) for row in db.execute(_ALL, {"most": most})]
+
+
+def count(db: Connection) -> int:
+    """How many questions wait."""
+    waiting: int = db.execute(_COUNT).scalar_one()
+    return waiting
+
+
+def get(db: Connection, question_id: int) -> Question:
+    """The question of that id; raises NotAnswerable."""
+    row = db.execute(_BY_ID, {"id": question_id}).first()
+    if row is None:
+        raise NotAnswerable(f"There is no question {question_id}; `onewriter questions list` shows those that wait.")
+    return _question(row)
+
+
+def answer(db: Connection, question_id: int, chosen: str, by: str, why: str | None, now: Instant) -> Question:
+    """Write the answer down, once. The caller does what it says, in the same transaction."""
+    question = get(db, question_id)
+    if chosen not in question.answers:
+        raise NotAnswerable(f"That question allows: {', '.join(question.answers)}.")
+    taken = db.execute(
+        update(questions)
+        .where(questions.c.id == question_id, questions.c.answered_at.is_(None))
+        .values(answer=chosen, answered_by=by, why=why, answered_at=now)
+    )
+    if taken.rowcount != 1:
+        raise NotAnswerable(f"Question {question_id} was answered before, with {question.answer}.")
+    return get(db, question_id)
+
+
+def withdraw(db: Connection, shop_id: int, kind: str, subjects: Sequence[str], now: Instant) -> None:
+    """Close questions whose matter was settled another way."""
+    for subject in subjects:
+        db.execute(
+            update(questions)
+            .where(questions.c.shop_id == shop_id, questions.c.kind == kind, questions.c.subject == subject)
+            .where(questions.c.answered_at.is_(None))
+            .values(answer="settled", answered_by="onewriter", answered_at=now)
+        )
+
+
+def _question(row: Row[Any]) -> Question:
+    return Question(**dict(row._mapping))

@@ -1,0 +1,140 @@
+"""Runs: one row an import, reconcile, cycle or audit, with its progress and its checkpoint.
+
+A checkpoint is a compare-and-set on (run, attempt): a worker whose run was taken over by another changes nothing any
+more and stops.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from onewriter.db.tables import runs, workers
+from onewriter.errors import Permanent, Superseded, UnknownRun
+from onewriter.records import RUN_OVER, SECOND, Instant, RunState, SizeClass, size_class
+
+IMPORT = "import"
+
+_BY_ID = select(runs).where(runs.c.id == bindparam("id"))
+_LIST = select(runs).order_by(runs.c.requested_at.desc(), runs.c.id.desc()).limit(bindparam("most"))
+_LAST_BEAT = select(func.max(workers.c.beat_at))
+
+
+class AlreadyRunning(Permanent):
+    """A run of that kind is active in the shop; the database allows one at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run, as it stands."""
+
+    id: str
+    shop_id: int
+    kind: str
+    state: RunState
+    attempt: int
+    requested_at: Instant
+    requested_by: str
+    started_at: Instant | None
+    finished_at: Instant | None
+    moved_at: Instant | None
+    total: int | None
+    done: int
+    counts: Mapping[str, int]
+    checkpoint: Mapping[str, Any]
+    reason: str | None
+
+    @property
+    def over(self) -> bool:
+        """True once it has ended, well or not."""
+        return self.state in RUN_OVER
+
+    @property
+    def size(self) -> SizeClass | None:
+        """The size class of what it reads, once the shop has said how much that is."""
+        return None if self.total is None else size_class(self.total)
+
+    def rate(self, now: Instant) -> float:
+        """Rows a second since the rows began to flow; 0 before."""
+        began = self.checkpoint.get("rows_began")
+        until = self.finished_at or self.moved_at or now
+        if began is None or until <= began:
+            return 0.0
+        return float((self.done - self.checkpoint.get("rows_before", 0)) * SECOND / (until - began))
+
+    def eta_s(self, now: Instant) -> float | None:
+        """Seconds until it is done at the present rate; None while that cannot be told."""
+        rate = self.rate(now)
+        if self.total is None or rate <= 0 or self.over:
+            return None
+        return max(0.0, (self.total - self.done) / rate)
+
+
+def add(db: Connection, run_id: str, shop_id: int, kind: str, requested_by: str, now: Instant) -> None:
+    """Write a queued run down; raises AlreadyRunning when one of its kind is active in the shop."""
+    values = {"id": run_id, "shop_id": shop_id, "kind": kind, "state": RunState.QUEUED.value, "attempt": 0}
+    values |= {"requested_at": now, "requested_by": requested_by, "done": 0, "counts": {}, "checkpoint": {}}
+    try:
+        with db.begin_nested():
+            db.execute(insert(runs).values(**values))
+    except IntegrityError:
+        raise AlreadyRunning(
+            f"An {kind} of this shop is already queued or running; `onewriter runs list` shows it."
+        ) from None
+
+
+def get(db: Connection, run_id: str) -> Run:
+    """The run of that id; raises UnknownRun."""
+    row = db.execute(_BY_ID, {"id": run_id}).first()
+    if row is None:
+        raise UnknownRun("There is no such run; `onewriter runs list` shows those that there are.")
+    return _run(row)
+
+
+def newest(db: Connection, most: int) -> list[Run]:
+    """The newest runs, newest first."""
+    return [_run(row) for row in db.execute(_LIST, {"most": most})]
+
+
+def begin(db: Connection, run_id: str, now: Instant) -> Run:
+    """Take the run over: from now on only this attempt may move it. Raises Superseded when it has ended."""
+    taken = db.execute(
+        update(runs)
+        .where(runs.c.id == run_id, runs.c.state.not_in([state.value for state in RUN_OVER]))
+        .values(
+            attempt=runs.c.attempt + 1,
+            state=RunState.RUNNING.value,
+            started_at=func.coalesce(runs.c.started_at, now),
+            reason=None,
+        )
+    )
+    if taken.rowcount != 1:
+        raise Superseded("That run has ended already.")
+    return get(db, run_id)
+
+
+def move(db: Connection, run: Run, now: Instant, **values: Any) -> None:
+    """Change the run, if this attempt still holds it; raises Superseded otherwise."""
+    moved = db.execute(
+        update(runs).where(runs.c.id == run.id, runs.c.attempt == run.attempt).values(moved_at=now, **values)
+    )
+    if moved.rowcount != 1:
+        raise Superseded("Another worker has taken this run over.")
+
+
+def finish(db: Connection, run: Run, state: RunState, reason: str | None, now: Instant) -> None:
+    """End the run."""
+    move(db, run, now, state=state.value, reason=reason, finished_at=now)
+
+
+def last_beat(db: Connection) -> Instant | None:
+    """When any worker last said that it lives."""
+    beat: Instant | None = db.execute(_LAST_BEAT).scalar_one()
+    return beat
+
+
+def _run(row: Row[Any]) -> Run:
+    values = dict(row._mapping)
+    return Run(**values | {"state": RunState(values["state"])})

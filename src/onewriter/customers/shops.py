@@ -1,0 +1,103 @@
+"""Shops: one row a connected Shopify store, with its credentials sealed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+
+from onewriter.db.tables import customers, inbox, owners, shops
+from onewriter.errors import UnknownShop
+from onewriter.records import FIELDS, SHOPIFY, Instant
+
+CONNECTED = "connected"
+DISCONNECTED = "disconnected"
+
+_BY_DOMAIN = select(shops).where(shops.c.domain == bindparam("domain"))
+_BY_ID = select(shops).where(shops.c.id == bindparam("id"))
+_ALL = select(shops).order_by(shops.c.domain)
+_NOTE_DATE = (
+    update(shops)
+    .where(shops.c.id == bindparam("shop_id"))
+    .values(shopify_date=bindparam("date"), shopify_date_heard=bindparam("now"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """One connected shop, without its secrets: those stay in `box` until the vault opens them."""
+
+    id: int
+    domain: str
+    admin_url: str
+    public_url: str
+    api_version: str
+    state: str
+    name: str | None
+    currency: str | None
+    timezone: str | None
+    region: str | None
+    scopes: tuple[str, ...]
+    box: bytes
+    installed_at: Instant
+    connected_at: Instant
+    disconnected_at: Instant | None
+    shopify_date: Instant | None
+    shopify_date_heard: Instant | None
+
+
+def by_domain(db: Connection, domain: str) -> Shop | None:
+    """The shop of that domain, connected or not."""
+    return _shop(db.execute(_BY_DOMAIN, {"domain": domain}).first())
+
+
+def by_id(db: Connection, shop_id: int) -> Shop:
+    """The shop of that id; raises UnknownShop."""
+    shop = _shop(db.execute(_BY_ID, {"id": shop_id}).first())
+    if shop is None:
+        raise UnknownShop(f"There is no shop {shop_id}; `onewriter shop list` shows those that there are.")
+    return shop
+
+
+def every(db: Connection) -> list[Shop]:
+    """All shops, by domain."""
+    return [shop for row in db.execute(_ALL) if (shop := _shop(row))]
+
+
+def add(db: Connection, values: dict[str, Any]) -> int:
+    """Write a new shop down and record Shopify as the owner of every field it can hold. Returns the shop's id."""
+    shop_id: int = db.execute(insert(shops).values(**values).returning(shops.c.id)).scalar_one()
+    connected = values["connected_at"]
+    row = {"shop_id": shop_id, "system": SHOPIFY, "since": connected, "set_by": "shop connect"}
+    db.execute(insert(owners), [row | {"field": name} for name in FIELDS])
+    return shop_id
+
+
+def change(db: Connection, shop_id: int, values: dict[str, Any]) -> None:
+    """Change some columns of a shop."""
+    db.execute(update(shops).where(shops.c.id == shop_id).values(**values))
+
+
+def disconnect(db: Connection, shop_id: int, now: Instant) -> None:
+    """Stop working for a shop. Its customers stay, and its webhook secrets too, so that its redaction can be heard."""
+    change(db, shop_id, {"state": DISCONNECTED, "disconnected_at": now})
+
+
+def note_date(db: Connection, shop_id: int, date: Instant, now: Instant) -> None:
+    """Remember Shopify's clock beside ours."""
+    db.execute(_NOTE_DATE, {"shop_id": shop_id, "date": date, "now": now})
+
+
+def holds_anything(db: Connection, shop_id: int) -> bool:
+    """True when the shop has a customer or a delivery."""
+    return any(db.execute(select(t.c.shop_id).where(t.c.shop_id == shop_id).limit(1)).first() for t in _CONTENT)
+
+
+_CONTENT: Sequence[Any] = (customers, inbox)
+
+
+def _shop(row: Row[Any] | None) -> Shop | None:
+    if row is None:
+        return None
+    values = dict(row._mapping)
+    return Shop(**values | {"scopes": tuple(values["scopes"]), "box": bytes(values["box"])})

@@ -1,0 +1,175 @@
+"""Opening a database: SQLite by one library only, or PostgreSQL; one transaction at a time, and who may wait for whom.
+
+Two SQLite libraries on one file in one process corrupt it, and SQLite before 3.51.3 can lose a WAL at a checkpoint
+(sqlite.org/wal.html#walresetbug). So `pysqlite3`, which brings its own SQLite, is the only library that opens our
+files, in our engine and in that of the durable jobs alike, and its version is checked when a database is opened.
+"""
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pysqlite3 import dbapi2 as sqlite
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from onewriter.errors import BadSetting, DatabaseBusy
+
+SQLITE_OLDEST = (3, 51, 3)
+BUSY_MS = 30_000
+CACHE_KIB = 32_768
+POOL_SIZE = 12
+
+
+class Database:
+    """One database of ours. `write` is the only way to change it and the only place that commits."""
+
+    def __init__(self, url: str, *, busy_ms: int = BUSY_MS) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite_engine(url, busy_ms) if self.is_sqlite else _postgres_engine(url)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database."""
+        return Path(self.url.database) if self.is_sqlite and self.url.database else None
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write; it commits when the block ends without raising.
+
+        On SQLite it takes the one write lock at once, so that it can never fail half-way for want of it. A database
+        that is locked, full or gone raises DatabaseBusy, and nothing of the block remains.
+        """
+        with _translated(), self.engine.connect() as connection:
+            connection = connection.execution_options(onewriter_mode="IMMEDIATE")
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads. On SQLite it never waits for a writer, and no writer waits for it."""
+        with _translated(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def jobs_engine(url: str) -> Engine:
+    """The engine for the durable jobs' own tables, in the same database by the same library.
+
+    They begin their transactions themselves; an engine that emits BEGIN IMMEDIATE on its own breaks their launch, so
+    on SQLite the driver's own `isolation_level` does it.
+    """
+    if make_url(url).get_backend_name() != "sqlite":
+        return _postgres_engine(url)
+    engine = create_engine(url, module=sqlite, pool_size=POOL_SIZE)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        _set_pragmas(connection, BUSY_MS)
+
+    return engine
+
+
+def _sqlite_engine(url: str, busy_ms: int) -> Engine:
+    if sqlite.sqlite_version_info < SQLITE_OLDEST:
+        raise BadSetting(f"SQLite {sqlite.sqlite_version} can corrupt a database; install pysqlite3 0.6.1 or newer.")
+    engine = create_engine(url, module=sqlite, pool_size=POOL_SIZE)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        _set_pragmas(connection, busy_ms)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        mode = connection.get_execution_options().get("onewriter_mode", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine
+
+
+def _set_pragmas(connection: Any, busy_ms: int) -> None:
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout={busy_ms}",
+        # Only takes effect before the first table is made; the purge needs it to give free pages back.
+        "auto_vacuum=INCREMENTAL",
+        "journal_mode=WAL",
+        # NORMAL would not reach the disk at each commit, and a delivery that is acknowledged must be on disk.
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        # Overwrites what is deleted, so that a purged value does not linger in free pages.
+        "secure_delete=ON",
+        f"cache_size=-{CACHE_KIB}",
+        "temp_store=MEMORY",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _postgres_engine(url: str) -> Engine:
+    full = make_url(url).set(drivername="postgresql+psycopg")
+    return create_engine(full, pool_size=POOL_SIZE, pool_pre_ping=True, pool_timeout=30)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The one place where a driver's error becomes ours.
+
+    The driver's own message is left out: it can hold the parameters of the statement.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        raise DatabaseBusy(f"The database cannot take it now ({type(error.orig).__name__}).") from None
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseBusy("The connection to the database was lost.") from None
+        raise
+
+
+class DoorBell:
+    """Lets the door tell bulk work, in another process, that a delivery waits for SQLite's one write lock.
+
+    The door holds an operating-system lock on a file while it waits. Such a lock ends with its process, so a door that
+    is killed never leaves bulk work waiting.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab")
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock while waiting for the database and writing to it."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def rings(self) -> bool:
+        """True while the door waits."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        return False
+
+    def give_way(self, *, most_s: float = 0.25, step_s: float = 0.002) -> None:
+        """Pause between two batches while the door waits, but not for ever: a busy door must not starve bulk work."""
+        deadline = time.monotonic() + most_s
+        while self.rings() and time.monotonic() < deadline:
+            time.sleep(step_s)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

@@ -1,0 +1,55 @@
+"""Bringing a database up to the newest schema: ours by Alembic, and the durable jobs' own tables beside them."""
+
+from pathlib import Path
+from typing import Literal
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, inspect
+
+from onewriter.db import keytables, tables
+from onewriter.db.engine import Database
+
+Chain = Literal["main", "keys"]
+
+METADATA: dict[Chain, MetaData] = {"main": tables.metadata, "keys": keytables.metadata}
+FOLDER = Path(__file__).parent / "migrations"
+
+
+def configuration(chain: Chain) -> Config:
+    """Alembic's configuration of one chain of migrations."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.set_main_option("version_locations", str(FOLDER / chain))
+    config.set_main_option("path_separator", "os")
+    config.attributes["metadata"] = METADATA[chain]
+    return config
+
+
+def upgrade(database: Database, chain: Chain) -> None:
+    """Bring the database to the newest schema in one transaction; one that is there already is not written to."""
+    if revision(database) == newest(chain):
+        return
+    with database.write() as connection:
+        config = configuration(chain)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def revision(database: Database) -> str | None:
+    """The revision that the database is at; None before the first."""
+    with database.read() as connection:
+        return _revision(connection)
+
+
+def newest(chain: Chain) -> str | None:
+    """The newest revision of the chain."""
+    return ScriptDirectory.from_config(configuration(chain)).get_current_head()
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return MigrationContext.configure(connection).get_current_revision()

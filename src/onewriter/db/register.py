@@ -1,0 +1,140 @@
+"""The register of personal data: for each table, how it is sealed, purged, exported and merged.
+
+Whatever purges, exports or merges walks this register, so that a new table cannot be forgotten: a house test fails for
+a table, a box or a token column that is not named here.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import LargeBinary, Table
+
+from onewriter.db import keytables, tables
+
+Purge = Literal["delete", "hash", "redact", "end of day key", "never"]
+Merge = Literal["move", "stay", "alias", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a table holds of a person, and what becomes of it."""
+
+    table: str
+    subject: str | None
+    """The column that leads to the customer; None for a table without personal data."""
+    sealed: tuple[str, ...] = ()
+    """Columns that are boxes: readable with a key of the key store only."""
+    tokens: tuple[str, ...] = ()
+    """Columns that are keyed digests, hashes or blind indexes: they tell only whether two values are equal."""
+    ids: tuple[str, ...] = ()
+    """Columns with a Shopify customer id in clear."""
+    purge: Purge = "never"
+    """delete: the rows go; hash: ids are emptied, their hash stays; redact: sealed columns are emptied."""
+    exported: bool = False
+    """Whether a data request tells the person what stands here."""
+    merge: Merge = "none"
+    """move: rows follow the kept customer; stay: they keep naming the deleted one; alias: found through the alias."""
+    why: str = ""
+
+
+REGISTER: tuple[Entry, ...] = (
+    Entry("shops", None, sealed=("box",), why="The shop's credentials, sealed under the shop's key; no customer."),
+    Entry("runs", None, why="Counts, times and ids of bulk operations."),
+    Entry("workers", None, why="Processes of ours."),
+    Entry(
+        "inbox",
+        "subject_hash",
+        sealed=("box",),
+        tokens=("subject_hash", "other_hash"),
+        purge="delete",
+        exported=True,
+        merge="stay",
+        why="Bodies as received; the day's key ends after inbox_keep_days whatever else happens.",
+    ),
+    Entry(
+        "customers",
+        "id",
+        sealed=("box",),
+        tokens=("email_token", "phone_token"),
+        ids=("shopify_id",),
+        purge="delete",
+        exported=True,
+        merge="stay",
+        why="The deleted customer of a merge keeps its row, hidden, until its own purge.",
+    ),
+    Entry(
+        "sides",
+        "customer_id",
+        sealed=("box",),
+        tokens=("raw_digest", "field_digests"),
+        ids=("record_id",),
+        purge="delete",
+        exported=True,
+        merge="move",
+        why="What each system last said; a side of Shopify stays with its own id.",
+    ),
+    Entry("owners", None, why="Policy."),
+    Entry(
+        "field_log",
+        "customer_id",
+        sealed=("box",),
+        tokens=("digests",),
+        purge="delete",
+        exported=True,
+        merge="stay",
+        why="Who wrote what; the log of a merged-away customer is reached through its alias.",
+    ),
+    Entry("links", "customer_id", ids=("record_id",), purge="delete", exported=True, merge="move"),
+    Entry(
+        "aliases",
+        "deleted_hash",
+        tokens=("deleted_hash", "kept_hash"),
+        ids=("deleted_id", "kept_id"),
+        purge="hash",
+        merge="alias",
+        why="Kept for ever as a pair of hashes, so that a late fact still finds the kept customer.",
+    ),
+    Entry("tombstones", "id_hash", tokens=("id_hash",), purge="never", why="The hash says only: this id is gone."),
+    Entry("refetch_marks", "shopify_id", ids=("shopify_id",), purge="delete", merge="stay"),
+    Entry("pending_marks", "customer_id", purge="delete", merge="move"),
+    Entry("parked_values", "customer_id", sealed=("box",), purge="delete", exported=True, merge="move"),
+    Entry("findings", "customer_id", purge="delete", exported=True, merge="move"),
+    Entry(
+        "questions", None, why="Texts and evidence hold counts, topics and positions, never values or ids of people."
+    ),
+)
+
+KEY_REGISTER: tuple[Entry, ...] = (
+    Entry("master_keys", None, sealed=("proof",), why="A known text, to tell a wrong master key at once."),
+    Entry("subject_keys", "id", sealed=("wrapped",), purge="redact", why="The mark of a destroyed key stays."),
+    Entry("shop_keys", None, sealed=("wrapped",), why="Destroyed when the shop is redacted."),
+    Entry(
+        "day_keys", None, sealed=("wrapped",), purge="end of day key", why="Destroyed inbox_keep_days after the day."
+    ),
+)
+
+
+def unregistered() -> list[str]:
+    """What the register forgets: tables that it does not name, and binary columns that it does not explain."""
+    forgotten: list[str] = []
+    for metadata, entries in ((tables.metadata, REGISTER), (keytables.metadata, KEY_REGISTER)):
+        known = {entry.table: entry for entry in entries}
+        for table in metadata.tables.values():
+            entry = known.get(table.name)
+            if entry is None:
+                forgotten.append(table.name)
+                continue
+            explained = {*entry.sealed, *entry.tokens, *entry.ids, entry.subject}
+            forgotten.extend(f"{table.name}.{name}" for name in _suspects(table) if name not in explained)
+    return forgotten
+
+
+def _suspects(table: Table) -> list[str]:
+    """Columns that could hold something of a person: everything binary but our own ids, and every Shopify id."""
+    own_ids = {"id", "customer_id", "key_id", "merged_into"}
+    return [
+        column.name
+        for column in table.columns
+        if (isinstance(column.type, LargeBinary) and column.name not in own_ids)
+        or column.name in ("shopify_id", "record_id", "deleted_id", "kept_id")
+    ]

@@ -1,0 +1,132 @@
+"""Draining the inbox: many deliveries in one transaction with all their effects.
+
+A row that fails never holds the others back: its batch is undone and each row is tried by itself, and what fails again
+is put off, or parked for a person after eight real tries. A temporary error undoes the batch and counts for nobody.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Connection
+
+from onewriter.customers import inbox, questions, shops
+from onewriter.customers.inbox import DONE, PARKED, Ending, Row
+from onewriter.customers.questions import Ask
+from onewriter.db.engine import Database
+from onewriter.errors import KeyDestroyed, NotUnderstood, Temporary
+from onewriter.intake.apply import apply
+from onewriter.intake.door import inbox_binding, sealed_until
+from onewriter.records import DAY, SECOND, Change, Instant
+from onewriter.rules import retry
+from onewriter.shopify.payloads import DELETE_TOPIC, FULL_TOPICS, change_from_delivery
+from onewriter.vault.vault import ShopVault
+
+BATCH = 200
+QUESTION_BEFORE_END = 5 * DAY
+CUSTOMER_TOPICS = (*FULL_TOPICS, DELETE_TOPIC)
+
+PARKED_ANSWERS = {
+    "retry": "try to apply the delivery again",
+    "drop": "give the delivery up; it stays in the list",
+}
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Applies what waits in the inbox. `vault_of` opens the vault of a shop."""
+
+    database: Database
+    vault_of: Callable[[int], ShopVault]
+    keep_days: int
+
+    def once(self, now: Instant) -> int:
+        """Drain one batch; returns how many deliveries were taken up, 0 when there is nothing to do."""
+        with self.database.read() as db:
+            if not inbox.any_ready(db, now):
+                return 0
+        with self.database.write() as db:
+            rows = inbox.claim(db, now, BATCH)
+            if rows:
+                self._take(db, rows, now)
+        return len(rows)
+
+    def _take(self, db: Connection, rows: Sequence[Row], now: Instant) -> None:
+        vault = self.vault_of(rows[0].shop_id)
+        try:
+            with db.begin_nested():
+                inbox.end(db, self._apply(db, vault, rows, now), now)
+        except Temporary:
+            raise
+        except Exception as error:  # noqa: BLE001 - a poisoned row can raise anything, and must not stop the others
+            if len(rows) == 1:
+                self._put_off(db, rows[0], error, now)
+                return
+            for row in rows:
+                self._take(db, [row], now)
+
+    def _apply(self, db: Connection, vault: ShopVault, rows: Sequence[Row], now: Instant) -> list[Ending]:
+        """Apply the customers' deliveries together and the others one by one; what became of each."""
+        endings: list[Ending] = []
+        changes: list[Change] = []
+        taken: list[Row] = []
+        for row in rows:
+            try:
+                if row.topic in CUSTOMER_TOPICS:
+                    changes.append(self._change(vault, row))
+                    taken.append(row)
+                else:
+                    endings.append(self._other(db, row, now))
+            except (NotUnderstood, KeyDestroyed) as error:
+                endings.append(self._park(db, row, str(error), now))
+        applied = apply(db, vault, changes, now)
+        endings.extend(
+            Ending(row.position, DONE, outcome) for row, outcome in zip(taken, applied.outcomes, strict=True)
+        )
+        return endings
+
+    def _change(self, vault: ShopVault, row: Row) -> Change:
+        body = vault.keys.day_key(row.shop_id, row.day).open(row.box, inbox_binding(row.shop_id, row.webhook_id))
+        heard = row.triggered_at if row.triggered_at is not None else row.received_at
+        return change_from_delivery(row.topic, body, heard=heard, position=row.position)
+
+    def _other(self, db: Connection, row: Row, now: Instant) -> Ending:
+        if row.topic == "app/uninstalled":
+            shops.disconnect(db, row.shop_id, now)
+            return Ending(row.position, DONE, "shop disconnected")
+        if row.topic == "bulk_operations/finish":
+            # The import polls as well, since Shopify does not promise this delivery; it is kept as evidence only.
+            return Ending(row.position, DONE, "noted")
+        raise NotUnderstood("This topic is not one that onewriter knows how to apply.")
+
+    def _put_off(self, db: Connection, row: Row, error: Exception, now: Instant) -> None:
+        decided = retry.decide(error, row.attempts)
+        kind = type(error).__name__
+        log.warning("delivery failed", position=row.position, topic=row.topic, error=kind, attempts=row.attempts + 1)
+        if decided is None:
+            inbox.end(db, [self._park(db, row, f"failed {row.attempts + 1} times ({kind})", now)], now)
+            return
+        due = now + int(decided.in_s * SECOND)
+        waits = Ending(row.position, inbox.WAITING, f"failed ({kind})", row.attempts + decided.counts, due)
+        inbox.end(db, [waits], now)
+
+    def _park(self, db: Connection, row: Row, why: str, now: Instant) -> Ending:
+        """Keep the delivery for a person, and ask."""
+        ends = sealed_until(row.day, self.keep_days)
+        questions.ask(
+            db,
+            row.shop_id,
+            Ask(
+                kind="parked delivery",
+                subject=str(row.position),
+                text=f"Delivery {row.position} ({row.topic[:80]}) could not be applied: {why}",
+                answers=PARKED_ANSWERS,
+                otherwise="its body can no longer be opened once its day's key has ended",
+                deadline=max(now, ends - QUESTION_BEFORE_END),
+                evidence={"position": row.position, "topic": row.topic, "attempts": row.attempts},
+            ),
+            now,
+        )
+        return Ending(row.position, PARKED, why, row.attempts)

@@ -1,0 +1,153 @@
+"""The vocabulary: what the parts of onewriter say to each other, as frozen records.
+
+An `Instant` is whole microseconds since 1970-01-01 UTC. It is an integer everywhere, in records and in both
+databases, so that comparing two times never depends on a time zone or on a driver.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+Instant = int
+"""Microseconds since 1970-01-01 UTC."""
+
+Value = Any
+"""The canonical value of a field: None (empty), str, bool, a list of str (tags), or a list or dict of plain JSON."""
+
+SECOND: Instant = 1_000_000
+HOUR: Instant = 3600 * SECOND
+DAY: Instant = 24 * HOUR
+
+SHOPIFY = "shopify"
+"""The name of the system that every shop has."""
+
+PROFILE_FIELDS = ("first_name", "last_name", "email", "phone", "note", "state", "locale", "addresses")
+"""The fields that Shopify's `updated_at` orders."""
+
+READ_FIELDS = ("tags", "email_consent", "sms_consent", "whatsapp_consent")
+"""The fields that only a read can tell: since API version 2025-01 no customer delivery carries them."""
+
+FIELDS = PROFILE_FIELDS + READ_FIELDS
+"""Every field that Shopify can hold; connecting a shop records Shopify as the owner of each."""
+
+
+class Path(StrEnum):
+    """How a change reached us."""
+
+    WEBHOOK = "webhook"
+    BULK = "bulk"
+    READ = "read"
+
+
+class Kind(StrEnum):
+    """What a change says of a record."""
+
+    PRESENT = "present"
+    DELETED = "deleted"  # a delivery says that it is gone; a direct read must still confirm it
+    ABSENT = "absent"  # a direct read by id found nothing, and no error
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one system says of one of its records, as it arrived.
+
+    `fields` holds canonical values: a key that is absent was not said, and None was said to be empty. `denied` names
+    the fields that the system would not tell us, which is never the same as empty.
+    """
+
+    record_id: int
+    kind: Kind
+    path: Path
+    fields: Mapping[str, Value]
+    version: Instant | None
+    """The system's own time of the last change to the profile (Shopify: `updated_at`, whole seconds)."""
+    heard: Instant
+    """When the system says it told us: X-Shopify-Triggered-At, clamped; for a read, when it began."""
+    created: Instant | None = None
+    """The system's own time of creation."""
+    position: int = 0
+    """The inbox position this change stands for; for a read, the newest position when the read began."""
+    raw_digest: bytes | None = None
+    """A keyed digest of the bulk line, so that an unchanged customer costs one comparison."""
+    denied: frozenset[str] = frozenset()
+    system: str = SHOPIFY
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One webhook as it was received. `body` is personal data and never leaves the vault in clear."""
+
+    shop_id: int
+    webhook_id: str
+    topic: str
+    body: bytes
+    received: Instant
+    triggered: Instant | None = None
+    event_id: str | None = None
+    api_version: str | None = None
+
+
+class RunState(StrEnum):
+    """The life of a run."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+RUN_OVER = (RunState.DONE, RunState.PARTIAL, RunState.FAILED)
+
+
+class SizeClass(StrEnum):
+    """How big a shop is, in the words merchants know."""
+
+    SMALL = "small"  # fewer than 1,000 customers
+    MEDIUM = "medium"  # 1,000 to 10,000, both included
+    LARGE = "large"  # more than 10,000
+
+
+def size_class(customers: int) -> SizeClass:
+    """The size class of a shop with that many customers; exactly 1,000 and 10,000 are medium."""
+    if customers < 1_000:
+        return SizeClass.SMALL
+    return SizeClass.MEDIUM if customers <= 10_000 else SizeClass.LARGE
+
+
+def instant(moment: datetime) -> Instant:
+    """The instant of an aware datetime; a naive one is refused, since its zone would be a guess."""
+    if moment.tzinfo is None:
+        raise ValueError("A time without a zone cannot be placed.")
+    whole = int(moment.replace(microsecond=0).timestamp())
+    return whole * SECOND + moment.microsecond
+
+
+def parse_instant(text: str) -> Instant:
+    """The instant of an ISO 8601 text with a zone; raises ValueError for anything else."""
+    return instant(datetime.fromisoformat(text))
+
+
+def iso(moment: Instant | None) -> str | None:
+    """The instant as ISO 8601 in UTC, to the second, for people and JSON."""
+    if moment is None:
+        return None
+    return datetime.fromtimestamp(moment // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def sortable_id(now: Instant, randomness: bytes) -> bytes:
+    """A 16-byte UUID version 7 (RFC 9562): later ones sort later, so that indexes grow at their end.
+
+    `randomness` is 10 fresh random bytes.
+    """
+    head = (now // 1000).to_bytes(6, "big")
+    return head + bytes((0x70 | randomness[0] & 0x0F, randomness[1], 0x80 | randomness[2] & 0x3F)) + randomness[3:10]
+
+
+def id_text(identity: bytes) -> str:
+    """A 16-byte id as people see it."""
+    return str(uuid.UUID(bytes=identity))

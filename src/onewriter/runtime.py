@@ -1,0 +1,204 @@
+"""Opening resources once: settings in; databases, vault, clients and jobs out."""
+
+import contextlib
+import os
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from dbos import DBOSClient, EnqueueOptions
+from sqlalchemy import Connection, Engine
+
+from onewriter.customers import shops
+from onewriter.customers.shops import Shop
+from onewriter.db import migrate
+from onewriter.db.engine import Database, DoorBell, jobs_engine
+from onewriter.errors import BadSetting, MasterKeyWrong
+from onewriter.intake.connect import Connector, open_credentials, seal_credentials
+from onewriter.records import Instant, id_text, sortable_id
+from onewriter.settings import Settings
+from onewriter.shopify.auth import Credentials
+from onewriter.shopify.client import AdminClient
+from onewriter.vault import master
+from onewriter.vault.keystore import KeyStore
+from onewriter.vault.master import MasterKey
+from onewriter.vault.vault import ShopVault, open_shop
+
+RUN_QUEUE = "runs"
+RUN_WORKFLOW = "run"
+JOBS_NAME = "onewriter"
+JOBS_VERSION = "1"
+"""Pinned: by default it is a hash of the code, and a new release would never take up what the last one queued."""
+
+
+def now() -> Instant:
+    """Our clock, in microseconds. The only place that reads it for the service."""
+    return time.time_ns() // 1000
+
+
+def new_run_id(moment: Instant) -> str:
+    """A run id that sorts by time, since the durable jobs' own times tie within a second on SQLite."""
+    return id_text(sortable_id(moment, os.urandom(10)))
+
+
+class Runtime:
+    """What a process of onewriter works with. Close it, or use it in a `with`."""
+
+    def __init__(self, settings: Settings, *, door: bool = False) -> None:
+        self.settings = settings
+        folder = settings.data_dir
+        if not settings.text("database_url"):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # The door answers 503 after three seconds rather than let Shopify wait longer than it does.
+        self.database = Database(settings.database_url, **({"busy_ms": 3_000} if door else {}))
+        self.key_database = Database(settings.keystore_url)
+        if self.database.url == self.key_database.url:
+            raise BadSetting("The key store must not be the main database; name another one in ONEWRITER_KEYSTORE_URL.")
+        self._keys: KeyStore | None = None
+        self._vaults: dict[int, ShopVault] = {}
+        self._clients: dict[int, tuple[tuple[str, Credentials], AdminClient]] = {}
+        self._jobs: tuple[Engine, DBOSClient] | None = None
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> "Runtime":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close everything that was opened."""
+        for _given, client in self._clients.values():
+            client.close()
+        if self._jobs is not None:
+            self._jobs[1].destroy()
+            self._jobs[0].dispose()
+        self.database.close()
+        self.key_database.close()
+
+    def prepare(self) -> None:
+        """Bring both databases up to date, and make a master key if there has never been one."""
+        migrate.upgrade(self.key_database, "keys")
+        migrate.upgrade(self.database, "main")
+        self.migrate_jobs()
+        self.keys.prove(now())
+
+    def migrate_jobs(self) -> None:
+        """Make the durable jobs' own tables. The library has no public call for it that takes an engine."""
+        engine = jobs_engine(self.settings.database_url)
+        client = DBOSClient(system_database_engine=engine, application_name=JOBS_NAME, lazy=True)
+        try:
+            client._sys_db.run_migrations()
+        finally:
+            client.destroy()
+            engine.dispose()
+
+    @property
+    def keys(self) -> KeyStore:
+        """The key store, opened with the master keys of the settings."""
+        with self._lock:
+            if self._keys is None:
+                self._keys = KeyStore(self.key_database, self._master_keys())
+            return self._keys
+
+    def _master_keys(self) -> tuple[MasterKey, ...]:
+        settings = self.settings
+        if settings.text("master_key"):
+            return master.parse_keys(settings.text("master_key"))
+        if settings.text("master_key_command"):
+            return master.parse_keys(master.run_command(settings.text("master_key_command")))
+        path = settings.master_key_file
+        if not path.exists() and self._key_store_is_new():
+            with contextlib.suppress(FileExistsError):  # another process was a moment earlier
+                master.write_new_file(path)
+        if path.exists() and master.readable_by_others(path):
+            raise MasterKeyWrong(f"Other users can read the master key file; run: chmod 600 {path}")
+        return master.parse_keys(master.read_file(path))
+
+    def _key_store_is_new(self) -> bool:
+        """True while no key was ever made: only then may a master key be made up."""
+        return KeyStore.is_new(self.key_database)
+
+    @property
+    def bell(self) -> DoorBell | None:
+        """The lock by which the door asks bulk work to give way; SQLite has one writer and needs it."""
+        return DoorBell(self.lock_folder / "door.wait") if self.database.is_sqlite else None
+
+    @property
+    def lock_folder(self) -> Path:
+        """The folder of an embedded database, where its lock files are."""
+        file = self.database.file
+        return file.parent if file is not None else self.settings.data_dir
+
+    def vault(self, shop_id: int) -> ShopVault:
+        """The vault of a shop, opened once."""
+        with self._lock:
+            if shop_id not in self._vaults:
+                with self.database.read() as db:
+                    shop = shops.by_id(db, shop_id)
+                self._vaults[shop_id] = open_shop(self.keys, shop_id, shop.region)
+            return self._vaults[shop_id]
+
+    def client(self, shop_id: int) -> AdminClient:
+        """The client of a shop; opened anew when its credentials were changed."""
+        with self.database.read() as db:
+            shop = shops.by_id(db, shop_id)
+        with self._lock:
+            credentials = self.credentials(shop)
+            # A renewed token is the client's own doing; anything else that changed needs a new client.
+            given = (
+                credentials if credentials.kind == "token" else replace(credentials, access_token=None, expires=None)
+            )
+            known = self._clients.get(shop_id)
+            if known is not None and known[0] == (shop.admin_url, given):
+                return known[1]
+            if known is not None:
+                known[1].close()
+            client = self.client_for(shop.admin_url, credentials, shop.api_version, shop)
+            self._clients[shop_id] = ((shop.admin_url, given), client)
+            return client
+
+    def client_for(
+        self, admin_url: str, credentials: Credentials, api_version: str, shop: Shop | None = None
+    ) -> AdminClient:
+        """A client for an address and credentials; a known shop's renewed token is kept."""
+
+        def keep(fresh: Credentials) -> None:
+            if shop is not None:
+                self.keep_credentials(shop.id, fresh)
+
+        return AdminClient(admin_url, credentials, api_version=api_version, clock=now, on_renewed=keep)
+
+    def credentials(self, shop: Shop) -> Credentials:
+        """The credentials of a shop, opened."""
+        return open_credentials(self.keys.shop_key(shop.id), shop)
+
+    def keep_credentials(self, shop_id: int, credentials: Credentials) -> None:
+        """Write renewed credentials down, sealed."""
+        box = seal_credentials(self.keys.shop_key(shop_id), shop_id, credentials)
+        with self.database.write() as db:
+            shops.change(db, shop_id, {"box": box})
+
+    @property
+    def jobs(self) -> DBOSClient:
+        """The durable jobs, to hand work to; this process runs none of it."""
+        with self._lock:
+            if self._jobs is None:
+                engine = jobs_engine(self.settings.database_url)
+                self._jobs = (engine, DBOSClient(system_database_engine=engine, application_name=JOBS_NAME, lazy=True))
+            return self._jobs[1]
+
+    def enqueue(self, db: Connection, run_id: str) -> None:
+        """Hand a run to the workers, in the transaction that wrote it down: both land or neither."""
+        options: EnqueueOptions = {
+            "workflow_name": RUN_WORKFLOW,
+            "queue_name": RUN_QUEUE,
+            "workflow_id": run_id,
+            "app_version": JOBS_VERSION,
+        }
+        self.jobs.enqueue_in_transaction(db, options, run_id)
+
+    def connector(self) -> Connector:
+        """What connects shops."""
+        return Connector(self.database, self.keys, self.enqueue, new_run_id)

@@ -1,0 +1,58 @@
+"""Everything a test may switch while the shop runs: faults, limits and the app's permissions."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+SCOPES = ("read_customers", "write_customers")
+
+
+@dataclass(slots=True)
+class Faults:
+    """The switches of one shop. Chances are between 0 and 1 and drawn from the shop's seed."""
+
+    # Webhooks.
+    duplicate: float = 0.0
+    lose: float = 0.0
+    reorder: float = 0.0
+    delay: float = 0.0  # at most so many seconds
+    retry_scale: float = 1.0  # 1.0 spreads eight retries over four hours
+    allow_http: bool = True
+    allow_remote: bool = False  # deliver to other machines than this one
+    topics_refused: bool = False
+
+    # Bulk operations. A fault holds for operations that start while it is set.
+    bulk_seconds: float = 0.2
+    partial: bool = False
+    refuse: bool = False
+    stall: bool = False
+    expire: bool = False
+    corrupt_lines: int = 0
+    wrong_count: int = 0  # lines that the file lacks although objectCount counts them
+    drop_connection_after_bytes: int = 0
+
+    # The Admin API.
+    cost_maximum: float = 2000.0
+    cost_restore: float = 100.0
+    cost_query_limit: int = 1000
+    search_lag: float = 0.0  # seconds
+    server_errors: float = 0.0
+    protected_denied: bool = False
+    tags_touch: bool = False  # whether tag and consent changes move updated_at, which Shopify does not document
+    scopes: list[str] = field(default_factory=lambda: list(SCOPES))
+    token_seconds: int = 86_399
+
+    def set(self, changes: dict[str, Any]) -> None:
+        """Set several switches, all or none; an unknown name or a wrong type is a ValueError."""
+        checked = {name: self._checked(name, value) for name, value in changes.items()}
+        for name, value in checked.items():
+            setattr(self, name, value)
+
+    def _checked(self, name: str, value: Any) -> Any:
+        if name not in {each.name for each in fields(self)}:
+            raise ValueError(f"There is no fault {name!r}")
+        present = getattr(self, name)
+        if isinstance(present, float) and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if type(value) is not type(present):
+            raise ValueError(f"The fault {name!r} takes a {type(present).__name__}, not {value!r}")
+        return value

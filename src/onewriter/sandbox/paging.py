@@ -1,0 +1,179 @@
+"""Pages of customers: orders, cursors and filters, and the search index that lags behind the shop."""
+
+import base64
+import binascii
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from graphql import GraphQLError
+
+from onewriter.sandbox import search
+from onewriter.sandbox.customer import Customer
+from onewriter.sandbox.search import Search
+from onewriter.sandbox.shop import Shop
+
+PAGE_MAX = 250
+Key = tuple[Any, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    cursor: str
+    node: Any
+
+
+@dataclass(frozen=True, slots=True)
+class PageInfo:
+    has_next: bool
+    has_previous: bool
+    start: str | None
+    end: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    edges: list[Edge]
+    info: PageInfo
+
+
+def bad_request(message: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": "BAD_REQUEST"})
+
+
+def size(first: int | None, last: int | None) -> int:
+    if first is None and last is None:
+        raise bad_request("you must provide one of first or last")
+    asked = first if first is not None else last
+    if asked is None or not 0 <= asked <= PAGE_MAX:
+        raise bad_request(f"A page holds between 0 and {PAGE_MAX} items, not {asked}")
+    return asked
+
+
+def understood(query: str | None, supported: frozenset[str] = search.SEARCHED) -> Search:
+    try:
+        return search.parse(query, supported)
+    except search.BadSearch as error:
+        raise bad_request(str(error)) from error
+
+
+def keep_filters_known(found: Search, query: str | None, extensions: dict[str, Any], path: str) -> None:
+    """What Shopify says of a filter that it left out: a warning beside the data, and nothing else."""
+    if found.ignored:
+        warnings = [
+            {"field": field, "message": "Invalid search field for this query.", "code": "invalid_field"}
+            for field in found.ignored
+        ]
+        extensions.setdefault("search", []).append({"path": [path], "query": query, "warnings": warnings})
+
+
+def customers(
+    shop: Shop,
+    found: Search,
+    *,
+    first: int | None = None,
+    last: int | None = None,
+    after: str | None = None,
+    before: str | None = None,
+    reverse: bool = False,
+    sort: str = "ID",
+) -> Page:
+    """One page. The walk goes up or down the order, whichever end the page hangs on."""
+    asked = size(first, last)
+    with shop.lock:
+        order = _Order.of(shop, sort)
+        low, high = order.window(found, *((before, after) if reverse else (after, before)))
+        up = (first is not None) != reverse
+        matches = _matches(shop, order, found, range(low, high) if up else range(high - 1, low - 1, -1))
+        taken = [match for _, match in zip(range(asked + 1), matches, strict=False)]
+    more, taken = len(taken) > asked, taken[:asked]
+    if first is None:
+        taken.reverse()
+    edges = [Edge(cursor_of(key), record) for key, record in taken]
+    behind = bool(after if first is not None else before)
+    return Page(edges, page_info(edges, *((more, behind) if first is not None else (behind, more))))
+
+
+def page_info(edges: list[Edge], has_next: bool, has_previous: bool) -> PageInfo:
+    start, end = (edges[0].cursor, edges[-1].cursor) if edges else (None, None)
+    return PageInfo(has_next, has_previous, start, end)
+
+
+def selected(shop: Shop, found: Search) -> Iterator[Customer]:
+    """Every customer that a search finds, in the order of ids."""
+    with shop.lock:
+        order = _Order.of(shop, "ID")
+        return iter([record for _, record in _matches(shop, order, found, range(len(order.keys)))])
+
+
+def listed(items: Sequence[Any], first: int | None = None, last: int | None = None, after: str | None = None) -> Page:
+    """A page of a short list, where the cursor is the place in it."""
+    asked = size(first, last)
+    start = (key_of(after)[1] + 1 if after else 0) if last is None else max(0, len(items) - asked)
+    edges = [Edge(cursor_of((place, place)), item) for place, item in enumerate(items)][start : start + asked]
+    return Page(edges, page_info(edges, start + asked < len(items), start > 0))
+
+
+def cursor_of(key: Key) -> str:
+    text = msgspec.json.encode({"last_id": key[1], "last_value": str(key[0]) if isinstance(key[0], int) else key[0]})
+    return base64.b64encode(text).decode()
+
+
+def key_of(cursor: str) -> Key:
+    try:
+        read = msgspec.json.decode(base64.b64decode(cursor, validate=True))
+        value = read["last_value"]
+        return (int(value) if value.isdigit() else value), int(read["last_id"])
+    except (binascii.Error, msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise bad_request("Invalid cursor for current pagination sort.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """Customers in an order: `keys` are ids, or pairs of a value and an id."""
+
+    keys: Sequence[Any]
+    field: str
+
+    @classmethod
+    def of(cls, shop: Shop, sort: str) -> "_Order":
+        if sort == "UPDATED_AT":
+            return cls(shop.by_update(), "updated_at")
+        if sort == "NAME":
+            named = ((f"{each.last_name or ''}, {each.first_name or ''}", each.id) for each in shop.customers.values())
+            return cls(sorted(named), "name")
+        # Ids rise with time, so the order of creation is the order of ids.
+        return cls(shop.ids, "id")
+
+    def pair(self, key: Any) -> Key:
+        return (key, key) if self.field == "id" else key
+
+    def window(self, found: Search, after: str | None, before: str | None) -> tuple[int, int]:
+        """The places between two cursors, narrowed by what the search asks of the field that we are ordered by."""
+        low = bisect_right(self.keys, self._own(after)) if after else 0
+        high = bisect_left(self.keys, self._own(before)) if before else len(self.keys)
+        if self.field != "name":
+            least, most = found.range_of(self.field)
+            low = max(low, bisect_left(self.keys, self._bound(least))) if least is not None else low
+            high = min(high, bisect_left(self.keys, self._bound(most + 1))) if most is not None else high
+        return low, max(low, high)
+
+    def _own(self, cursor: str) -> Any:
+        value, number = key_of(cursor)
+        return number if self.field == "id" else (value, number)
+
+    def _bound(self, value: int) -> Any:
+        return value if self.field == "id" else (value, 0)
+
+
+def _matches(shop: Shop, order: _Order, found: Search, places: range) -> Iterator[tuple[Key, Customer]]:
+    """The search judges what its index holds, which may be old; what is returned is always fresh."""
+    stale = shop.unindexed() if found.conditions and shop.faults.search_lag else {}
+    for place in places:
+        pair = order.pair(order.keys[place])
+        record = shop.customers[pair[1]]
+        seen = stale.get(record.id, record)
+        if seen is not None and found.holds(seen):
+            yield pair, record

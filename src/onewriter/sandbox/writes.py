@@ -1,0 +1,133 @@
+"""Resolvers of the mutations. What the shop refuses becomes `userErrors`, as Shopify answers it."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from onewriter.sandbox.call import Call, errors_of, number_in, seconds_of
+from onewriter.sandbox.customer import Consent, Customer, gid
+from onewriter.sandbox.normalise import Mistake, Refused, camel, snake
+from onewriter.sandbox.reads import shop_of
+
+Payload = dict[str, Any]
+WRITABLE = ("email", "phone", "firstName", "lastName", "note", "tags", "locale", "taxExempt", "addresses", "metafields")
+
+
+def _answering(result: str, scope: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Payload]]:
+    """A mutation's payload: its result under one key, or null and the mistakes."""
+
+    def decorate(write: Callable[..., Any]) -> Callable[..., Payload]:
+        @wraps(write)
+        def answered(call: Call, **arguments: Any) -> Payload:
+            if scope:
+                call.need(scope, camel(write.__name__))
+            try:
+                return {result: write(call, **arguments), "userErrors": []}
+            except Refused as refused:
+                return {result: None, "userErrors": errors_of(refused.mistakes)}
+
+        return answered
+
+    return decorate
+
+
+def _fields(given: dict[str, Any]) -> dict[str, Any]:
+    return {snake(key): given[key] for key in WRITABLE if key in given}
+
+
+@_answering("customer", "write_customers")
+def customer_create(call: Call, *, input: dict[str, Any]) -> Customer:
+    if input.get("id"):
+        raise Refused(Mistake(("id",), "Cannot specify ID on creation"))
+    consent = input.get("emailMarketingConsent")
+    fields = _fields(input)
+    if consent:
+        at = seconds_of(consent.get("consentUpdatedAt")) or int(call.shop.clock())
+        level = consent.get("marketingOptInLevel")
+        fields["email_consent"] = Consent(consent["marketingState"], level, at, None)
+    return call.shop.create(**fields)
+
+
+@_answering("customer", "write_customers")
+def customer_update(call: Call, *, input: dict[str, Any]) -> Customer:
+    if not input.get("id"):
+        raise Refused(Mistake(("id",), "Customer does not exist"))
+    if "emailMarketingConsent" in input:
+        message = "To update emailMarketingConsent, please use the customerEmailMarketingConsentUpdate Mutation instead"
+        raise Refused(Mistake(("emailMarketingConsent",), message))
+    return call.shop.update(number_in("Customer", input["id"]), **_fields(input))
+
+
+def customer_delete(call: Call, *, input: dict[str, Any]) -> Payload:
+    @_answering("deletedCustomerId", "write_customers")
+    def customer_delete(call: Call) -> str:
+        return gid("Customer", call.shop.delete(number_in("Customer", input["id"])).id)
+
+    return customer_delete(call) | {"shop": shop_of(call.shop)}
+
+
+@_answering("customer", "write_customers")
+def customer_email_marketing_consent_update(call: Call, *, input: dict[str, Any]) -> Customer:
+    consent = input["emailMarketingConsent"]
+    return call.shop.consent_to_email(
+        number_in("Customer", input["customerId"]),
+        consent["marketingState"],
+        consent.get("marketingOptInLevel"),
+        seconds_of(consent.get("consentUpdatedAt")),
+    )
+
+
+@_answering("node", "write_customers")
+def tags_add(call: Call, *, id: str, tags: list[str]) -> Customer:
+    return call.shop.add_tags(number_in("Customer", id), tags)
+
+
+@_answering("node", "write_customers")
+def tags_remove(call: Call, *, id: str, tags: list[str]) -> Customer:
+    return call.shop.remove_tags(number_in("Customer", id), tags)
+
+
+@_answering("bulkOperation", "read_customers")
+def bulk_operation_run_query(call: Call, *, query: str, group_objects: bool = False) -> Any:
+    return call.operations.start(query, grouped=group_objects)
+
+
+@_answering("bulkOperation")
+def bulk_operation_cancel(call: Call, *, id: str) -> Any:
+    return call.operations.cancel(number_in("BulkOperation", id))
+
+
+@_answering("webhookSubscription")
+def webhook_subscription_create(call: Call, *, topic: str, webhook_subscription: dict[str, Any]) -> Any:
+    if topic.startswith("CUSTOMER"):
+        scope = "read_customer_merge" if topic == "CUSTOMERS_MERGE" else "read_customers"
+        if call.shop.access.missing(scope):
+            message = "You do not have permission to create or update webhooks with this topic"
+            raise Refused(Mistake(("webhookSubscription",), message))
+    return call.shop.subscriptions.create(topic, webhook_subscription)
+
+
+@_answering("webhookSubscription")
+def webhook_subscription_update(call: Call, *, id: str, webhook_subscription: dict[str, Any]) -> Any:
+    return call.shop.subscriptions.update(number_in("WebhookSubscription", id), webhook_subscription)
+
+
+@_answering("deletedWebhookSubscriptionId")
+def webhook_subscription_delete(call: Call, *, id: str) -> str:
+    call.shop.subscriptions.delete(number_in("WebhookSubscription", id))
+    return id
+
+
+MUTATIONS: dict[str, Callable[..., Payload]] = {
+    "bulkOperationCancel": bulk_operation_cancel,
+    "bulkOperationRunQuery": bulk_operation_run_query,
+    "customerCreate": customer_create,
+    "customerDelete": customer_delete,
+    "customerEmailMarketingConsentUpdate": customer_email_marketing_consent_update,
+    "customerUpdate": customer_update,
+    "tagsAdd": tags_add,
+    "tagsRemove": tags_remove,
+    "webhookSubscriptionCreate": webhook_subscription_create,
+    "webhookSubscriptionDelete": webhook_subscription_delete,
+    "webhookSubscriptionUpdate": webhook_subscription_update,
+}

@@ -1,0 +1,174 @@
+"""Every setting: name, default, unit and help. Read from the environment (`ONEWRITER_NAME`) or a TOML file.
+
+The file is `onewriter.toml` in the current folder, or the one that `ONEWRITER_CONFIG` names. The environment wins. An
+unknown name in either place is an error: a misspelt setting that is silently ignored is the worst kind.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from onewriter.errors import BadSetting
+
+PREFIX = "ONEWRITER_"
+CONFIG_VARIABLE = "ONEWRITER_CONFIG"
+CONFIG_FILE = "onewriter.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. A secret one is never shown and never has a default."""
+
+    name: str
+    default: str | int
+    help: str
+    unit: str = ""
+    secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return PREFIX + self.name.upper()
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("data_dir", "onewriter-data", "Folder for the embedded databases, the master key and the lock files"),
+    Setting(
+        "database_url", "", "Main database; empty means SQLite in data_dir. PostgreSQL: postgresql://USER@HOST/NAME"
+    ),
+    Setting("keystore_url", "", "Key store; empty means SQLite in data_dir, and must be named when database_url is"),
+    Setting("master_key_file", "", "File with the master keys, the current one first; empty means data_dir/master.key"),
+    Setting("master_key", "", "The master keys themselves, base64; instead of a file", secret=True),
+    Setting("master_key_command", "", "Command that prints the master keys; instead of a file"),
+    Setting("host", "127.0.0.1", "Address that the web process listens on"),
+    Setting("port", 8480, "Port that the web process listens on"),
+    Setting("region", "", "ISO country that reads phone numbers without a country code; empty means never guess"),
+    Setting("inbox_keep_days", 30, "How long the body of a delivery can be opened (1 to 30)", "days"),
+    Setting("runs_keep_days", 30, "How long the durable jobs' own rows of finished runs are kept", "days"),
+    Setting("bulk_wait_hours", 48, "How long an import waits for Shopify's bulk operation", "hours"),
+    Setting("worker_beat_s", 5, "How often a worker says that it lives", "seconds"),
+    Setting("worker_dead_s", 30, "After how long a silent worker's runs are taken over", "seconds"),
+    Setting("log_level", "info", "debug, info, warning or error"),
+    Setting("log_format", "text", "text for people, json for machines"),
+)
+
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+BOUNDS: Mapping[str, tuple[int, int]] = {
+    "port": (1, 65_535),
+    "inbox_keep_days": (1, 30),
+    "runs_keep_days": (1, 3650),
+    "bulk_wait_hours": (1, 240),
+    "worker_beat_s": (1, 60),
+    "worker_dead_s": (5, 3600),
+}
+
+
+class Settings:
+    """The settings of this process. Secrets show as `***` in its `repr`."""
+
+    def __init__(self, values: Mapping[str, Any], sources: Mapping[str, str]) -> None:
+        self._values = dict(values)
+        self.sources = dict(sources)
+
+    def __repr__(self) -> str:
+        return f"Settings({self.shown()})"
+
+    def text(self, name: str) -> str:
+        """The value of a text setting."""
+        return str(self._values[name])
+
+    def number(self, name: str) -> int:
+        """The value of a number setting."""
+        return int(self._values[name])
+
+    def shown(self) -> dict[str, str | int]:
+        """Every value as it may be shown to people."""
+        return {name: "***" if BY_NAME[name].secret and value else value for name, value in self._values.items()}
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder of the embedded databases."""
+        return Path(self.text("data_dir"))
+
+    @property
+    def database_url(self) -> str:
+        """The address of the main database."""
+        return self.text("database_url") or f"sqlite:///{self.data_dir / 'onewriter.db'}"
+
+    @property
+    def keystore_url(self) -> str:
+        """The address of the key store. It never falls back to a file once the main database is somewhere else."""
+        named = self.text("keystore_url")
+        if not named and self.text("database_url"):
+            raise BadSetting(
+                "ONEWRITER_DATABASE_URL is set but ONEWRITER_KEYSTORE_URL is not; name a second database for the keys."
+            )
+        return named or f"sqlite:///{self.data_dir / 'keys.db'}"
+
+    @property
+    def master_key_file(self) -> Path:
+        """The file with the master keys."""
+        named = self.text("master_key_file")
+        return Path(named) if named else self.data_dir / "master.key"
+
+
+def load(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
+    """The settings from defaults, file and environment; raises BadSetting with the name of what is wrong."""
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {setting.name: setting.default for setting in SETTINGS}
+    sources = dict.fromkeys(values, "default")
+    for source, found in (("file", _from_file(environment, folder)), ("environment", _from_environment(environment))):
+        for name, raw in found.items():
+            values[name] = _read(name, raw)
+            sources[name] = source
+    return Settings(values, sources)
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    found = {}
+    for variable, value in environment.items():
+        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in BY_NAME:
+            raise BadSetting(f"{variable} is not a setting; `onewriter settings` lists those that there are.")
+        found[name] = value
+    return found
+
+
+def _from_file(environment: Mapping[str, str], folder: Path | None) -> dict[str, Any]:
+    named = environment.get(CONFIG_VARIABLE)
+    path = Path(named) if named else (folder or Path.cwd()) / CONFIG_FILE
+    if not path.exists():
+        if named:
+            raise BadSetting(f"{CONFIG_VARIABLE} names {path}, which does not exist.")
+        return {}
+    try:
+        found = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSetting(f"{path} is not readable TOML ({type(error).__name__}).") from None
+    for name in found:
+        if name not in BY_NAME:
+            raise BadSetting(f"{name} in {path} is not a setting; `onewriter settings` lists those that there are.")
+        if BY_NAME[name].secret:
+            raise BadSetting(
+                f"{name} is a secret and does not belong in {path}; use the environment or a file of its own."
+            )
+    return found
+
+
+def _read(name: str, raw: Any) -> str | int:
+    if isinstance(BY_NAME[name].default, str):
+        return str(raw)
+    try:
+        number = int(raw)
+    except (TypeError, ValueError):
+        raise BadSetting(f"{name} must be a whole number.") from None
+    low, high = BOUNDS[name]
+    if not low <= number <= high:
+        raise BadSetting(f"{name} must be from {low} to {high}.")
+    return number

@@ -1,0 +1,35 @@
+"""The access scopes that onewriter wants, and what it costs to be without each."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+REQUIRED = {
+    "read_customers": "no customer can be imported, heard of or read",
+}
+
+OPTIONAL = {
+    "read_customer_merge": "merges are not heard as merges; the merged-away customer only shows as deleted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MissingScope:
+    """A scope that the token lacks, what that costs, and whether onewriter works at all without it."""
+
+    scope: str
+    cost: str
+    required: bool
+
+
+def missing(granted: Collection[str]) -> list[MissingScope]:
+    """The scopes that are not granted, required ones first; a write scope includes the read scope of its name."""
+    return [
+        MissingScope(scope, cost, wanted is REQUIRED)
+        for wanted in (REQUIRED, OPTIONAL)
+        for scope, cost in wanted.items()
+        if not _grants(granted, scope)
+    ]
+
+
+def _grants(granted: Collection[str], scope: str) -> bool:
+    return scope in granted or (scope.startswith("read_") and f"write_{scope[5:]}" in granted)

@@ -1,0 +1,72 @@
+"""Health: whether this process can do its work, and figures for a monitoring system. No value of a person in either."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from onewriter.customers import inbox, questions, workers
+from onewriter.db import migrate
+from onewriter.errors import OnewriterError
+from onewriter.runtime import Runtime, now
+
+
+class Health:
+    """Looks at the databases on request, and counts what the door answered."""
+
+    MEDIA_TYPE = CONTENT_TYPE_LATEST
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._registry = CollectorRegistry()
+        self._answers = Counter(
+            "onewriter_deliveries", "Deliveries answered, by HTTP status", ["status"], registry=self._registry
+        )
+        self._registry.register(_Gauges(runtime))
+
+    def count_delivery(self, status: int) -> None:
+        """Count one answer of the door."""
+        self._answers.labels(status=str(status)).inc()
+
+    def faults(self) -> list[str]:
+        """Why this process is not ready; empty when it is."""
+        found = []
+        try:
+            if migrate.revision(self._runtime.database) != migrate.newest("main"):
+                found.append("the database is not at the newest schema")
+            self._runtime.keys.prove(now())
+        except OnewriterError as error:
+            found.append(str(error))
+        return found
+
+    def metrics(self) -> str:
+        """All figures, as Prometheus reads them."""
+        return generate_latest(self._registry).decode()
+
+
+class _Gauges(Collector):
+    """Figures that stand in the database."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        moment = now()
+        silent_s = self._runtime.settings.number("worker_dead_s")
+        with self._runtime.database.read() as db:
+            states = inbox.counts(db)
+            backlog_s = inbox.backlog_s(db, moment)
+            waiting = questions.count(db)
+            alive = sum(not worker.is_dead(moment, silent_s) for worker in workers.every(db))
+        deliveries = GaugeMetricFamily("onewriter_inbox", "Deliveries in the inbox, by state", labels=["state"])
+        for state in (inbox.WAITING, inbox.DONE, inbox.PARKED, inbox.DROPPED):
+            deliveries.add_metric([state], states.get(state, 0))
+        yield deliveries
+        yield GaugeMetricFamily("onewriter_inbox_oldest_seconds", "Age of the oldest waiting delivery", backlog_s)
+        yield GaugeMetricFamily("onewriter_questions_waiting", "Questions that wait for a person", waiting)
+        yield GaugeMetricFamily("onewriter_workers_alive", "Workers that live", alive)
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return []

@@ -1,0 +1,32 @@
+"""Shops in threads, for the tests of the sandbox."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from onewriter.sandbox import Faults, RunningSandbox
+from tests.sandbox.stage import Api, Receiver
+
+
+@pytest.fixture
+def running() -> Iterator[Callable[..., Api]]:
+    """Starts shops, and stops them when the test is over."""
+    started: list[Api] = []
+
+    def start(customers: int = 20, seed: int = 1, **faults: Any) -> Api:
+        sandbox = RunningSandbox(customers, seed, faults=Faults(**faults)).__enter__()
+        started.append(Api(sandbox))
+        return started[-1]
+
+    yield start
+    for api in started:
+        api.http.close()
+        api.sandbox.__exit__(None, None, None)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
