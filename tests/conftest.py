@@ -7,7 +7,13 @@ from hypothesis import HealthCheck, settings
 
 from onewriter.records import Instant, parse_instant
 
-pytest_plugins = ["tests.support.databases", "tests.support.guards", "tests.support.requirements", "pytester"]
+pytest_plugins = [
+    "tests.support.databases",
+    "tests.support.guards",
+    "tests.support.requirements",
+    "tests.support.shops",
+    "pytester",
+]
 
 # A slow machine is no fault of an example, so neither profile has a deadline.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -25,6 +25,15 @@ def running() -> Iterator[Callable[..., Api]]:
         api.sandbox.__exit__(None, None, None)
 
 
+@pytest.fixture(scope="module")
+def resting() -> Iterator[Api]:
+    """One shop for all tests of a module that only read it, or are refused."""
+    with RunningSandbox(1_200, 1, faults=Faults(bulk_seconds=0.0)) as sandbox:
+        api = Api(sandbox)
+        yield api
+        api.http.close()
+
+
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     made = Receiver()

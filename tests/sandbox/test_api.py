@@ -10,9 +10,13 @@ from tests.sandbox.stage import Api
 
 Running = Callable[..., Api]
 
-PAGE = """query Page($first: Int, $last: Int, $after: String, $before: String, $query: String, $reverse: Boolean = false,
-    $sort: CustomerSortKeys = ID) {
-  customers(first: $first, last: $last, after: $after, before: $before, query: $query, reverse: $reverse, sortKey: $sort) {
+PAGE = """query Page(
+  $first: Int, $last: Int, $after: String, $before: String
+  $query: String, $reverse: Boolean = false, $sort: CustomerSortKeys = ID
+) {
+  customers(
+    first: $first, last: $last, after: $after, before: $before, query: $query, reverse: $reverse, sortKey: $sort
+  ) {
     edges { cursor node { id updatedAt } }
     nodes { id }
     pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
@@ -128,7 +132,8 @@ def test_a_query_pays_and_an_empty_bucket_throttles(running: Running) -> None:
 
 def test_one_query_may_not_cost_more_than_a_thousand(running: Running) -> None:
     api = running(5)
-    query = "{ customers(first: 250) { nodes { id defaultAddress { id } defaultEmailAddress { validFormat } amountSpent { amount } } } }"
+    parts = "defaultAddress { id } defaultPhoneNumber { phoneNumber } amountSpent { amount }"
+    query = f"{{ customers(first: 250) {{ nodes {{ {parts} }} }} }}"
     error = api.answer(query)["errors"][0]
     assert error["extensions"] == {"code": "MAX_COST_EXCEEDED", "cost": 1002, "maxCost": 1000}
 
@@ -214,10 +219,10 @@ def test_a_new_customer_is_kept_normalised(running: Running) -> None:
         ({"firstName": "A", "tags": [f"t{place}" for place in range(251)]}, "Customers must have 250 tags or less."),
     ],
 )
-def test_a_customer_that_cannot_be_is_refused(running: Running, given: dict[str, Any], message: str) -> None:
-    api = running(3)
-    api.sandbox.shop.create(email="taken@example.com", phone="+12025550100")
-    made = api.data(CREATE, input=given)["customerCreate"]
+def test_a_customer_that_cannot_be_is_refused(resting: Api, given: dict[str, Any], message: str) -> None:
+    if resting.sandbox.shop.find(email="taken@example.com") is None:
+        resting.sandbox.shop.create(email="taken@example.com", phone="+12025550100")
+    made = resting.data(CREATE, input=given)["customerCreate"]
     assert made["customer"] is None
     assert [error["message"] for error in made["userErrors"]] == [message]
 

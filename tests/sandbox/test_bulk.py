@@ -145,8 +145,8 @@ def test_a_bulk_query_is_filtered_and_sorted(running: Running) -> None:
         ("bytes=5-99999999", 206, slice(5, None)),
     ],
 )
-def test_a_range_is_answered_with_those_bytes(running: Running, asked: str | None, status: int, span: slice) -> None:
-    api = running(1_200, bulk_seconds=0.0)
+def test_a_range_is_answered_with_those_bytes(resting: Api, asked: str | None, status: int, span: slice) -> None:
+    api = resting
     url = ended(api, started(api))["url"]
     whole = api.http.get(url).content
     answer = api.http.get(url, headers={"Range": asked} if asked else {})
@@ -158,10 +158,9 @@ def test_a_range_is_answered_with_those_bytes(running: Running, asked: str | Non
 
 
 @pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=9-5", "lines=1-2", "bytes=-"])
-def test_a_range_outside_the_file_is_refused(running: Running, asked: str) -> None:
-    api = running(bulk_seconds=0.0)
-    url = ended(api, started(api))["url"]
-    answer = api.http.get(url, headers={"Range": asked})
+def test_a_range_outside_the_file_is_refused(resting: Api, asked: str) -> None:
+    url = ended(resting, started(resting))["url"]
+    answer = resting.http.get(url, headers={"Range": asked})
     assert answer.status_code == 416
     assert answer.headers["Content-Range"].startswith("bytes */")
 
@@ -187,9 +186,8 @@ def test_a_range_outside_the_file_is_refused(running: Running, asked: str) -> No
         ),
     ],
 )
-def test_a_query_against_the_rules_is_refused(running: Running, query: str, message: str) -> None:
-    api = running(3)
-    made = api.data(RUN, query=query)["bulkOperationRunQuery"]
+def test_a_query_against_the_rules_is_refused(resting: Api, query: str, message: str) -> None:
+    made = resting.data(RUN, query=query)["bulkOperationRunQuery"]
     assert made["bulkOperation"] is None
     assert message in made["userErrors"][0]["message"]
     assert made["userErrors"][0]["code"] == "INVALID"

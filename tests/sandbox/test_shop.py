@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -103,9 +104,8 @@ def test_acts_and_plays_change_the_truth_that_can_be_read(running: Running) -> N
     assert sum(api.control("play", events=25, seconds=0.1).values()) == 25
 
 
-def _row(line: str) -> dict[str, object]:
-    read: dict[str, object] = json.loads(line)
-    return read
+def _row(line: str) -> Any:
+    return json.loads(line)
 
 
 def test_info_is_all_that_an_app_needs(running: Running) -> None:

@@ -82,8 +82,10 @@ def test_every_payload_has_the_documented_keys(running: Running, receiver: Recei
     shop.remove_tags(made.id, ["VIP"])
     shop.consent_to_email(made.id, "SUBSCRIBED", "SINGLE_OPT_IN")
     shop.delete(made.id)
-    run = 'mutation { bulkOperationRunQuery(query: "{ customers { edges { node { id } } } }") { userErrors { message } } }'
-    api.data(run)
+    query = "{ customers { edges { node { id } } } }"
+    api.data(
+        "mutation Run($query: String!) { bulkOperationRunQuery(query: $query) { userErrors { message } } }", query=query
+    )
     while not any(topic == "bulk_operations/finish" for topic, _ in heard(api, receiver)):
         pass
     api.control("faults", scopes=["read_customers"])

@@ -113,7 +113,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError("There are only K1 to K48 and M1 to M82: " + "; ".join(unknown))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Listener:
     """Hears every report; a plugin of its own, since a report does not say whose configuration it belongs to."""
 

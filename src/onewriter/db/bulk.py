@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Table, text
 STRIPES = 64
 """How many locks the customers of a shop share. Enough that two workers seldom meet, few enough for one transaction."""
 
-_LOCK = text("SELECT pg_advisory_xact_lock(:shop, :stripe)")
-_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:shop, :stripe)")
+# One statement for all: 64 round trips would be an eighth of an import's time.
+_LOCK = text("SELECT pg_advisory_xact_lock(:shop, s) FROM unnest(CAST(:stripes AS int[])) s")
+_TRY_LOCK = text("SELECT s FROM unnest(CAST(:stripes AS int[])) s WHERE pg_try_advisory_xact_lock(:shop, s)")
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
@@ -49,8 +50,8 @@ def lock_stripes(connection: Connection, shop_id: int, stripes: Iterable[int]) -
     """
     if connection.dialect.name == "sqlite":
         return
-    for stripe in sorted(set(stripes)):
-        connection.execute(_LOCK, {"shop": shop_id, "stripe": stripe})
+    # unnest gives the rows in the array's order, and nothing in the statement reorders them.
+    connection.execute(_LOCK, {"shop": shop_id, "stripes": sorted(set(stripes))})
 
 
 def try_stripes(connection: Connection, shop_id: int, stripes: Iterable[int]) -> set[int]:
@@ -58,4 +59,4 @@ def try_stripes(connection: Connection, shop_id: int, stripes: Iterable[int]) ->
     wanted = sorted(set(stripes))
     if connection.dialect.name == "sqlite":
         return set(wanted)
-    return {s for s in wanted if connection.execute(_TRY_LOCK, {"shop": shop_id, "stripe": s}).scalar_one()}
+    return set(connection.execute(_TRY_LOCK, {"shop": shop_id, "stripes": wanted}).scalars())

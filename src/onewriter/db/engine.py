@@ -98,11 +98,13 @@ def _sqlite_engine(url: str, busy_ms: int) -> Engine:
 
 def _set_pragmas(connection: Any, busy_ms: int) -> None:
     cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={busy_ms}")
+    # Both stay with the file, and setting them again would wait for whoever is writing. auto_vacuum only takes effect
+    # before the first table is made; the purge needs it to give free pages back.
+    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        cursor.execute("PRAGMA journal_mode=WAL")
     for pragma in (
-        f"busy_timeout={busy_ms}",
-        # Only takes effect before the first table is made; the purge needs it to give free pages back.
-        "auto_vacuum=INCREMENTAL",
-        "journal_mode=WAL",
         # NORMAL would not reach the disk at each commit, and a delivery that is acknowledged must be on disk.
         "synchronous=FULL",
         "foreign_keys=ON",

@@ -76,7 +76,9 @@ def _parsed_phone(text: str, region: str | None) -> str | None:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_valid_number(number):
+    # Possible, not valid: a number that is written as E.164 is taken as it stands, so the same number written in
+    # another way must come to the same form, whether or not its exchange is in use.
+    if not phonenumbers.is_possible_number(number):
         return None
     plain = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return f"{plain};ext={number.extension}" if number.extension else plain

@@ -205,7 +205,7 @@ class Courier:
             return False
         try:
             answer = self._client.post(delivery.uri, content=delivery.body, headers=self.headers(delivery))
-        except httpx2.HTTPError:
+        except (httpx2.HTTPError, httpx2.InvalidURL):
             return False
         return answer.is_success
 

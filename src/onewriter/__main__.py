@@ -1,0 +1,5 @@
+"""`python -m onewriter` is the command `onewriter`."""
+
+from onewriter.cli import main
+
+main()

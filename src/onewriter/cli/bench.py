@@ -1,0 +1,20 @@
+"""`onewriter bench`: measure onewriter on this machine."""
+
+import click
+
+from onewriter.cli.inputs import as_json
+
+
+@click.command("bench")
+@click.argument("name", type=click.Choice(["import", "door", "drain"]))
+@click.option("--customers", type=click.IntRange(1, 5_000_000), help="How many customers the measured shop has.")
+@click.option(
+    "--database", type=click.Choice(["sqlite", "postgres", "both"]), default="both", show_default=True,
+    help="Where it is measured.",
+)  # fmt: skip
+@as_json
+def bench(name: str, customers: int | None, database: str, as_json: bool) -> int:
+    """Measure NAME on this machine: the import of a shop, the webhook door, or draining the inbox."""
+    from onewriter.bench import run
+
+    return run(name, customers=customers, database=database, json=as_json)

@@ -1,0 +1,133 @@
+"""`onewriter runs`: list, show and watch runs."""
+
+from typing import Any
+
+import click
+from sqlalchemy import Connection
+
+from onewriter.cli import session
+from onewriter.cli.inputs import as_json, limit_option
+from onewriter.cli.output import answer, details, note, say, table
+from onewriter.cli.progress import line_of, run_document
+from onewriter.cli.watch import watch_run
+from onewriter.customers import find, runs, shops
+from onewriter.customers.runs import Run
+from onewriter.errors import UnknownRun
+from onewriter.runtime import now
+
+IDS_SHOWN = 20
+"""Ids that are printed for people; --json has all."""
+
+
+@click.group("runs")
+def group() -> None:
+    """List, show and watch runs."""
+
+
+@group.command("list")
+@limit_option
+@as_json
+def list_runs(limit: int, as_json: bool) -> None:
+    """List the newest runs."""
+    moment = now()
+    with session.opened() as runtime, runtime.database.read() as db:
+        found = runs.newest(db, limit)
+        domains = {shop.id: shop.domain for shop in shops.every(db)}
+        lives = session.worker_lives(runtime, db)
+    documents = [run_document(run, domains[run.shop_id], moment) for run in found]
+
+    def tell() -> None:
+        columns = ("id", "shop", "kind", "state", "done", "total", "size_class", "requested_at", "requested_by")
+        names = ("RUN", "SHOP", "KIND", "STATE", "DONE", "OF", "SIZE", "REQUESTED", "BY")
+        table(names, ([one[column] for column in columns] for one in documents))
+        if not lives and any(not run.over for run in found):
+            note(session.NO_WORKER)
+
+    answer(as_json, documents, tell)
+
+
+@group.command("show")
+@click.argument("run_id", metavar="[ID]", required=False)
+@as_json
+def show(run_id: str | None, as_json: bool) -> None:
+    """Show a run: how far it is, its counts, and whether they add up; without ID, the newest.
+
+    The account says how many customers the shop had at the start, which ones Shopify made and deleted meanwhile, and
+    how many are active here.
+    """
+    moment = now()
+    with session.opened() as runtime, runtime.database.read() as db:
+        run = _run(db, run_id)
+        shop = shops.by_id(db, run.shop_id)
+        document = run_document(run, shop.domain, moment) | {"account": _account(db, run, moment)}
+        lives = session.worker_lives(runtime, db)
+
+    def tell() -> None:
+        details({name: value for name, value in document.items() if name not in ("counts", "account")})
+        say(f"\n{line_of(run, moment)}\n")
+        details(dict(run.counts))
+        _tell_account(document["account"])
+        if not run.over and not lives:
+            note(session.NO_WORKER)
+
+    answer(as_json, document, tell)
+
+
+@group.command("watch")
+@click.argument("run_id", metavar="[ID]", required=False)
+@click.option("--no-wait", is_flag=True, help="Do not wait for a worker where none is running.")
+@as_json
+def watch(run_id: str | None, no_wait: bool, as_json: bool) -> int:
+    """Watch a run until it is over; without ID, the newest.
+
+    Exits with 0 when it is done, 5 when it is partly done, 4 when it failed. With --json, each change is a document on
+    a line of its own. Ending this command does not end the run.
+    """
+    with session.opened() as runtime:
+        with runtime.database.read() as db:
+            chosen = _run(db, run_id).id
+        return watch_run(runtime, chosen, as_json=as_json, wait=not no_wait)
+
+
+def _run(db: Connection, run_id: str | None) -> Run:
+    if run_id is not None:
+        return runs.get(db, run_id)
+    newest = runs.newest(db, 1)
+    if not newest:
+        raise UnknownRun("There is no run yet; `onewriter shop connect` queues the first.")
+    return newest[0]
+
+
+def _account(db: Connection, run: Run, moment: int) -> dict[str, Any]:
+    """What an import must add up to; at its end where it is over, since the shop has moved on."""
+    until = run.finished_at or moment
+    created = sorted(find.created_between(db, run.shop_id, run.requested_at, until))
+    deleted = sorted(find.deleted_between(db, run.shop_id, run.requested_at, until))
+    counted = run.counts if "active" in run.counts else find.account(db, run.shop_id, run.requested_at, until)
+    at_start = run.counts.get("in_shop_at_start")
+    difference = None
+    if at_start is not None:
+        expected = at_start + counted["created_meanwhile"] - counted["deleted_meanwhile"]
+        difference = counted["active"] - expected
+    return {
+        "in_shop_at_start": at_start,
+        "created_meanwhile": created,
+        "deleted_meanwhile": deleted,
+        "deleted_before_we_read_them": max(0, counted["deleted_meanwhile"] - len(deleted)),
+        "active_at_end": run.counts.get("active"),
+        "active_now": find.count_active(db, run.shop_id),
+        "difference": difference,
+    }
+
+
+def _tell_account(account: dict[str, Any]) -> None:
+    shown = {name: _few(value) if isinstance(value, list) else value for name, value in account.items()}
+    say()
+    details(shown)
+    if account["difference"]:
+        say("It does not add up; a customer may still wait to be read. `onewriter sync import` reads all.")
+
+
+def _few(ids: list[int]) -> str:
+    more = f" and {len(ids) - IDS_SHOWN} more" if len(ids) > IDS_SHOWN else ""
+    return f"{len(ids)}: {', '.join(map(str, ids[:IDS_SHOWN]))}{more}" if ids else "0"

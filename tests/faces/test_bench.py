@@ -1,0 +1,114 @@
+"""The measurements measure what they say, on shops of a few customers. How fast that is, no test says."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from onewriter.bench import DATABASES, NAMES, run
+from onewriter.bench.costs import Sampler
+from onewriter.bench.figures import Cost, Figure, table
+from onewriter.bench.parts import peak_mb, started
+from onewriter.errors import Permanent
+
+ALWAYS = {"bench", "database", "n", "rate", "baseline", "ratio", "largest_costs"}
+
+
+def figures(capsys: pytest.CaptureFixture[str], name: str, customers: int, database: str) -> list[dict[str, Any]]:
+    """What a measurement prints for machines."""
+    assert run(name, customers=customers, database=database, json=True) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_the_import_is_measured(capsys: pytest.CaptureFixture[str], database: str) -> None:
+    (figure,) = figures(capsys, "import", 120, database)
+    assert figure.keys() == ALWAYS | {"peak_mb"}
+    assert (figure["bench"], figure["database"], figure["n"]) == ("import", database, 120)
+    assert min(figure["rate"], figure["baseline"], figure["ratio"], figure["peak_mb"]) > 0
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_the_door_is_measured_alone_and_beside_an_import(capsys: pytest.CaptureFixture[str], database: str) -> None:
+    alone, beside = figures(capsys, "door", 200, database)
+    assert alone.keys() == ALWAYS | {"p99_ms", "refused"}
+    assert (alone["bench"], alone["n"], alone["refused"]) == ("door", 200, 0)
+    assert min(alone["rate"], alone["baseline"], alone["p99_ms"]) > 0
+    assert (beside["bench"], beside["refused"]) == ("door while importing", 0)
+    # What was answered after the import had ended does not count.
+    assert beside["n"] <= 200
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_the_drain_is_measured(capsys: pytest.CaptureFixture[str], database: str) -> None:
+    (figure,) = figures(capsys, "drain", 250, database)
+    assert figure.keys() == ALWAYS | {"peak_mb"}
+    assert (figure["bench"], figure["n"]) == ("drain", 250)
+    assert min(figure["rate"], figure["baseline"], figure["ratio"]) > 0
+
+
+def test_nothing_of_a_measurement_remains(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert len(figures(capsys, "import", 20, "sqlite")) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("import", customers=5, database="sqlite", json=False) == 0
+    shown = capsys.readouterr().out
+    assert "ratio" in shown
+    assert "sqlite" in shown
+
+
+def test_there_is_a_measurement_for_each_name() -> None:
+    assert NAMES == ("import", "door", "drain", "all")
+    assert set(DATABASES) == {"sqlite", "postgres", "both"}
+
+
+def test_a_figure_says_what_applies_to_it() -> None:
+    figure = Figure("door", "sqlite", 10, 250.0, 1000.0, p99_ms=1.25, refused=0, largest_costs=[Cost("seal", 0.5)])
+    assert figure.values() == {
+        "bench": "door",
+        "database": "sqlite",
+        "n": 10,
+        "rate": 250.0,
+        "baseline": 1000.0,
+        "ratio": 0.25,
+        "p99_ms": 1.2,
+        "refused": 0,
+        "largest_costs": [{"name": "seal", "share": 0.5}],
+    }
+    console = Console(width=200, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
+    console.print(table([figure, Figure("import", "postgres", 0, 0.0)]))
+    console.file.close()
+    assert "seal 50%" in console.export_text()
+
+
+def test_a_part_that_fails_says_why() -> None:
+    with started("sandbox", customers="many") as part, pytest.raises(Permanent, match="`sandbox`(.|\n)*TypeError"):
+        part.hear()
+
+
+def test_a_part_ends_with_its_caller() -> None:
+    with started("sandbox", customers=1) as part:
+        assert part.hear()["url"].startswith("http://127.0.0.1:")
+        assert not part.is_over
+    assert part.is_over
+
+
+def test_the_sampler_sees_where_the_time_goes() -> None:
+    until = time.monotonic() + 0.2
+    with Sampler(waits=True) as sampler:
+        while time.monotonic() < until:
+            pass
+    assert [name for name, _share in sampler.shares()] == ["everything else"]
+
+
+def test_memory_is_that_of_this_process() -> None:
+    assert 1 < peak_mb() < 100_000
