@@ -91,7 +91,7 @@ def test_a_figure_says_what_applies_to_it() -> None:
 
 
 def test_a_part_that_fails_says_why() -> None:
-    with started("sandbox", customers="many") as part, pytest.raises(Permanent, match="`sandbox`(.|\n)*TypeError"):
+    with started("sandbox", customers="many") as part, pytest.raises(Permanent, match=r"`sandbox`(.|\n)*TypeError"):
         part.hear()
 
 

@@ -60,7 +60,7 @@ def test_an_update_changes_what_it_says_and_nothing_else(tea: Tea, now: Instant)
     assert tea.apply(told(101, later(now, 60), changed), now=later(now, 60)).outcomes == ["changed"]
     profile = tea.profile(101)
     assert profile is not None
-    assert {name: profile.own[name] for name in ANN} == changed
+    assert {name: profile.own.get(name) for name in ANN} == changed
 
 
 @pytest.mark.req("K23")

@@ -13,7 +13,7 @@ from onewriter.cli.frame import Listed, Root
 LISTED = (
     Listed("demo", "onewriter.cli.demo:demo", "Show onewriter at work on a sandbox shop."),
     Listed("shop", "onewriter.cli.shop:group", "Connect shops, list, show and disconnect them."),
-    Listed("serve", "onewriter.cli.serve:serve", "Start the service: the web process and a worker."),
+    Listed("serve", "onewriter.cli.serve:serve", "Start the service: the web process and a worker, until Ctrl-C."),
     Listed("worker", "onewriter.cli.serve:worker", "Start a worker alone."),
     Listed("sync", "onewriter.cli.sync:group", "Queue work that brings us in step with Shopify."),
     Listed("runs", "onewriter.cli.runs:group", "List, show and watch runs."),
@@ -22,7 +22,7 @@ LISTED = (
     Listed("questions", "onewriter.cli.questions:group", "See what waits for a person, and answer it."),
     Listed("check", "onewriter.cli.check:check", "Check whether this installation is healthy."),
     Listed("settings", "onewriter.cli.settings:settings", "List every setting, its value and where it is from."),
-    Listed("sandbox", "onewriter.cli.sandbox:sandbox", "Run a simulated Shopify shop."),
+    Listed("sandbox", "onewriter.cli.sandbox:sandbox", "Run a simulated Shopify shop until Ctrl-C."),
     Listed("bench", "onewriter.cli.bench:bench", "Measure onewriter on this machine."),
     Listed("web", "onewriter.cli.serve:web", "Start the web process alone.", hidden=True),
     Listed("prepare", "onewriter.cli.serve:prepare", "Bring the databases up to date.", hidden=True),

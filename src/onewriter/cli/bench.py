@@ -14,7 +14,10 @@ from onewriter.cli.inputs import as_json
 )  # fmt: skip
 @as_json
 def bench(name: str, customers: int | None, database: str, as_json: bool) -> int:
-    """Measure NAME on this machine: the import of a shop, the webhook door, or draining the inbox."""
+    """Measure onewriter on this machine.
+
+    NAME is what is measured: the import of a shop, the webhook door, or draining the inbox.
+    """
     from onewriter.bench import run
 
     return run(name, customers=customers, database=database, json=as_json)

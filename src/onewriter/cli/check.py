@@ -20,9 +20,9 @@ from onewriter.runtime import Runtime
 @click.option("--strict", is_flag=True, help="Warnings count as findings too.")
 @as_json
 def check(strict: bool, as_json: bool) -> int:
-    """Check whether this installation is healthy: one line a check, with the next step for what is not.
+    """Check whether this installation is healthy.
 
-    Looks at the databases, the key store, the workers, the inbox, and at each connected shop: its token, scopes,
+    One line a check, with the next step for what is not. Looks at the databases, the key store, the workers, the inbox, and at each connected shop: its token, scopes,
     subscriptions, API version and clock. Exits with 1 when there is a fault (with --strict, a warning is one too), and
     with 3 when a database cannot be reached.
     """
@@ -35,12 +35,16 @@ def check(strict: bool, as_json: bool) -> int:
     def tell() -> None:
         for line in lines:
             say(plain(line.line()))
-        say(f"{counted[Level.OK]} ok, {counted[Level.WARNING]} warnings, {counted[Level.FAULT]} faults.")
+        say(", ".join(_counted(counted[level], level) for level in Level) + ".")
 
     answer(as_json, document, tell)
     if not reached:
         return UNREACHABLE
     return FINDINGS if findings else DONE
+
+
+def _counted(number: int, level: Level) -> str:
+    return f"{number} {level.value}{'' if level is Level.OK or number == 1 else 's'}"
 
 
 def _look(runtime: Runtime) -> tuple[list[Checked], bool]:

@@ -13,6 +13,7 @@ from onewriter.cli.watch import watch_run
 from onewriter.customers import find, runs, shops
 from onewriter.customers.runs import Run
 from onewriter.errors import UnknownRun
+from onewriter.records import Instant
 from onewriter.runtime import now
 
 IDS_SHOWN = 20
@@ -98,24 +99,23 @@ def _run(db: Connection, run_id: str | None) -> Run:
     return newest[0]
 
 
-def _account(db: Connection, run: Run, moment: int) -> dict[str, Any]:
+def _account(db: Connection, run: Run, moment: Instant) -> dict[str, Any]:
     """What an import must add up to; at its end where it is over, since the shop has moved on."""
-    until = run.finished_at or moment
-    created = sorted(find.created_between(db, run.shop_id, run.requested_at, until))
-    deleted = sorted(find.deleted_between(db, run.shop_id, run.requested_at, until))
-    counted = run.counts if "active" in run.counts else find.account(db, run.shop_id, run.requested_at, until)
-    at_start = run.counts.get("in_shop_at_start")
+    # The shop is counted when a worker begins, so that what happened in the queue is in that count already.
+    since, until = run.started_at or run.requested_at, run.finished_at or moment
+    counted = find.account(db, run.shop_id, since, until)
+    deleted = sorted(find.deleted_between(db, run.shop_id, since, until))
+    at_start, at_end = run.counts.get("in_shop_at_start"), run.counts.get("active")
     difference = None
-    if at_start is not None:
-        expected = at_start + counted["created_meanwhile"] - counted["deleted_meanwhile"]
-        difference = counted["active"] - expected
+    if at_start is not None and at_end is not None:
+        difference = at_end - (at_start + counted["created_meanwhile"] - counted["deleted_meanwhile"])
     return {
         "in_shop_at_start": at_start,
-        "created_meanwhile": created,
+        "created_meanwhile": sorted(find.created_between(db, run.shop_id, since, until)),
         "deleted_meanwhile": deleted,
         "deleted_before_we_read_them": max(0, counted["deleted_meanwhile"] - len(deleted)),
-        "active_at_end": run.counts.get("active"),
-        "active_now": find.count_active(db, run.shop_id),
+        "active_at_end": at_end,
+        "active_now": counted["active"],
         "difference": difference,
     }
 

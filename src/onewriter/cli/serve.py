@@ -86,7 +86,10 @@ def _tell(url: str, children: list[Child], as_json: bool) -> None:
 @tied_option
 @as_json
 def web(host: str | None, port: int | None, fd: int | None, tied: bool, as_json: bool) -> None:
-    """Start the web process alone; on SQLite there may be one."""
+    """Start the web process alone.
+
+    On SQLite there may be one.
+    """
     import uvicorn
 
     from onewriter.runtime import Runtime
@@ -121,9 +124,9 @@ def web(host: str | None, port: int | None, fd: int | None, tied: bool, as_json:
 @tied_option
 @as_json
 def worker(tied: bool, as_json: bool) -> None:
-    """Start a worker alone: it carries out runs, and applies what waits in the inbox.
+    """Start a worker alone.
 
-    Any number may run. What a worker that dies was doing is taken up by the next one.
+    It carries out runs, and applies what waits in the inbox. Any number may run. What a worker that dies was doing is taken up by the next one.
     """
     from onewriter import workflows
     from onewriter.runtime import Runtime
@@ -144,7 +147,10 @@ def worker(tied: bool, as_json: bool) -> None:
 @click.command("prepare", hidden=True)
 @as_json
 def prepare(as_json: bool) -> None:
-    """Bring both databases to the newest schema, and make a master key if there has never been one."""
+    """Bring the databases up to date.
+
+    Makes a master key too, if there has never been one.
+    """
     from onewriter.cli.session import opened
 
     with opened():

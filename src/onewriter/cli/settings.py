@@ -16,7 +16,7 @@ PASSWORD_PARAMETER = re.compile(r"(?i)((?:password|sslpassword)=)[^&\s]+")
 @click.command("settings")
 @as_json
 def settings(as_json: bool) -> None:
-    """List every setting: its value, where it is from, its unit and what it is for.
+    """List every setting, its value and where it is from.
 
     Settings come from the environment (ONEWRITER_NAME), from onewriter.toml in the current folder or the file that
     ONEWRITER_CONFIG names, or are the default. Secrets show as ***.

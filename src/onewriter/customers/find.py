@@ -75,7 +75,8 @@ def side_fields(db: Connection, vault: ShopVault, customer: Found) -> dict[str, 
         )
     ).one()
     key = vault.keys.subject_keys([bytes(box.key_id)])[bytes(box.key_id)]
-    return key.open_fields(bytes(box.box), side_binding(vault.shop_id, record_id))
+    side = key.open_fields(bytes(box.box), side_binding(vault.shop_id, record_id))
+    return {name: side[name] for name in FIELDS if name in side}
 
 
 def count_active(db: Connection, shop_id: int) -> int:

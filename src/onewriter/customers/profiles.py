@@ -14,14 +14,16 @@ from sqlalchemy import Connection, bindparam, select, update
 from onewriter.customers.log import LogLine, log_row
 from onewriter.db.bulk import insert_rows
 from onewriter.db.tables import customers, field_log, sides
-from onewriter.records import SHOPIFY, Instant, Path, Value, sortable_id
-from onewriter.rules.ordering import Held
+from onewriter.records import PROFILE_FIELDS, SHOPIFY, Instant, Path, Value, sortable_id
+from onewriter.rules.ordering import Held, Stamp
 from onewriter.vault.seal import SubjectKey, bound_to
 from onewriter.vault.vault import ShopVault
 
 ACTIVE = "active"
 DELETED = "deleted"
 CHUNK = 500
+OTHER_STAMPS = "#"
+"""No field has this name; under it a side's box keeps the stamps that its columns do not tell."""
 
 _THESE = (
     sides.c.shop_id == bindparam("shop_id"),
@@ -73,9 +75,10 @@ class Profile:
     shopify_id: int
     side: dict[str, Value] = field(default_factory=dict)
     own: dict[str, Value] = field(default_factory=dict)
-    version: Instant | None = None
+    version: Instant = 0
     heard: Instant = 0
     path: Path = Path.WEBHOOK
+    stamps: dict[str, Stamp] = field(default_factory=dict)
     read_began: Instant | None = None
     raw_digest: bytes | None = None
     created: Instant | None = None
@@ -90,9 +93,12 @@ class Profile:
 
     def held(self) -> Held:
         """The profile as the ordering rules see it."""
-        return Held(
-            self.side, self.version, self.heard, self.path, self.read_began, self.deleted, self.confirmed is not None
-        )
+        return Held(self.side, self.version, self.stamps, self.read_began, self.deleted, self.confirmed is not None)
+
+    @property
+    def stamp(self) -> Stamp:
+        """The stamp of the newest change, which most fields carry."""
+        return (self.version, int(self.path is Path.READ), self.heard)
 
 
 def raw_digests(db: Connection, shop_id: int, shopify_ids: Sequence[int]) -> dict[str, bytes | None]:
@@ -113,9 +119,11 @@ def load(db: Connection, vault: ShopVault, shopify_ids: Sequence[int]) -> dict[i
 
 def _open(row: Any, key: SubjectKey, shop_id: int) -> Profile:
     customer_id = bytes(row.id)
-    return Profile(
+    side = key.open_fields(bytes(row.side_box), side_binding(shop_id, row.record_id))
+    others = side.pop(OTHER_STAMPS, {})
+    profile = Profile(
         shopify_id=int(row.record_id),
-        side=key.open_fields(bytes(row.side_box), side_binding(shop_id, row.record_id)),
+        side=side,
         own=key.open_fields(bytes(row.box), customer_binding(shop_id, customer_id)),
         version=row.version,
         heard=row.side_heard,
@@ -129,6 +137,16 @@ def _open(row: Any, key: SubjectKey, shop_id: int) -> Profile:
         customer_id=customer_id,
         key=key,
     )
+    said = {name: profile.stamp for name in PROFILE_FIELDS if name in side}
+    profile.stamps = said | {name: (stamp[0], stamp[1], stamp[2]) for name, stamp in others.items()}
+    return profile
+
+
+def _side_box(profile: Profile, key: SubjectKey, shop_id: int) -> bytes:
+    """The sealed side, with the stamps of those fields that another change than the newest one had the last word on."""
+    others = {name: stamp for name, stamp in profile.stamps.items() if stamp != profile.stamp}
+    side = profile.side | {OTHER_STAMPS: others} if others else profile.side
+    return key.seal_fields(side, side_binding(shop_id, str(profile.shopify_id)))
 
 
 def save(db: Connection, vault: ShopVault, profiles: Iterable[Profile], now: Instant) -> None:
@@ -177,7 +195,7 @@ def _side_row(vault: ShopVault, profile: Profile, now: Instant) -> tuple[Any, ..
     """One value for each column of `sides`, in order."""
     identity, key = _ids(profile)
     record_id = str(profile.shopify_id)
-    box = key.seal_fields(profile.side, side_binding(vault.shop_id, record_id))
+    box = _side_box(profile, key, vault.shop_id)
     head = (vault.shop_id, SHOPIFY, record_id, identity, identity, box, profile.raw_digest)
     tail = (profile.version, profile.heard, profile.path.value, profile.read_began, now)
     return (*head, key.digests(profile.side), *tail)
@@ -189,7 +207,7 @@ def _side_update(vault: ShopVault, profile: Profile, now: Instant) -> dict[str, 
     return {
         "b_shop_id": vault.shop_id,
         "b_record_id": record_id,
-        "b_box": key.seal_fields(profile.side, side_binding(vault.shop_id, record_id)),
+        "b_box": _side_box(profile, key, vault.shop_id),
         "b_raw": profile.raw_digest,
         "b_digests": key.digests(profile.side),
         "b_version": profile.version,

@@ -110,7 +110,7 @@ class _Batch:
         profile = self.profiles.get(change.record_id)
         stone = self.stones.get(change.record_id)
         held = None if profile is None else profile.held()
-        verdict = ordering.decide(held, change, self.vault.key.profile_digest, stone.deleted_at if stone else None)
+        verdict = ordering.decide(held, change, self.vault.key.value_digest, stone.deleted_at if stone else None)
         self._note(change, verdict)
         if profile is None:
             return self._take_first(change, verdict, stone)
@@ -171,12 +171,13 @@ class _Batch:
 
     def _write(self, profile: Profile, change: Change, verdict: Verdict, *, first: bool) -> bool:
         """Take the verdict's fields into the side, and those that the system owns into the customer."""
-        if verdict.profile_won:
-            profile.version, profile.heard, profile.path = change.version, change.heard, change.path
-            profile.created = profile.created or change.created
+        profile.stamps.update(verdict.stamps)
+        if any(stamp > profile.stamp for stamp in verdict.stamps.values()):
+            profile.version, profile.heard, profile.path = change.version or 0, change.heard, change.path
+        profile.created = profile.created or change.created
         if verdict.reads_won:
             profile.read_began = change.heard
-        moved = bool(verdict.fields) or verdict.profile_won or verdict.reads_won
+        moved = bool(verdict.fields) or bool(verdict.stamps) or verdict.reads_won
         if first or moved:
             # A bulk row that we now hold in full is told by its digest next time; anything else makes it unknown.
             whole = change.path is Path.BULK and verdict.refused is None and not change.denied

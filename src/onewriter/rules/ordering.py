@@ -1,23 +1,30 @@
 """Order: what a change does to what we hold, whatever order it arrived in.
 
 The end state is a function of the set of things that happened in the shop, never of the order in which we heard of
-them. Three rules make it so:
+them. So each field is a register that the greatest stamp wins, and a stamp is made of the shop's facts only:
 
-- A profile is ordered by Shopify's own `updated_at` alone, because deliveries come late, twice and out of order
-  (Shopify promises no order within a topic or across topics). It ticks in whole seconds, so two different profiles may
-  carry the same one: then we keep one provisionally and read the customer again.
+- Of the profile, by Shopify's own `updated_at`, because deliveries come late, twice and out of order (Shopify promises
+  no order within a topic or across topics). It ticks in whole seconds, so two different values may carry the same one:
+  then a direct read ranks above a delivery, the later trigger above the earlier, and the customer is read again.
 - Tags and consents are not in the deliveries. They come from reads only, and the read that began later wins.
-- Nothing but a direct read without an error may empty a field: a null in a delivery can also mean that the app may not
-  see the value.
+- Nothing but a read without an error may empty a field. A null in a delivery can also mean that the app may not see the
+  value, so it says nothing; it only asks for a read.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from onewriter.records import PROFILE_FIELDS, READ_FIELDS, Change, Instant, Kind, Path, Value
 
+DELIVERED_FIELDS = frozenset(PROFILE_FIELDS) - {"locale"}
+"""The profile fields that every full delivery carries."""
+
 TRIES_MAX = 8
 """How often an older read is asked again before it becomes a finding."""
+
+
+Stamp = tuple[Instant, int, Instant]
+"""What orders the values of one field: the version, 1 for a direct read, and when it was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +33,10 @@ class Held:
 
     fields: Mapping[str, Value]
     """What was ever said of it: an absent key was never said, None was said to be empty."""
-    version: Instant | None
-    heard: Instant
-    path: Path
+    version: Instant
+    """The newest version heard of."""
+    stamps: Mapping[str, Stamp]
+    """The stamp of each profile field that was said."""
     read_began: Instant | None = None
     deleted: Instant | None = None
     """When the shop deleted it, by Shopify's clock; None while it is there."""
@@ -41,8 +49,8 @@ class Verdict:
     """What to do with one change. `fields` holds only what the side must now say differently."""
 
     fields: Mapping[str, Value] = field(default_factory=dict)
-    profile_won: bool = False
-    """The side takes the change's version, time and path for its profile."""
+    stamps: Mapping[str, Stamp] = field(default_factory=dict)
+    """The profile fields that the change has the last word on, with its stamp."""
     reads_won: bool = False
     """The side takes the change's `began` for its tags and consents."""
     refetch: frozenset[str] = frozenset()
@@ -58,8 +66,8 @@ class Verdict:
     """Why the change, or a part of it, was not taken."""
 
 
-Digest = Callable[[Mapping[str, Value]], bytes]
-"""A keyed digest of a profile, so that which of two ties is kept does not depend on who came first."""
+Digest = Callable[[Value], bytes]
+"""A keyed digest of a value, so that which of two ties is kept does not depend on who came first."""
 
 
 def decide(held: Held | None, change: Change, digest: Digest, tombstone: Instant | None = None) -> Verdict:
@@ -82,12 +90,12 @@ def _first(change: Change, tombstone: Instant | None) -> Verdict:
     hidden = tombstone is not None and not _reveals(tombstone, change)
     if hidden and _is_after(change, tombstone):
         return Verdict(refused="after the deletion")
-    fields = {name: value for name, value in change.fields.items() if name not in change.denied}
+    said = _said(change, PROFILE_FIELDS)
     read = change.path is not Path.WEBHOOK
     # A delivery never says tags and consents, so a customer first heard of in one is always read once.
     return Verdict(
-        fields=fields,
-        profile_won=True,
+        fields={**said, **(_said(change, READ_FIELDS) if read else {})},
+        stamps=dict.fromkeys(said, _stamp(change)),
         reads_won=read,
         refetch=frozenset() if read or hidden else frozenset({"unread"}),
         settles=change.path is Path.READ and not hidden,
@@ -121,88 +129,70 @@ def _is_after(change: Change, deleted: Instant | None) -> bool:
 
 def _decide_hidden(held: Held, change: Change, digest: Digest) -> Verdict:
     """A delete hides, it does not freeze: what happened before it still fills the record."""
-    if change.path is Path.READ:
-        return Verdict(refused="an older read")
     if _is_after(change, held.deleted):
         return Verdict(refused="after the deletion")
     verdict = _decide_present(held, change, digest)
-    # Once the deletion is confirmed there is nobody left to read.
-    return _without_refetch(verdict) if held.confirmed else verdict
-
-
-def _without_refetch(verdict: Verdict) -> Verdict:
     return Verdict(
         fields=verdict.fields,
-        profile_won=verdict.profile_won,
+        stamps=verdict.stamps,
         reads_won=verdict.reads_won,
-        settles=verdict.settles,
+        # Once the deletion is confirmed there is nobody left to read.
+        refetch=frozenset() if held.confirmed else verdict.refetch,
         refused=verdict.refused,
     )
 
 
 def _decide_present(held: Held, change: Change, digest: Digest) -> Verdict:
-    profile = _decide_profile(held, change, digest)
+    said = _said(change, PROFILE_FIELDS)
+    won = [name for name, value in said.items() if _wins(held, change, name, value, digest)]
+    lost = [name for name in said if name not in won and held.fields[name] != said[name]]
     read_fields, reads_won = _decide_reads(held, change)
+    older = (change.version or 0) < held.version or (change.path is Path.READ and bool(lost))
     return Verdict(
-        fields={**profile.fields, **read_fields},
-        profile_won=profile.won,
+        fields={**_differing(held, {name: said[name] for name in won}), **read_fields},
+        stamps=dict.fromkeys(won, _stamp(change)),
         reads_won=reads_won,
-        refetch=profile.refetch,
-        settles=change.path is Path.READ and profile.refused is None,
+        refetch=_doubts(held, change, said, won),
+        settles=change.path is Path.READ and not older,
         unhide=held.deleted is not None and _reveals(held.deleted, change),
-        refused=profile.refused,
+        refused="older than what we hold" if lost or (older and not won) else None,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Profile:
-    """What becomes of the profile: the fields to take, whether the change's version wins, why to read again."""
-
-    fields: Mapping[str, Value] = field(default_factory=dict)
-    won: bool = False
-    refetch: frozenset[str] = frozenset()
-    refused: str | None = None
-
-
-def _decide_profile(held: Held, change: Change, digest: Digest) -> _Profile:
-    said = _said(change, PROFILE_FIELDS)
-    if change.version is None or held.version is None:
-        return _Profile(_differing(held, said), won=change.version is not None)
-    if change.version < held.version:
-        return _Profile(refused="older than what we hold")
-    cleared = _cleared_by_delivery(held, change, said)
-    differing = {name: value for name, value in _differing(held, said).items() if name not in cleared}
-    refetch = frozenset({"null"}) if cleared else frozenset()
-    if change.version > held.version:
-        return _Profile(differing, won=True, refetch=refetch)
-    conflicting = {name for name in differing if name in held.fields}
-    if not conflicting:
-        # What the other one did not say is no contradiction: a delivery has no locale, a read has.
-        return _Profile(differing, won=change.path is Path.READ, refetch=refetch)
-    return _decide_tie(held, change, said, differing, refetch, digest)
+def _wins(held: Held, change: Change, name: str, value: Value, digest: Digest) -> bool:
+    """True when the change has the last word on a field: the greater stamp, and of equal stamps the greater digest."""
+    if name not in held.stamps:
+        return True
+    ours, theirs = held.stamps[name], _stamp(change)
+    if ours != theirs or held.fields[name] == value:
+        return theirs > ours
+    return digest(value) > digest(held.fields[name])
 
 
-def _decide_tie(
-    held: Held,
-    change: Change,
-    said: Mapping[str, Value],
-    differing: Mapping[str, Value],
-    refetch: frozenset[str],
-    digest: Digest,
-) -> _Profile:
-    """Two different profiles of one second. Only a direct read that began later can tell which is the newer."""
-    additions = {name: value for name, value in differing.items() if name not in held.fields}
-    again = refetch | {"tie"}
+def _doubts(held: Held, change: Change, said: Mapping[str, Value], won: Collection[str]) -> frozenset[str]:
+    """Why only a direct read can tell: two values of one second, or a null where a value stood."""
     if change.path is Path.READ:
-        if held.path is Path.READ and change.heard < held.heard:
-            return _Profile(refused="an older read")
-        return _Profile(differing, won=True)
-    if held.path is Path.READ:
-        return _Profile(additions, refetch=again, refused="a tie with a direct read")
-    ours = {name: held.fields.get(name) for name in said}
-    if (change.heard, digest(said)) > (held.heard, digest(ours)):
-        return _Profile(differing, won=True, refetch=again)
-    return _Profile(additions, refetch=again, refused="a tie")
+        return frozenset()
+    doubts = set()
+    stamp = _stamp(change)
+    for name, value in said.items():
+        if name in held.stamps and held.stamps[name][0] == stamp[0] and held.fields[name] != value:
+            doubts.add("tie")
+        elif name in won and stamp[0] < held.version and name in DELIVERED_FIELDS:
+            # A newer delivery said null here, or it would have had the last word.
+            doubts.add("null")
+    if any(held.fields.get(name) is not None for name in _nulls(held, change)):
+        doubts.add("null")
+    return frozenset(doubts)
+
+
+def _nulls(held: Held, change: Change) -> list[str]:
+    """The fields that a delivery, not older than what we hold of them, calls null."""
+    if change.path is not Path.WEBHOOK:
+        return []
+    version = change.version or 0
+    nulls = [name for name in PROFILE_FIELDS if name in change.fields and change.fields[name] is None]
+    return [name for name in nulls if name in held.stamps and held.stamps[name][0] <= version]
 
 
 def _decide_reads(held: Held, change: Change) -> tuple[dict[str, Value], bool]:
@@ -214,15 +204,19 @@ def _decide_reads(held: Held, change: Change) -> tuple[dict[str, Value], bool]:
     return _differing(held, _said(change, READ_FIELDS)), True
 
 
+def _stamp(change: Change) -> Stamp:
+    return (change.version or 0, int(change.path is Path.READ), change.heard)
+
+
 def _said(change: Change, names: tuple[str, ...]) -> dict[str, Value]:
-    return {name: change.fields[name] for name in names if name in change.fields and name not in change.denied}
+    """What the change says of these fields: nothing of what it was denied, and nothing where a delivery has a null."""
+    silent = change.path is Path.WEBHOOK
+    return {
+        name: change.fields[name]
+        for name in names
+        if name in change.fields and name not in change.denied and not (silent and change.fields[name] is None)
+    }
 
 
 def _differing(held: Held, said: Mapping[str, Value]) -> dict[str, Value]:
     return {name: value for name, value in said.items() if name not in held.fields or held.fields[name] != value}
-
-
-def _cleared_by_delivery(held: Held, change: Change, said: Mapping[str, Value]) -> set[str]:
-    if change.path is not Path.WEBHOOK:
-        return set()
-    return {name for name, value in said.items() if value is None and held.fields.get(name) is not None}

@@ -98,10 +98,10 @@ class ShopKey(Cipher):
         """The digest of a row as it was read, to tell an unchanged one by a single comparison."""
         return hashlib.blake2b(line, digest_size=TOKEN_BYTES, key=self._digest_key, person=b"raw").digest()
 
-    def profile_digest(self, fields: Mapping[str, Value]) -> bytes:
-        """The digest of a profile, which decides a tie the same way whoever came first."""
-        data = _encode_sorted(dict(fields))
-        return hashlib.blake2b(data, digest_size=TOKEN_BYTES, key=self._digest_key, person=b"profile").digest()
+    def value_digest(self, value: Value) -> bytes:
+        """The digest of a value, which decides a tie the same way whoever came first."""
+        data = _encode_sorted(value)
+        return hashlib.blake2b(data, digest_size=TOKEN_BYTES, key=self._digest_key, person=b"value").digest()
 
 
 def _person(kind: str) -> bytes:

@@ -1,0 +1,112 @@
+"""`onewriter inbox` and `questions`: what could not be applied waits for a person, who decides once."""
+
+import pytest
+
+from onewriter import settings
+from onewriter.cli.frame import FAILED, USAGE
+from onewriter.cli.session import actor
+from onewriter.runtime import Runtime, now
+from onewriter.sandbox import RunningSandbox
+from onewriter.vault.vault import day_of
+from tests.faces.conftest import Onewriter, deliver
+
+BODY = {"id": 5, "email": "canary@example.com", "note": "\x9b2J"}
+
+
+@pytest.fixture
+def parked(installed: Onewriter, sandbox: RunningSandbox) -> Onewriter:
+    """An installation with one delivery of a topic that nobody knows."""
+    installed.connect(sandbox)
+    deliver("orders/fancy", BODY)
+    return installed
+
+
+def state(onewriter: Onewriter) -> str:
+    found: str = onewriter.json("inbox", "show", "1")["state"]
+    return found
+
+
+def test_deliveries_are_listed_without_their_bodies(parked: Onewriter) -> None:
+    deliver("app/fancy", {}, "w-2")
+    assert [one["position"] for one in parked.json("inbox", "list")] == [2, 1]
+    assert len(parked.json("inbox", "list", "--limit", "1")) == 1
+    assert parked.json("inbox", "list", "--state", "done") == []
+    [_, listed] = parked.json("inbox", "list", "--state", "parked")
+    assert (listed["topic"], listed["state"]) == ("orders/fancy", "parked")
+    assert "is not one that onewriter knows" in listed["outcome"]
+    told = parked("inbox", "list").all + parked("inbox", "show", "1").all + parked("inbox", "show", "1", "--json").all
+    assert "canary" not in told
+    assert "orders/fancy" in told
+
+
+def test_a_body_is_opened_to_who_says_why(parked: Onewriter) -> None:
+    told = parked("inbox", "show", "1", "--reveal", "--why", "to see what it is", "--json")
+    assert told.document["body"] == BODY
+    assert actor() in told.err
+    assert "to see what it is" in told.err
+    assert "canary" not in told.err
+    people = parked("inbox", "show", "1", "--reveal", "--why", "to see what it is").out
+    assert '"email": "canary@example.com"' in people
+    assert "\x9b" not in people
+
+
+def test_a_body_whose_day_is_over_is_gone(parked: Onewriter) -> None:
+    with Runtime(settings.load()) as runtime:
+        runtime.keys.end_days(day_of(now()) + 1, now())
+    words = ("inbox", "show", "1", "--reveal", "--why", "too late")
+    told = parked(*words, code=FAILED)
+    assert "destroyed on purpose" in told.err
+    assert "values revealed" not in told.err
+
+
+def test_a_parked_delivery_can_be_tried_again(parked: Onewriter) -> None:
+    assert parked.json("inbox", "retry", "1") == {"position": 1, "state": "waiting"}
+    assert state(parked) == "waiting"
+    assert parked.json("questions", "list") == []
+    error = parked.json("inbox", "retry", "1", code=FAILED)["error"]
+    assert "is not parked" in error["message"]
+    assert "There is no delivery 99" in parked("inbox", "retry", "99", code=FAILED).err
+
+
+def test_giving_a_delivery_up_asks_first(parked: Onewriter) -> None:
+    assert "add --yes" in parked("inbox", "drop", "1", code=USAGE).err
+    assert state(parked) == "parked"
+    assert parked.json("inbox", "drop", "1", "--yes")["state"] == "dropped"
+    assert state(parked) == "dropped"
+    assert parked.json("questions", "list") == []
+
+
+def test_a_question_shows_what_each_answer_does(parked: Onewriter) -> None:
+    [listed] = parked.json("questions", "list")
+    assert list(listed["answers"]) == ["retry", "drop"]
+    shown = parked.json("questions", "show", str(listed["id"]))
+    assert shown == listed
+    told = parked("questions", "show", str(listed["id"])).out
+    assert "try to apply the delivery again" in told
+    assert "otherwise" in told
+    assert "retry | drop" in parked("questions", "list").out
+
+
+@pytest.mark.parametrize(("answer", "ends_as"), [("retry", "waiting"), ("drop", "dropped")])
+def test_an_answer_is_carried_out_and_recorded(parked: Onewriter, answer: str, ends_as: str) -> None:
+    [asked] = parked.json("questions", "list")
+    done = parked.json("questions", "answer", str(asked["id"]), answer, "--why", "I looked")
+    assert (done["answer"], done["answered_by"], done["why"]) == (answer, actor(), "I looked")
+    assert state(parked) == ends_as
+    assert parked.json("questions", "list") == []
+    [kept] = parked.json("questions", "list", "--all")
+    assert kept["answered_at"] == done["answered_at"]
+    again = parked.json("questions", "answer", str(asked["id"]), answer, code=FAILED)
+    assert again["error"]["kind"] == "NotAnswerable"
+
+
+def test_an_answer_that_is_not_allowed_changes_nothing(parked: Onewriter) -> None:
+    [asked] = parked.json("questions", "list")
+    assert "allows: retry, drop" in parked("questions", "answer", str(asked["id"]), "maybe", code=FAILED).err
+    assert state(parked) == "parked"
+    assert parked.json("questions", "list") == [asked]
+
+
+def test_no_question_waits(onewriter: Onewriter) -> None:
+    assert onewriter("questions", "list").out == "No question waits.\n"
+    assert onewriter.json("questions", "show", "1", code=FAILED)["error"]["kind"] == "NotAnswerable"

@@ -1,0 +1,167 @@
+"""Any order, any repetition: the same end. A model shop lives a history and answers the reads that we ask for."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete
+
+from onewriter.db.tables import customers, field_log, refetch_marks, sides, tombstones
+from onewriter.records import HOUR, SECOND, Change, Instant, Kind, Path
+from tests.support.shops import Tea, gone, told
+
+NUMBERS = (101, 102)
+FIELDS = ("first_name", "email", "note")
+READS_MAX = 50
+
+
+@dataclass
+class ModelShop:
+    """A shop that remembers what happened, what it told of it, and how it stands."""
+
+    start: Instant
+    customers: dict[int, dict[str, Any]] = field(default_factory=dict)
+    versions: dict[int, Instant] = field(default_factory=dict)
+    tags: dict[int, list[str]] = field(default_factory=dict)
+    """Tags, which no customer delivery tells of; they stay as they were at the customer's creation."""
+    told: list[Change] = field(default_factory=list)
+    ever: set[int] = field(default_factory=set)
+
+    def live(self, events: Iterable[tuple[int, str, str | None, int]]) -> None:
+        """Live through events: (customer, what, value, seconds since the last event)."""
+        at = self.start
+        for number, what, value, pause in events:
+            at += pause * SECOND + 1000
+            self._happen(number, what, value, at)
+
+    def _happen(self, number: int, what: str, value: str | None, at: Instant) -> None:
+        if number not in self.customers:
+            if number in self.ever:
+                return  # Shopify never gives an id twice
+            self.ever.add(number)
+            self.customers[number] = dict.fromkeys(FIELDS) | {"first_name": value}
+            self.tags[number] = [f"since {number}"]
+        elif what == "delete":
+            del self.customers[number]
+            self.told.append(gone(number, at))
+            return
+        else:
+            self.customers[number][what] = value
+        self.versions[number] = at // SECOND * SECOND
+        said = {name: self.customers[number][name] for name in FIELDS}
+        self.told.append(told(number, self.versions[number], said, heard=at))
+
+    def snapshot(self, began: Instant) -> list[Change]:
+        """The rows of a bulk read that began now."""
+        return [self._row(number, began, Path.BULK) for number in self.customers]
+
+    def read(self, number: int, began: Instant) -> Change:
+        """A direct read as the shop stands at its end."""
+        if number not in self.customers:
+            return Change(number, Kind.ABSENT, Path.READ, {}, None, began)
+        return self._row(number, began, Path.READ)
+
+    def _row(self, number: int, began: Instant, path: Path) -> Change:
+        fields = self.customers[number] | {"tags": self.tags[number], "locale": "en"}
+        return told(number, self.versions[number], fields, heard=began, path=path)
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(NUMBERS),
+        st.sampled_from([*FIELDS, "delete"]),
+        st.sampled_from(["Ann", "Bea", None]),
+        # Seconds that often stay the same, since that is where ties come from.
+        st.sampled_from([0, 0, 1, 2]),
+    ),
+    min_size=1,
+    max_size=7,
+)
+
+
+def empty(tea: Tea) -> None:
+    with tea.runtime.database.write() as db:
+        for table in (field_log, sides, customers, tombstones, refetch_marks):
+            db.execute(delete(table))
+
+
+def settle(tea: Tea, shop: ModelShop, now: Instant) -> int:
+    """Read whatever is marked until nothing is; returns how many reads that took."""
+    reads = 0
+    while marked := tea.marked(now):
+        assert reads < READS_MAX, "reading never ends"
+        for number in marked:
+            reads += 1
+            applied = tea.apply(shop.read(number, now), now=now)
+            if number in applied.settled:
+                with tea.runtime.database.write() as db:
+                    db.execute(delete(refetch_marks).where(refetch_marks.c.shopify_id == number))
+        now += SECOND
+    return reads
+
+
+def end_of(tea: Tea, shop: ModelShop, changes: Sequence[Change], now: Instant) -> dict[str, Any]:
+    """The canonical end after these changes in this order, each in a transaction of its own."""
+    empty(tea)
+    for change in changes:
+        tea.apply(change, now=now)
+    settle(tea, shop, now + SECOND)
+    end = tea.dump()
+    for customer in end["customers"].values():
+        # A confirming read may come once or never once the deletion of an older read is known; the state is the same.
+        customer.pop("confirmed")
+    end["tombstones"] = [stone[:2] for stone in end["tombstones"]]
+    return end
+
+
+@pytest.mark.req("K15")
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(events=EVENTS, data=st.data())
+def test_any_order_and_repetition_of_one_history_has_the_same_end(
+    tea: Tea, now: Instant, events: list[tuple[int, str, str | None, int]], data: st.DataObject
+) -> None:
+    shop = ModelShop(now)
+    half = len(events) // 2
+    shop.live(events[:half])
+    rows = shop.snapshot(now + HOUR // 2)
+    shop.start += HOUR
+    shop.live(events[half:])
+    heard = [*shop.told, *rows]
+    if not heard:
+        return
+    shuffled = data.draw(st.permutations(heard))
+    again = data.draw(st.lists(st.sampled_from(heard), max_size=3))
+    moment = now + 3 * HOUR
+    assert end_of(tea, shop, [*shuffled, *again], moment) == end_of(tea, shop, heard, moment)
+
+
+@pytest.mark.req("K15", "K22")
+def test_every_order_of_a_day_with_a_tie_a_null_and_a_deletion_ends_as_the_shop(tea: Tea, now: Instant) -> None:
+    shop = ModelShop(now)
+    shop.live([(101, "first_name", "Ann", 1), (101, "email", "ann@example.com", 0), (101, "email", None, 5)])
+    shop.live([(102, "first_name", "Bea", 1), (102, "delete", None, 3)])
+    for order in itertools.permutations(shop.told):
+        end = end_of(tea, shop, order, now + HOUR)
+        ann, bea = end["customers"][101], end["customers"].get(102)
+        assert ann["state"] == "active"
+        assert (ann["fields"]["first_name"], ann["fields"]["email"], ann["fields"]["tags"]) == (
+            "Ann",
+            None,
+            ["since 101"],
+        )
+        assert bea is not None
+        assert bea["state"] == "deleted"
+
+
+@pytest.mark.req("K15")
+def test_no_more_is_read_than_ties_nulls_deletions_and_first_deliveries_call_for(tea: Tea, now: Instant) -> None:
+    shop = ModelShop(now)
+    shop.live([(101, "first_name", "Ann", 1), *((101, "note", f"note {n}", 2) for n in range(5))])
+    empty(tea)
+    for change in shop.told:
+        tea.apply(change, now=now + HOUR)
+    assert settle(tea, shop, now + HOUR + SECOND) == 1
