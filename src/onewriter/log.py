@@ -13,8 +13,8 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 
 
 def configure(level: str, form: str) -> None:
-    """Set the logs of this process up; an unknown level means info."""
-    number = LEVELS.get(level, logging.INFO)
+    """Set the logs of this process up."""
+    number = LEVELS[level]
     renderer: Any = (
         structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
     )

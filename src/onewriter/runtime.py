@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from onewriter.customers import shops
 from onewriter.customers.shops import Shop
 from onewriter.db import migrate
-from onewriter.db.engine import Database, DoorBell, jobs_engine
+from onewriter.db.engine import BUSY_MS, Database, DoorBell, jobs_engine
 from onewriter.errors import BadSetting, MasterKeyWrong
 from onewriter.intake.connect import Connector, open_credentials, seal_credentials
 from onewriter.records import Instant, id_text, sortable_id
@@ -25,6 +25,7 @@ from onewriter.vault.keystore import KeyStore
 from onewriter.vault.master import MasterKey
 from onewriter.vault.vault import ShopVault, open_shop
 
+DOOR_BUSY_MS = 3_000
 RUN_QUEUE = "runs"
 RUN_WORKFLOW = "run"
 JOBS_NAME = "onewriter"
@@ -51,8 +52,9 @@ class Runtime:
         if not settings.text("database_url"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # The door answers 503 after three seconds rather than let Shopify wait longer than it does.
-        self.database = Database(settings.database_url, **({"busy_ms": 3_000} if door else {}))
-        self.key_database = Database(settings.keystore_url)
+        busy_ms = DOOR_BUSY_MS if door else BUSY_MS
+        self.database = Database(settings.database_url, busy_ms=busy_ms)
+        self.key_database = Database(settings.keystore_url, busy_ms=busy_ms)
         if self.database.url == self.key_database.url:
             raise BadSetting("The key store must not be the main database; name another one in ONEWRITER_KEYSTORE_URL.")
         self._keys: KeyStore | None = None

@@ -67,6 +67,12 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
 }
 
 
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "log_level": ("debug", "info", "warning", "error"),
+    "log_format": ("text", "json"),
+}
+
+
 class Settings:
     """The settings of this process. Secrets show as `***` in its `repr`."""
 
@@ -163,6 +169,8 @@ def _from_file(environment: Mapping[str, str], folder: Path | None) -> dict[str,
 
 def _read(name: str, raw: Any) -> str | int:
     if isinstance(BY_NAME[name].default, str):
+        if name in CHOICES and raw not in CHOICES[name]:
+            raise BadSetting(f"{name} must be one of: {', '.join(CHOICES[name])}.")
         return str(raw)
     try:
         number = int(raw)

@@ -15,10 +15,10 @@ from typing import Any
 import structlog
 from dbos import DBOS
 
-from onewriter.customers import inbox, marks, runs, workers
+from onewriter.customers import inbox, marks, questions, runs, shops, workers
 from onewriter.db.engine import jobs_engine
-from onewriter.errors import OnewriterError, Superseded, Temporary
-from onewriter.intake.drain import Drain
+from onewriter.errors import OnewriterError, Superseded, Temporary, UnknownShop
+from onewriter.intake.drain import PARKED_DELIVERY, Drain
 from onewriter.intake.importer import Importer
 from onewriter.intake.refetch import Refetch
 from onewriter.records import DAY, SECOND, RunState
@@ -64,6 +64,8 @@ def carry_out(runtime: Runtime, run_id: str, sleep: Callable[[float], None] = ti
 def _import(runtime: Runtime, run_id: str) -> None:
     with runtime.database.read() as db:
         run = runs.get(db, run_id)
+        if shops.by_id(db, run.shop_id).state != shops.CONNECTED:
+            raise UnknownShop("The shop is disconnected; connect it again before you import.")
     bell = runtime.bell
     importer = Importer(
         runtime.database,
@@ -190,17 +192,17 @@ class Worker:
         with self._runtime.database.read() as db:
             known = workers.every(db)
         dead = [worker for worker in known if worker.id != self.id and worker.is_dead(now(), silent_s)]
-        if not dead:
-            return
+        # One that ended in good order has left the list, and what it was at is nobody's now either.
         living = {worker.id for worker in known} - {worker.id for worker in dead}
         jobs = self._runtime.jobs
         for job in jobs.list_workflows(status="PENDING", load_input=False, load_output=False):
             if job.executor_id not in living:
                 jobs.resume_workflow(job.workflow_id, queue_name=RUN_QUEUE)
                 log.info("run taken over", run=job.workflow_id)
-        with self._runtime.database.write() as db:
-            for worker in dead:
-                workers.leave(db, worker.id)
+        if dead:
+            with self._runtime.database.write() as db:
+                for worker in dead:
+                    workers.leave(db, worker.id)
 
 
 def tidy(runtime: Runtime) -> None:
@@ -209,6 +211,8 @@ def tidy(runtime: Runtime) -> None:
     last_day = day_of(moment) - runtime.settings.number("inbox_keep_days")
     # Rows before the key: a row whose key is gone is only clutter, a key without rows is nothing at all.
     with runtime.database.write() as db:
+        for shop_id, position in inbox.parked_before(db, last_day):
+            questions.withdraw(db, shop_id, PARKED_DELIVERY, [str(position)], moment)
         inbox.drop_expired(db, last_day)
     runtime.keys.end_days(last_day, moment)
     kept_since = moment - runtime.settings.number("runs_keep_days") * DAY

@@ -65,6 +65,13 @@ class Onewriter:
         urls = ("--admin-url", info.admin_url, "--public-url", PUBLIC_URL)
         return self.json("shop", "connect", info.domain, *secrets, *urls, *words, code=code)
 
+    def heard(self, shopify_id: int) -> bool:
+        """True when there is a customer of that Shopify id."""
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+            words = ("customers", "find", str(shopify_id), "--json")
+            return bool(root.main(words, prog_name="onewriter", standalone_mode=False) == 0)
+
     def imported(self, sandbox: RunningSandbox) -> str:
         """Connect the shop and carry its import out, as a worker would; the run's id."""
         run_id: str = self.connect(sandbox)["run"]

@@ -48,7 +48,6 @@ def test_a_new_installation_says_what_is_missing(installed: Onewriter, database_
     assert found["keys apart"] == ("warning" if database_url.startswith("sqlite") else "fault")
 
 
-@pytest.mark.req("K14")
 def test_a_subscription_that_is_gone_is_found(installed: Onewriter, sandbox: RunningSandbox) -> None:
     installed.connect(sandbox)
     assert levels(installed.json("check", code=FINDINGS))["subscriptions"] == "ok"

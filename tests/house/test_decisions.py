@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from tests.support.tree import ROOT
 
 DECISIONS = ROOT / "docs" / "decisions"

@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+
 from tests.support.guards import NetworkRefused, is_near_host, time_limit
 
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tests.support.tree import ROOT
 
 TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)

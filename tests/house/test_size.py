@@ -3,6 +3,7 @@
 import statistics
 
 import pytest
+
 from tests.support.tree import ROOT, functions, lines_of, modules, place
 
 MODULE_LINES_MAX = 400

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from tests.support.tree import place, texts
 
 # Each is written so that it does not find itself.

@@ -1,6 +1,5 @@
 """Connecting a shop: it and its one import are written together, and nothing is imported yet."""
 
-import time
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from onewriter.records import FIELDS, HOUR, SECOND, SHOPIFY, RunState
 from onewriter.runtime import Runtime, new_run_id, now
 from onewriter.sandbox import Faults, RunningSandbox
 from onewriter.shopify.auth import Credentials
+from onewriter.shopify.reads import survey
 from onewriter.shopify.webhooks import TOPICS
 from tests.support.joined import connect, joined, wish_of
 
@@ -117,7 +117,9 @@ def rows_of_keys(database: Database) -> int:
 def test_a_refused_topic_is_reported_and_the_shop_is_connected_all_the_same(runtime: Runtime) -> None:
     with RunningSandbox(2, faults=Faults(topics_refused=True)) as sandbox:
         done = connect(runtime, sandbox)
-    assert {topic for topic, _why in done.report.refused} == {topic for topic in TOPICS if topic.startswith("customers")}
+    assert {topic for topic, _why in done.report.refused} == {
+        topic for topic in TOPICS if topic.startswith("customers")
+    }
     assert set(done.report.made) == {"app/uninstalled", "bulk_operations/finish"}
     assert done.run_id is not None
 
@@ -133,9 +135,6 @@ def test_a_token_that_was_renewed_is_kept_sealed_for_the_next_process(runtime: R
         )
         done = connect(runtime, sandbox, credentials=app)
         sandbox.shop.access.revoke()
-        time.sleep(0)
-        from onewriter.shopify.reads import survey
-
         survey(runtime.client(done.shop_id))
         with runtime.database.read() as db:
             kept = runtime.credentials(shops.by_id(db, done.shop_id))

@@ -134,7 +134,9 @@ class Joined:
 
 
 @contextmanager
-def joined(runtime: Runtime, many: int = 12, *, seed: int = 1, public_url: str = NOBODY, **faults: Any) -> Iterator[Joined]:
+def joined(
+    runtime: Runtime, many: int = 12, *, seed: int = 1, public_url: str = NOBODY, **faults: Any
+) -> Iterator[Joined]:
     """A running sandbox shop of so many customers, connected."""
     given = {"bulk_seconds": 0.0, "retry_scale": 0.001} | faults
     with RunningSandbox(many, seed, faults=Faults(**given)) as sandbox:

@@ -22,9 +22,9 @@ from onewriter.runtime import Runtime
 def check(strict: bool, as_json: bool) -> int:
     """Check whether this installation is healthy.
 
-    One line a check, with the next step for what is not. Looks at the databases, the key store, the workers, the inbox, and at each connected shop: its token, scopes,
-    subscriptions, API version and clock. Exits with 1 when there is a fault (with --strict, a warning is one too), and
-    with 3 when a database cannot be reached.
+    One line a check, with the next step for what is not. Looks at the databases, the key store, the workers, the inbox,
+    and at each connected shop: its token, scopes, subscriptions, API version and clock. Exits with 1 when there is a
+    fault (with --strict, a warning is one too), and with 3 when a database cannot be reached.
     """
     with session.unprepared() as runtime:
         lines, reached = _look(runtime)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from onewriter.cli.checked import Checked, Level
 from onewriter.cli.progress import span
-from onewriter.cli.session import reachable, worker_lives
+from onewriter.cli.session import opening, worker_lives
 from onewriter.customers import inbox, questions
 from onewriter.db import migrate, place
 from onewriter.errors import DatabaseBusy, OnewriterError
@@ -33,7 +33,7 @@ def check_databases(runtime: Runtime) -> tuple[list[Checked], bool]:
 def _schema_and_keys(runtime: Runtime) -> Checked:
     """Bring the schema up to date, as every command does, and prove that the master key opens the key store."""
     try:
-        with reachable():
+        with opening():
             runtime.prepare()
     except OnewriterError as error:
         return Checked("keys", Level.FAULT, str(error))

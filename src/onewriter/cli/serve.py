@@ -126,7 +126,8 @@ def web(host: str | None, port: int | None, fd: int | None, tied: bool, as_json:
 def worker(tied: bool, as_json: bool) -> None:
     """Start a worker alone.
 
-    It carries out runs, and applies what waits in the inbox. Any number may run. What a worker that dies was doing is taken up by the next one.
+    It carries out runs, and applies what waits in the inbox. Any number may run; what a worker that dies was doing is
+    taken up by the next one.
     """
     from onewriter import workflows
     from onewriter.runtime import Runtime

@@ -23,7 +23,8 @@ NO_WORKER = "No worker is running, so this waits until `onewriter serve` or `one
 def opened() -> Iterator[Runtime]:
     """A runtime whose databases are at the newest schema."""
     with unprepared() as runtime:
-        runtime.prepare()
+        with opening():
+            runtime.prepare()
         yield runtime
 
 
@@ -32,13 +33,15 @@ def unprepared() -> Iterator[Runtime]:
     """A runtime as the settings name it, with nothing looked at yet."""
     found = settings.load()
     log.configure(found.text("log_level"), found.text("log_format"))
-    with reachable(), Runtime(found) as runtime:
+    with opening():
+        runtime = Runtime(found)
+    with runtime:
         yield runtime
 
 
 @contextmanager
-def reachable() -> Iterator[None]:
-    """The border where errors of opening a database become ours."""
+def opening() -> Iterator[None]:
+    """The border where errors of opening databases and files become ours."""
     try:
         yield
     except OperationalError as error:
@@ -48,7 +51,7 @@ def reachable() -> Iterator[None]:
         raise BadSetting(
             "A database address in the settings cannot be read; it looks like postgresql://USER@HOST/NAME."
         ) from None
-    except PermissionError as error:
+    except OSError as error:
         raise BadSetting(f"{error.filename} cannot be used ({error.strerror}); set ONEWRITER_DATA_DIR.") from None
 
 

@@ -9,7 +9,7 @@ from onewriter import settings as known
 from onewriter.cli.inputs import as_json
 from onewriter.cli.output import answer, table
 
-PASSWORD = re.compile(r"(://[^:@/\s]*:)[^@/\s]+@")
+PASSWORD = re.compile(r"(://[^:@/\s]*:)\S+@")
 PASSWORD_PARAMETER = re.compile(r"(?i)((?:password|sslpassword)=)[^&\s]+")
 
 

@@ -159,6 +159,12 @@ def drop(db: Connection, position: int, now: Instant) -> None:
     _from_parked(db, position, {"state": DROPPED, "ended_at": now})
 
 
+def parked_before(db: Connection, before_day: int) -> list[tuple[int, int]]:
+    """The shop and position of parked deliveries that arrived before a day."""
+    query = select(inbox.c.shop_id, inbox.c.position).where(inbox.c.day < before_day, inbox.c.state == PARKED)
+    return [(row.shop_id, row.position) for row in db.execute(query)]
+
+
 def drop_expired(db: Connection, before_day: int) -> int:
     """Drop what arrived before a day: its body cannot be opened any more. Returns how many rows went."""
     return db.execute(delete(inbox).where(inbox.c.day < before_day)).rowcount

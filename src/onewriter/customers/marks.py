@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from onewriter.db.tables import refetch_marks as marks
+from onewriter.db.tables import shops
 from onewriter.records import SECOND, Instant
 
 BACKOFF_MAX_S = 900
@@ -31,7 +32,12 @@ _DUE = (
     .order_by(marks.c.due_at)
     .limit(bindparam("most"))
 )
-_SHOPS_DUE = select(marks.c.shop_id).where(marks.c.due_at <= bindparam("now")).distinct()
+_SHOPS_DUE = (
+    select(marks.c.shop_id)
+    .join(shops, shops.c.id == marks.c.shop_id)
+    .where(marks.c.due_at <= bindparam("now"), shops.c.state == "connected")
+    .distinct()
+)
 _CLEAR = delete(marks).where(
     marks.c.shop_id == bindparam("b_shop_id"),
     marks.c.shopify_id == bindparam("b_shopify_id"),
@@ -87,7 +93,7 @@ def set_marks(db: Connection, shop_id: int, wanted: Mapping[int, frozenset[str]]
 
 
 def shops_due(db: Connection, now: Instant) -> list[int]:
-    """The shops that have a mark due."""
+    """The connected shops that have a mark due; of a disconnected one nothing can be read."""
     return list(db.execute(_SHOPS_DUE, {"now": now}).scalars())
 
 

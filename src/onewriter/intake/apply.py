@@ -172,12 +172,13 @@ class _Batch:
     def _write(self, profile: Profile, change: Change, verdict: Verdict, *, first: bool) -> bool:
         """Take the verdict's fields into the side, and those that the system owns into the customer."""
         profile.stamps.update(verdict.stamps)
-        if any(stamp > profile.stamp for stamp in verdict.stamps.values()):
+        newer = verdict.newest is not None and verdict.newest > profile.stamp
+        if newer:
             profile.version, profile.heard, profile.path = change.version or 0, change.heard, change.path
         profile.created = profile.created or change.created
         if verdict.reads_won:
             profile.read_began = change.heard
-        moved = bool(verdict.fields) or bool(verdict.stamps) or verdict.reads_won
+        moved = bool(verdict.fields) or bool(verdict.stamps) or verdict.reads_won or newer
         if first or moved:
             # A bulk row that we now hold in full is told by its digest next time; anything else makes it unknown.
             whole = change.path is Path.BULK and verdict.refused is None and not change.denied

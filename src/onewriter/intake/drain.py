@@ -19,12 +19,15 @@ from onewriter.intake.apply import apply
 from onewriter.intake.door import inbox_binding, sealed_until
 from onewriter.records import DAY, SECOND, Change, Instant
 from onewriter.rules import retry
-from onewriter.shopify.payloads import DELETE_TOPIC, FULL_TOPICS, change_from_delivery
+from onewriter.shopify.payloads import DELETE_TOPIC, FULL_TOPICS, change_from_delivery, check_uninstalled
 from onewriter.vault.vault import ShopVault
 
 BATCH = 200
 QUESTION_BEFORE_END = 5 * DAY
 CUSTOMER_TOPICS = (*FULL_TOPICS, DELETE_TOPIC)
+
+PARKED_DELIVERY = "parked delivery"
+"""The kind of question that a delivery asks when it cannot be applied."""
 
 PARKED_ANSWERS = {
     "retry": "try to apply the delivery again",
@@ -78,7 +81,7 @@ class Drain:
                     changes.append(self._change(vault, row))
                     taken.append(row)
                 else:
-                    endings.append(self._other(db, row, now))
+                    endings.append(self._other(db, vault, row, now))
             except (NotUnderstood, KeyDestroyed) as error:
                 endings.append(self._park(db, row, str(error), now))
         applied = apply(db, vault, changes, now)
@@ -88,18 +91,30 @@ class Drain:
         return endings
 
     def _change(self, vault: ShopVault, row: Row) -> Change:
-        body = vault.keys.day_key(row.shop_id, row.day).open(row.box, inbox_binding(row.shop_id, row.webhook_id))
+        body = self._body(vault, row)
         heard = row.triggered_at if row.triggered_at is not None else row.received_at
         return change_from_delivery(row.topic, body, heard=heard, position=row.position)
 
-    def _other(self, db: Connection, row: Row, now: Instant) -> Ending:
+    def _other(self, db: Connection, vault: ShopVault, row: Row, now: Instant) -> Ending:
         if row.topic == "app/uninstalled":
-            shops.disconnect(db, row.shop_id, now)
-            return Ending(row.position, DONE, "shop disconnected")
+            return self._uninstall(db, row, self._body(vault, row), now)
         if row.topic == "bulk_operations/finish":
             # The import polls as well, since Shopify does not promise this delivery; it is kept as evidence only.
             return Ending(row.position, DONE, "noted")
         raise NotUnderstood("This topic is not one that onewriter knows how to apply.")
+
+    def _body(self, vault: ShopVault, row: Row) -> bytes:
+        return vault.keys.day_key(row.shop_id, row.day).open(row.box, inbox_binding(row.shop_id, row.webhook_id))
+
+    def _uninstall(self, db: Connection, row: Row, body: bytes, now: Instant) -> Ending:
+        """Disconnect the shop. The topic's header is not signed, so the body must be that of this very shop."""
+        shop = shops.by_id(db, row.shop_id)
+        check_uninstalled(body, shop.domain)
+        heard = row.triggered_at if row.triggered_at is not None else row.received_at
+        if heard < shop.connected_at:
+            return Ending(row.position, DONE, "refused: older than the connection")
+        shops.disconnect(db, row.shop_id, now)
+        return Ending(row.position, DONE, "shop disconnected")
 
     def _put_off(self, db: Connection, row: Row, error: Exception, now: Instant) -> None:
         decided = retry.decide(error, row.attempts)
@@ -119,7 +134,7 @@ class Drain:
             db,
             row.shop_id,
             Ask(
-                kind="parked delivery",
+                kind=PARKED_DELIVERY,
                 subject=str(row.position),
                 text=f"Delivery {row.position} ({row.topic[:80]}) could not be applied: {why}",
                 answers=PARKED_ANSWERS,

@@ -67,6 +67,14 @@ class Importer:
         """
         with self.database.write() as db:
             run = runs.begin(db, run_id, self.clock())
+        try:
+            return self._carry(run)
+        except Exception:
+            # What goes wrong in a run that another worker has taken over is not the run's end: this raises Superseded.
+            self._move(run)
+            raise
+
+    def _carry(self, run: Run) -> Run:
         run = self._survey(run)
         operation = self._wait(self._operation(run))
         run = self._opened(run, operation)
@@ -112,6 +120,11 @@ class Importer:
     def _wait(self, operation_id: str) -> BulkOperation:
         deadline = self.clock() + self.wait_hours * HOUR
         operation = bulk.wait(self.client, operation_id, deadline=deadline)
+        if not operation.is_over:
+            raise BulkRefused(
+                f"Shopify's bulk operation was not done after {self.wait_hours} hours; import again, or raise "
+                "bulk_wait_hours."
+            )
         if operation.status != "COMPLETED":
             code = f", {operation.error_code}" if operation.error_code else ""
             raise BulkRefused(
@@ -198,7 +211,7 @@ class Importer:
                     f"The file holds {ended.done} customers but Shopify announced {operation.object_count}; "
                     "import again."
                 )
-            counts = dict(ended.counts) | find.account(db, self.vault.shop_id, ended.requested_at, now)
+            counts = dict(ended.counts) | find.account(db, self.vault.shop_id, ended.started_at or now, now)
             state = RunState.PARTIAL if counts.get("unreadable") else RunState.DONE
             reason = f"{counts['unreadable']} lines could not be read" if state is RunState.PARTIAL else None
             runs.move(db, run, now, counts=counts)

@@ -51,6 +51,8 @@ class Verdict:
     fields: Mapping[str, Value] = field(default_factory=dict)
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
     """The profile fields that the change has the last word on, with its stamp."""
+    newest: Stamp | None = None
+    """The change's stamp, when it tells of the profile at all: the greatest one is the side's version."""
     reads_won: bool = False
     """The side takes the change's `began` for its tags and consents."""
     refetch: frozenset[str] = frozenset()
@@ -96,6 +98,7 @@ def _first(change: Change, tombstone: Instant | None) -> Verdict:
     return Verdict(
         fields={**said, **(_said(change, READ_FIELDS) if read else {})},
         stamps=dict.fromkeys(said, _stamp(change)),
+        newest=_stamp(change),
         reads_won=read,
         refetch=frozenset() if read or hidden else frozenset({"unread"}),
         settles=change.path is Path.READ and not hidden,
@@ -135,6 +138,7 @@ def _decide_hidden(held: Held, change: Change, digest: Digest) -> Verdict:
     return Verdict(
         fields=verdict.fields,
         stamps=verdict.stamps,
+        newest=verdict.newest,
         reads_won=verdict.reads_won,
         # Once the deletion is confirmed there is nobody left to read.
         refetch=frozenset() if held.confirmed else verdict.refetch,
@@ -151,6 +155,7 @@ def _decide_present(held: Held, change: Change, digest: Digest) -> Verdict:
     return Verdict(
         fields={**_differing(held, {name: said[name] for name in won}), **read_fields},
         stamps=dict.fromkeys(won, _stamp(change)),
+        newest=_stamp(change),
         reads_won=reads_won,
         refetch=_doubts(held, change, said, won),
         settles=change.path is Path.READ and not older,

@@ -42,8 +42,6 @@ __all__ = ["AdminClient", "Answer", "CostTooHigh", "QueryError"]
 TIMEOUT = httpx2.Timeout(connect=5.0, read=60.0, write=60.0, pool=60.0)
 ANSWER_MAX = 64 * 1024 * 1024
 """Bytes of one answer, unpacked."""
-CHUNK = 256 * 1024
-"""Bytes of a bulk file read at a time."""
 LINE_MAX = 8 * 1024 * 1024
 """Bytes of one line of a bulk file; a customer with everything full is far below."""
 TRIES_MAX = 5
@@ -285,7 +283,8 @@ class AdminClient:
             if response.status_code == 416 and _is_at_end(response.headers.get("content-range"), start):
                 return
             skip = _to_skip(response, start)
-            for chunk in response.iter_bytes(CHUNK):
+            # As they come: what a fixed size would still be gathering is lost when the connection drops.
+            for chunk in response.iter_bytes():
                 dropped = min(skip, len(chunk))
                 skip -= dropped
                 yield chunk[dropped:] if dropped else chunk

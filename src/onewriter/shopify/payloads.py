@@ -237,6 +237,25 @@ def _why(error: Exception) -> str:
     return "it is not the JSON that this should be."
 
 
+# ---- The shop's own topics ------------------------------------------------------------------------------------------
+
+
+def check_uninstalled(body: bytes, domain: str) -> None:
+    """Raise NotUnderstood unless this is the body of app/uninstalled for the shop of that domain.
+
+    The topic's header is not signed, so another topic's body must not pass for this one; `myshopify_domain` can be
+    null.
+    """
+    try:
+        shop = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        raise NotUnderstood("app/uninstalled: the body is not JSON that we can read.") from None
+    if not isinstance(shop, dict) or not {"id", "name", "currency", "plan_name", "shop_owner"} <= shop.keys():
+        raise NotUnderstood("app/uninstalled: the body does not describe a shop.")
+    if shop.get("myshopify_domain") not in (None, domain):
+        raise NotUnderstood("app/uninstalled: myshopify_domain is another shop's.")
+
+
 # ---- Ids in any body ------------------------------------------------------------------------------------------------
 
 _ID_PATHS: Mapping[str, tuple[tuple[str, ...], ...]] = {

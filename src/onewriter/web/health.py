@@ -36,6 +36,8 @@ class Health:
         try:
             if migrate.revision(self._runtime.database) != migrate.newest("main"):
                 found.append("the database is not at the newest schema")
+            if migrate.revision(self._runtime.key_database) != migrate.newest("keys"):
+                found.append("the key store is not at the newest schema")
             self._runtime.keys.prove(now())
         except OnewriterError as error:
             found.append(str(error))
@@ -53,6 +55,14 @@ class _Gauges(Collector):
         self._runtime = runtime
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
+        try:
+            figures = list(self._figures())
+        except OnewriterError:
+            figures = []
+        yield GaugeMetricFamily("onewriter_database_up", "Whether the database answers", int(bool(figures)))
+        yield from figures
+
+    def _figures(self) -> Iterator[GaugeMetricFamily]:
         moment = now()
         silent_s = self._runtime.settings.number("worker_dead_s")
         with self._runtime.database.read() as db:

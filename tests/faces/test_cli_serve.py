@@ -1,0 +1,139 @@
+"""`onewriter serve`, `worker` and `sandbox` as processes of their own: they work, and they end together."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from onewriter import settings
+from onewriter.cli.frame import FAILED, USAGE
+from onewriter.customers import workers
+from onewriter.runtime import Runtime
+from onewriter.sandbox import RunningSandbox
+from tests.faces.conftest import Onewriter
+
+Process = subprocess.Popen[str]
+PATIENCE_S = 40.0
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., tuple[Process, Any]]]:
+    """Starts commands that run until they are stopped; each with the JSON line that it prints first."""
+    running: list[Process] = []
+
+    def start(*words: str) -> tuple[Process, Any]:
+        command = [sys.executable, "-m", "onewriter", *words, "--json"]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+        )
+        running.append(process)
+        assert process.stdout is not None
+        return process, json.loads(process.stdout.readline())
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def ended(*pids: int) -> bool:
+    return not any(lives(pid) for pid in pids)
+
+
+def any_worker() -> bool:
+    with Runtime(settings.load()) as runtime, runtime.database.read() as db:
+        return bool(workers.every(db))
+
+
+@pytest.mark.req("K10")
+def test_the_service_imports_a_shop_hears_its_webhooks_and_stops(
+    installed: Onewriter, sandbox: RunningSandbox, started: Callable[..., tuple[Process, Any]]
+) -> None:
+    service, said = started("serve", "--port", "0")
+    info = sandbox.info
+    done = installed.json(
+        *("shop", "connect", info.domain, "--access-token", info.access_token, "--api-secret", info.api_secret),
+        *("--admin-url", info.admin_url, "--public-url", said["url"]),
+    )
+    wait_until(any_worker)
+    assert installed("runs", "watch", done["run"]).out.startswith("done, ")
+    made = sandbox.shop.create(email="mia@example.com", first_name="Mia")
+    wait_until(lambda: installed.heard(made.id))
+    shown = installed.json("customers", "show", str(made.id), "--reveal", "--why", "a test", "--history")
+    assert shown["fields"]["first_name"] == "Mia"
+    assert "webhook" in {line["path"] for line in shown["history"]}
+    service.send_signal(signal.SIGTERM)
+    assert service.wait(PATIENCE_S) == 0
+    assert ended(said["web_pid"], said["worker_pid"])
+    assert not any_worker()
+
+
+def test_the_service_ends_when_one_of_its_processes_does(
+    onewriter: Onewriter, started: Callable[..., tuple[Process, Any]]
+) -> None:
+    service, said = started("serve", "--port", "0")
+    os.kill(said["worker_pid"], signal.SIGKILL)
+    assert service.wait(PATIENCE_S) == FAILED
+    assert ended(said["web_pid"], said["worker_pid"])
+    assert "The worker ended by itself" in service.communicate()[1]
+
+
+def test_no_process_is_left_when_the_service_is_killed(
+    onewriter: Onewriter, started: Callable[..., tuple[Process, Any]]
+) -> None:
+    service, said = started("serve", "--port", "0")
+    wait_until(any_worker)
+    service.kill()
+    wait_until(lambda: ended(said["web_pid"], said["worker_pid"]))
+
+
+def test_a_port_that_is_taken_is_one_sentence(onewriter: Onewriter) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for command in ("serve", "sandbox"):
+            told = onewriter(command, "--port", port, code=USAGE)
+            assert len(told.err.splitlines()) == 1
+            assert "choose another with --port" in told.err
+
+
+def test_a_worker_alone_is_known_and_leaves(installed: Onewriter, started: Callable[..., tuple[Process, Any]]) -> None:
+    worker, said = started("worker")
+    with Runtime(settings.load()) as runtime, runtime.database.read() as db:
+        assert [one.id for one in workers.every(db)] == [said["worker"]]
+    worker.send_signal(signal.SIGINT)
+    assert worker.wait(PATIENCE_S) == 0
+    assert not any_worker()
+
+
+def test_a_sandbox_prints_the_command_that_connects_it(
+    onewriter: Onewriter, started: Callable[..., tuple[Process, Any]]
+) -> None:
+    sandbox, said = started("sandbox", "--port", "0", "--customers", "5", "--seed", "3")
+    assert set(said) == {"domain", "access_token", "client_id", "client_secret", "api_secret", "admin_url", "connect"}
+    assert onewriter.json(*said["connect"].split()[1:])["shop"] == said["domain"]
+    sandbox.send_signal(signal.SIGTERM)
+    assert sandbox.wait(PATIENCE_S) == 0
+    assert sandbox.communicate()[1] == ""
