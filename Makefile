@@ -57,7 +57,7 @@ demo: install ## show it at work; with ONCE=1 play the story once and check it
 
 bench: install ## measure it on this machine
 	$(HEADING) Bench
-	@$(BIN)/onewriter bench
+	@$(BIN)/onewriter bench all
 
 format: install ## put the source in form
 	@$(BIN)/ruff check --fix

@@ -9,6 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ import structlog
 from dbos import DBOS
 
 from onewriter.customers import inbox, marks, questions, runs, shops, workers
+from onewriter.customers.runs import Run
 from onewriter.db.engine import jobs_engine
 from onewriter.errors import OnewriterError, Superseded, Temporary, UnknownShop
 from onewriter.intake.drain import PARKED_DELIVERY, Drain
@@ -41,29 +43,44 @@ def carry_out(runtime: Runtime, run_id: str, sleep: Callable[[float], None] = ti
     wait_s = 1.0
     while True:
         try:
-            _import(runtime, run_id)
-            return
+            with runtime.database.write() as db:
+                run = runs.begin(db, run_id, now())
         except Superseded:
             return
-        except Temporary as error:
-            if time.monotonic() > until:
-                _fail(runtime, run_id, str(error))
-                return
-            log.warning("run waits", run=run_id, error=type(error).__name__)
-            sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311
-            wait_s = min(wait_s * 2, RETRY_WAIT_MAX_S)
-        except OnewriterError as error:
-            _fail(runtime, run_id, str(error))
+        except Temporary:
+            sleep(wait_s)
+            continue
+        error = _attempt(runtime, run)
+        if error is None:
             return
-        except Exception as error:  # noqa: BLE001 - whatever it is, a run must end with a reason
-            # Its text may hold a value, so only its type is told; the traceback goes nowhere for the same reason.
-            _fail(runtime, run_id, f"An error that we did not expect ({type(error).__name__}); please report it.")
+        if not isinstance(error, Temporary) or time.monotonic() > until:
+            _end_badly(runtime, run, _reason(error))
             return
+        _tell(runtime, run, f"{error} Trying again.")
+        sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311
+        wait_s = min(wait_s * 2, RETRY_WAIT_MAX_S)
 
 
-def _import(runtime: Runtime, run_id: str) -> None:
+def _attempt(runtime: Runtime, run: Run) -> Exception | None:
+    """One try; None when it is over for this worker, whether it ended the run or another worker has it."""
+    try:
+        _import(runtime, run)
+    except Superseded:
+        return None
+    except Exception as error:  # noqa: BLE001 - whatever it is, a run must end with a reason
+        return error
+    return None
+
+
+def _reason(error: Exception) -> str:
+    """Why a run failed, for people. The text of an error that is not ours may hold a value: only its type is told."""
+    if isinstance(error, OnewriterError):
+        return str(error)
+    return f"An error that we did not expect ({type(error).__name__}); please report it."
+
+
+def _import(runtime: Runtime, run: Run) -> None:
     with runtime.database.read() as db:
-        run = runs.get(db, run_id)
         if shops.by_id(db, run.shop_id).state != shops.CONNECTED:
             raise UnknownShop("The shop is disconnected; connect it again before you import.")
     bell = runtime.bell
@@ -76,19 +93,25 @@ def _import(runtime: Runtime, run_id: str) -> None:
         bell,
     )
     try:
-        ended = importer.run(run_id)
+        ended = importer.run(run)
     finally:
         if bell is not None:
             bell.close()
-    log.info("run ended", run=run_id, state=ended.state.value, done=ended.done)
+    log.info("run ended", run=run.id, state=ended.state.value, done=ended.done)
 
 
-def _fail(runtime: Runtime, run_id: str, reason: str) -> None:
-    with runtime.database.write() as db:
-        run = runs.get(db, run_id)
-        if not run.over:
-            runs.finish(db, run, RunState.FAILED, reason, now())
-    log.error("run failed", run=run_id)
+def _tell(runtime: Runtime, run: Run, reason: str) -> None:
+    """Say on the run why it waits, if it is still ours."""
+    log.warning("run waits", run=run.id)
+    with suppress(OnewriterError), runtime.database.write() as db:
+        runs.move(db, run, now(), reason=reason)
+
+
+def _end_badly(runtime: Runtime, run: Run, reason: str) -> None:
+    """End the run as failed, if it is still ours."""
+    with suppress(Superseded), runtime.database.write() as db:
+        runs.finish(db, run, RunState.FAILED, reason, now())
+    log.error("run failed", run=run.id)
 
 
 class Worker:

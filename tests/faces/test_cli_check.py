@@ -51,7 +51,7 @@ def test_a_new_installation_says_what_is_missing(installed: Onewriter, database_
 def test_a_subscription_that_is_gone_is_found(installed: Onewriter, sandbox: RunningSandbox) -> None:
     installed.connect(sandbox)
     assert levels(installed.json("check", code=FINDINGS))["subscriptions"] == "ok"
-    [gone] = sandbox.shop.subscriptions.of("CUSTOMERS_UPDATE")
+    [gone] = sandbox.shop.subscriptions.of("customers/update")
     sandbox.shop.subscriptions.delete(gone.id)
     document = installed.json("check", code=FINDINGS)
     assert levels(document)["subscriptions"] == "fault"

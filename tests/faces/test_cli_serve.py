@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,8 +49,7 @@ def lives(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] != "Z"
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def wait_until(true: Callable[[], bool]) -> None:
@@ -113,10 +113,13 @@ def test_no_process_is_left_when_the_service_is_killed(
 def test_a_port_that_is_taken_is_one_sentence(onewriter: Onewriter) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        for command in ("serve", "sandbox"):
-            told = onewriter(command, "--port", port, code=USAGE)
-            assert len(told.err.splitlines()) == 1
-            assert "choose another with --port" in told.err
+        told = onewriter("serve", "--port", port, code=USAGE)
+        words = [sys.executable, "-m", "onewriter", "sandbox", "--port", port]
+        sandbox = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert sandbox.returncode == USAGE
+    for said in (told.err, sandbox.stderr):
+        assert len(said.splitlines()) == 1
+        assert "choose another with --port" in said
 
 
 def test_a_worker_alone_is_known_and_leaves(installed: Onewriter, started: Callable[..., tuple[Process, Any]]) -> None:

@@ -218,8 +218,10 @@ def test_a_run_goes_on_from_its_checkpoint_and_not_from_the_start(runtime: Runti
                 raise KeyboardInterrupt
             return now()
 
+        with runtime.database.write() as db:
+            begun = runs.begin(db, shop.run_id, now())
         with pytest.raises(KeyboardInterrupt):
-            importer(shop, killed_once_rows_flow).run(shop.run_id)
+            importer(shop, killed_once_rows_flow).run(begun)
         half = shop.run()
         assert (half.state, 0 < half.done < 400) == (RunState.RUNNING, True)
         run = shop.carry_out()
@@ -248,8 +250,10 @@ def test_of_two_workers_at_one_run_the_older_stops_without_a_trace(runtime: Runt
                 before.update(everything(runtime))
             return now()
 
+        with runtime.database.write() as db:
+            older = runs.begin(db, shop.run_id, now())
         with pytest.raises(Superseded):
-            importer(shop, overtaken_once_rows_flow).run(shop.run_id)
+            importer(shop, overtaken_once_rows_flow).run(older)
         assert [(run.state, run.done, run.attempt) for run in done] == [(RunState.DONE, 300, 2)]
         assert shop.run() == done[0]
         assert everything(runtime) == before

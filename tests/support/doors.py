@@ -58,5 +58,6 @@ def signed(body: bytes, secret: str, domain: str, webhook_id: str, **changes: st
 
 def knock(url: str, body: Any, headers: Mapping[str, str | bytes]) -> httpx2.Response:
     """Send one delivery; `body` may be an iterator of bytes, which is sent in chunks without a length."""
+    raw = {name.encode(): value if isinstance(value, bytes) else value.encode() for name, value in headers.items()}
     with httpx2.Client(trust_env=False, timeout=30) as client:
-        return client.post(url + DOOR_PATH, content=body, headers=dict(headers))
+        return client.post(url + DOOR_PATH, content=body, headers=raw)

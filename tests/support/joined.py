@@ -17,7 +17,7 @@ from onewriter.intake.connect import Connected, Wish
 from onewriter.intake.door import Door
 from onewriter.intake.drain import Drain
 from onewriter.intake.refetch import Refetch
-from onewriter.records import SECOND, Delivery, Instant
+from onewriter.records import DAY, SECOND, Delivery, Instant
 from onewriter.runtime import Runtime, new_run_id, now
 from onewriter.sandbox import Faults, RunningSandbox
 from onewriter.sandbox.control import truth
@@ -114,7 +114,7 @@ class Joined:
     def marked(self) -> dict[int, frozenset[str]]:
         """The customers that wait to be read again, due or not, and why."""
         with self.runtime.database.read() as db:
-            due = marks.due(db, self.shop_id, now() + 10_000 * SECOND, 10_000)
+            due = marks.due(db, self.shop_id, now() + 365 * DAY, 10_000)
         return {mark.shopify_id: mark.reasons for mark in due}
 
     def profile(self, shopify_id: int) -> Profile:

@@ -6,7 +6,7 @@ from onewriter.cli.inputs import as_json
 
 
 @click.command("bench")
-@click.argument("name", type=click.Choice(["import", "door", "drain"]))
+@click.argument("name", type=click.Choice(["import", "door", "drain", "all"]))
 @click.option("--customers", type=click.IntRange(1, 5_000_000), help="How many customers the measured shop has.")
 @click.option(
     "--database", type=click.Choice(["sqlite", "postgres", "both"]), default="both", show_default=True,
@@ -16,7 +16,8 @@ from onewriter.cli.inputs import as_json
 def bench(name: str, customers: int | None, database: str, as_json: bool) -> int:
     """Measure onewriter on this machine.
 
-    NAME is what is measured: the import of a shop, the webhook door, or draining the inbox.
+    NAME is what is measured: the import of a shop, the webhook door, draining the inbox, or all of
+    them.
     """
     from onewriter.bench import run
 

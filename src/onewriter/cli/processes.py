@@ -22,10 +22,19 @@ Child = subprocess.Popen[bytes]
 
 
 @contextmanager
-def quiet_signals() -> Iterator[None]:
-    """Let a server that was told to stop end without a word: it raises the signal again once it has closed."""
-    with on_stop(lambda: None):
+def until_stopped() -> Iterator[None]:
+    """Let a server run until it is told to stop, which is no error.
+
+    The server hears the signal itself while it runs, closes, and raises the signal again for us.
+    """
+    before = [(number, signal.signal(number, signal.default_int_handler)) for number in STOP_SIGNALS]
+    try:
         yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -88,10 +97,14 @@ def start(words: Sequence[str], *, pass_fds: Sequence[int] = ()) -> Child:
 def end_with_parent() -> None:
     """Stop this process when its standard input ends: its parent held the other end."""
 
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+
     def wait() -> None:
         while os.read(0, 4096):
             pass
-        os.kill(os.getpid(), signal.SIGTERM)
+        # To the main thread itself: Python only acts on a signal there, and another thread's would not wake it up.
+        signal.pthread_kill(main_thread, signal.SIGTERM)
 
     threading.Thread(target=wait, name="parent", daemon=True).start()
 

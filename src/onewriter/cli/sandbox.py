@@ -6,7 +6,7 @@ import click
 
 from onewriter.cli.inputs import as_json
 from onewriter.cli.output import details, emit, say
-from onewriter.cli.processes import listening_errors, quiet_signals
+from onewriter.cli.processes import listening_errors, until_stopped
 
 if TYPE_CHECKING:
     from onewriter.sandbox import SandboxInfo
@@ -38,7 +38,7 @@ def sandbox(customers: int, seed: int, port: int, host: str, as_json: bool) -> N
             details(document)
             say(f"\nConnect it with:\n\n{command}\n")
 
-    with quiet_signals(), listening_errors(host, port):
+    with until_stopped(), listening_errors(host, port):
         serve(customers, seed, port, host, ready=ready)
 
 

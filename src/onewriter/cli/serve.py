@@ -19,10 +19,10 @@ from onewriter.cli.processes import (
     end_with_parent,
     listen,
     on_stop,
-    quiet_signals,
     start,
     stop_all,
     until_one_ends,
+    until_stopped,
 )
 
 CONNECTIONS_MAX = 900
@@ -97,7 +97,7 @@ def web(host: str | None, port: int | None, fd: int | None, tied: bool, as_json:
 
     settings = _begin(tied)
     with (
-        quiet_signals(),
+        until_stopped(),
         Runtime(settings, door=True) as runtime,
         socket.socket(fileno=fd) if fd is not None else _listening(host, port) as opened,
     ):

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, text
 STRIPES = 64
 """How many locks the customers of a shop share. Enough that two workers seldom meet, few enough for one transaction."""
 
-# One statement for all: 64 round trips would be an eighth of an import's time.
+# One statement for all, since a batch of an import takes all 64 and each would be a round trip.
 _LOCK = text("SELECT pg_advisory_xact_lock(:shop, s) FROM unnest(CAST(:stripes AS int[])) s")
 _TRY_LOCK = text("SELECT s FROM unnest(CAST(:stripes AS int[])) s WHERE pg_try_advisory_xact_lock(:shop, s)")
 

@@ -14,7 +14,7 @@ from onewriter.customers import inbox, questions, shops
 from onewriter.customers.inbox import DONE, PARKED, Ending, Row
 from onewriter.customers.questions import Ask
 from onewriter.db.engine import Database
-from onewriter.errors import KeyDestroyed, NotUnderstood, Temporary
+from onewriter.errors import KeyDestroyed, MasterKeyWrong, NotUnderstood, Temporary
 from onewriter.intake.apply import apply
 from onewriter.intake.door import inbox_binding, sealed_until
 from onewriter.records import DAY, SECOND, Change, Instant
@@ -57,11 +57,12 @@ class Drain:
         return len(rows)
 
     def _take(self, db: Connection, rows: Sequence[Row], now: Instant) -> None:
-        vault = self.vault_of(rows[0].shop_id)
         try:
+            vault = self.vault_of(rows[0].shop_id)
             with db.begin_nested():
                 inbox.end(db, self._apply(db, vault, rows, now), now)
-        except Temporary:
+        except (Temporary, MasterKeyWrong):
+            # With a wrong master key nothing can be opened, and that is no fault of any row.
             raise
         except Exception as error:  # noqa: BLE001 - a poisoned row can raise anything, and must not stop the others
             if len(rows) == 1:

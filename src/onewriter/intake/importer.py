@@ -59,22 +59,12 @@ class Importer:
     _rows: int = ROWS_FIRST
     _denied: frozenset[str] = frozenset()
 
-    def run(self, run_id: str) -> Run:
-        """Carry the run to its end from wherever it stands, and return it as it ended.
+    def run(self, run: Run) -> Run:
+        """Carry a run that was begun to its end from wherever it stands, and return it as it ended.
 
-        Raises Superseded when another worker has it, and Temporary errors as they are, so that it is tried again.
-        Anything that another try will not mend ends the run as failed, with the reason.
+        Raises Superseded when another attempt has it, Temporary errors as they are, and Permanent ones when another try
+        will not mend it; the caller ends the run then, if it is still this attempt's.
         """
-        with self.database.write() as db:
-            run = runs.begin(db, run_id, self.clock())
-        try:
-            return self._carry(run)
-        except Exception:
-            # What goes wrong in a run that another worker has taken over is not the run's end: this raises Superseded.
-            self._move(run)
-            raise
-
-    def _carry(self, run: Run) -> Run:
         run = self._survey(run)
         operation = self._wait(self._operation(run))
         run = self._opened(run, operation)

@@ -55,7 +55,8 @@ class Refetch:
 
     def _report(self, db: Connection, shop_id: int, mark: Mark, read: Read, now: Instant) -> None:
         """A customer that cannot be settled by reading is a finding: somebody must look."""
-        why = read.unread.get(mark.shopify_id)
+        hidden = any(change.denied and change.record_id == mark.shopify_id for change in read.changes)
+        why = read.unread.get(mark.shopify_id, "ACCESS_DENIED" if hidden else None)
         reason = f"Shopify would not show it ({why})" if why else "every read was older than what we hold"
         customer_id = findings.customer_id_of(db, shop_id, mark.shopify_id)
         evidence = {"reasons": sorted(mark.reasons), "tries": mark.tries + 1}

@@ -58,7 +58,7 @@ class Verdict:
     refetch: frozenset[str] = frozenset()
     """Why the customer must be read again; empty when it need not be."""
     settles: bool = False
-    """This was a direct read that answers every earlier reason to read again."""
+    """This was a direct read of everything, so that it answers every earlier reason to read again."""
     hide: Instant | None = None
     """Hide the customer, as deleted at this instant."""
     unhide: bool = False
@@ -101,7 +101,7 @@ def _first(change: Change, tombstone: Instant | None) -> Verdict:
         newest=_stamp(change),
         reads_won=read,
         refetch=frozenset() if read or hidden else frozenset({"unread"}),
-        settles=change.path is Path.READ and not hidden,
+        settles=change.path is Path.READ and not hidden and not change.denied,
         hide=tombstone if hidden else None,
         unhide=tombstone is not None and not hidden,
     )
@@ -158,7 +158,7 @@ def _decide_present(held: Held, change: Change, digest: Digest) -> Verdict:
         newest=_stamp(change),
         reads_won=reads_won,
         refetch=_doubts(held, change, said, won),
-        settles=change.path is Path.READ and not older,
+        settles=change.path is Path.READ and not older and not change.denied,
         unhide=held.deleted is not None and _reveals(held.deleted, change),
         refused="older than what we hold" if lost or (older and not won) else None,
     )
@@ -178,7 +178,7 @@ def _doubts(held: Held, change: Change, said: Mapping[str, Value], won: Collecti
     """Why only a direct read can tell: two values of one second, or a null where a value stood."""
     if change.path is Path.READ:
         return frozenset()
-    doubts = set()
+    doubts = {"null"} if change.denied and change.path is Path.WEBHOOK else set()
     stamp = _stamp(change)
     for name, value in said.items():
         if name in held.stamps and held.stamps[name][0] == stamp[0] and held.fields[name] != value:

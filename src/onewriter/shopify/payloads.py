@@ -34,6 +34,8 @@ FULL_TOPICS = ("customers/create", "customers/update", "customers/enable", "cust
 DELETE_TOPIC = "customers/delete"
 
 _TEXT_KEYS = ("first_name", "last_name", "email", "phone", "note")
+PERSONAL = frozenset(canonical.ADDRESS_TEXTS) - {"province_code", "country_code"}
+"""The parts of an address that an app without access to protected data sees as null."""
 _customer_body = msgspec.json.Decoder(WebhookCustomer)
 _deletion_body = msgspec.json.Decoder(WebhookDeletion)
 
@@ -68,15 +70,21 @@ def _deletion(body: WebhookDeletion, heard: Instant, position: int) -> Change:
 
 
 def _told(body: WebhookCustomer, heard: Instant, position: int) -> Change:
+    fields = _said(body)
+    # An address without a single text of a person is what an app sees that may not see them: only a read can tell.
+    veiled = any(not PERSONAL & entry.keys() for entry in fields.get("addresses") or ())
+    if veiled:
+        del fields["addresses"]
     return Change(
         record_id=canonical.record_number(body.id),
         kind=Kind.PRESENT,
         path=Path.WEBHOOK,
-        fields=_said(body),
+        fields=fields,
         version=canonical.moment(body.updated_at),
         heard=heard,
         created=None if body.created_at is None else canonical.moment(body.created_at),
         position=position,
+        denied=frozenset({"addresses"}) if veiled else frozenset(),
     )
 
 
