@@ -20,7 +20,6 @@ def a_customer(sandbox: RunningSandbox) -> Any:
     )
 
 
-@pytest.mark.req("K26", "K27", "K29")
 def test_a_customer_is_shown_with_its_values_to_who_says_why(installed: Onewriter, sandbox: RunningSandbox) -> None:
     made = a_customer(sandbox)
     installed.imported(sandbox)

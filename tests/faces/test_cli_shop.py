@@ -187,6 +187,24 @@ def test_disconnecting_asks_first(installed: Onewriter, sandbox: RunningSandbox)
     assert "is disconnected" in installed.json("sync", "import", code=FAILED)["error"]["message"]
 
 
+@pytest.mark.parametrize(("said", "code", "state"), [("n", FAILED, "connected"), ("y", 0, "disconnected")])
+def test_who_can_be_asked_is_asked(
+    onewriter: Onewriter, sandbox: RunningSandbox, said: str, code: int, state: str
+) -> None:
+    onewriter.connect(sandbox)
+    ours, theirs = os.openpty()
+    words = [sys.executable, "-m", "onewriter", "shop", "disconnect", "sandbox-shop"]
+    with subprocess.Popen(words, stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as asked:
+        os.write(ours, f"{said}\n".encode())
+        _, told = asked.communicate()
+    os.close(ours)
+    os.close(theirs)
+    assert asked.returncode == code
+    assert "Stop working for sandbox-shop.myshopify.com?" in told
+    assert ("Nothing was changed." in told) == (said == "n")
+    assert onewriter.json("shop", "show")["state"] == state
+
+
 def test_a_command_that_needs_a_shop_says_how_to_get_one(onewriter: Onewriter) -> None:
     for words in (["shop", "show"], ["sync", "import"], ["customers", "find", "1"]):
         assert "run `onewriter shop connect DOMAIN`" in onewriter(*words, code=FAILED).err

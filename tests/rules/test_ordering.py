@@ -1,6 +1,7 @@
 """Order, as pure rules: each row of the tables is one decision."""
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -18,10 +19,10 @@ def digest(value: object) -> bytes:
     return repr(value).encode()
 
 
-def held(*, read: bool = False, heard: int = T, **changes: object) -> Held:
-    values: dict[str, object] = {"fields": SAID, "version": T} | changes
-    stamps = dict.fromkeys(values["fields"], (values["version"], int(read), heard))  # type: ignore[call-overload]
-    return Held(**({"stamps": stamps} | values))  # type: ignore[arg-type]
+def held(*, read: bool = False, heard: int = T, **changes: Any) -> Held:
+    values: dict[str, Any] = {"fields": SAID, "version": T} | changes
+    stamps = dict.fromkeys(values["fields"], (values["version"], int(read), heard))
+    return Held(**({"stamps": stamps} | values))
 
 
 def change(**changes: object) -> Change:
@@ -35,7 +36,7 @@ def read(**changes: object) -> Change:
 
 def test_what_was_never_heard_of_is_taken_whole() -> None:
     verdict = decide(None, change(), digest)
-    assert (verdict.fields, set(verdict.stamps), verdict.refetch) == (SAID, set(SAID), {"unread"})
+    assert (verdict.fields, set(verdict.stamps), verdict.refetch) == (SAID, set(SAID), frozenset({"unread"}))
 
 
 def test_a_first_read_tells_everything_so_nothing_is_read_again() -> None:
@@ -72,7 +73,7 @@ def test_which_of_two_ties_is_kept_does_not_depend_on_who_came_first(first: str)
     verdict = decide(held(fields={"first_name": first}), change(fields={"first_name": second}), digest)
     kept = verdict.fields.get("first_name", first)
     assert kept == max(("Ann", "Bea"), key=digest)
-    assert verdict.refetch == {"tie"}
+    assert verdict.refetch == frozenset({"tie"})
 
 
 def test_of_two_ties_the_one_that_was_triggered_later_is_kept() -> None:
@@ -86,7 +87,7 @@ def test_a_direct_read_ranks_above_deliveries_of_its_second() -> None:
     other = {"first_name": "Bea"}
     assert decide(held(), read(fields=other), digest).fields == other
     verdict = decide(held(read=True, heard=T - SECOND), change(fields=other), digest)
-    assert (verdict.fields, verdict.refetch, verdict.refused) == ({}, {"tie"}, "older than what we hold")
+    assert (verdict.fields, verdict.refetch, verdict.refused) == ({}, frozenset({"tie"}), "older than what we hold")
 
 
 def test_of_two_reads_of_one_second_the_one_that_began_later_wins() -> None:
@@ -98,14 +99,18 @@ def test_of_two_reads_of_one_second_the_one_that_began_later_wins() -> None:
 
 def test_a_null_in_a_delivery_never_clears_but_asks_for_a_read() -> None:
     verdict = decide(held(), change(version=T + 1, fields=ANN | {"email": None}), digest)
-    assert ("email" in verdict.fields, "email" in verdict.stamps, verdict.refetch) == (False, False, {"null"})
+    assert ("email" in verdict.fields, "email" in verdict.stamps, verdict.refetch) == (
+        False,
+        False,
+        frozenset({"null"}),
+    )
     assert decide(held(), read(version=T + 1, fields=SAID | {"email": None}), digest).fields == {"email": None}
 
 
 def test_what_a_newer_delivery_called_null_is_filled_by_an_older_one_and_read_again() -> None:
     ours = held(fields={"first_name": "Anna"}, version=T + SECOND)
     verdict = decide(ours, change(fields={"first_name": "Ann", "email": "ann@example.com"}), digest)
-    assert (verdict.fields, verdict.refetch) == ({"email": "ann@example.com"}, {"null"})
+    assert (verdict.fields, verdict.refetch) == ({"email": "ann@example.com"}, frozenset({"null"}))
     assert verdict.refused == "older than what we hold"
 
 
@@ -136,7 +141,7 @@ def test_a_delivery_says_nothing_of_tags_even_if_it_carries_them() -> None:
 
 def test_a_deletion_hides_and_must_be_confirmed() -> None:
     verdict = decide(held(), change(kind=Kind.DELETED, fields={}, version=None, heard=T + 9), digest)
-    assert (verdict.hide, verdict.refetch) == (T + 9, {"deletion"})
+    assert (verdict.hide, verdict.refetch) == (T + 9, frozenset({"deletion"}))
 
 
 @pytest.mark.parametrize(("at", "hide"), [(T + 1, T + 1), (T + 3, None)])

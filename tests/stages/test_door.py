@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -183,11 +184,11 @@ def test_while_the_database_is_locked_the_door_asks_for_another_try_and_acknowle
 def test_two_hundred_at_once_share_commits_and_are_all_on_disk(tea: Tea, url: str) -> None:
     commits: list[Connection] = []
 
-    def count(connection: Connection) -> None:
-        if connection.get_execution_options().get("onewriter_mode") == "IMMEDIATE":
+    def count(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT INTO inbox"):
             commits.append(connection)
 
-    event.listen(tea.runtime.database.engine, "commit", count)
+    event.listen(tea.runtime.database.engine, "before_cursor_execute", count)
 
     async def send_all() -> list[int]:
         async with httpx2.AsyncClient(trust_env=False, timeout=30, limits=httpx2.Limits(max_connections=200)) as client:

@@ -120,7 +120,7 @@ def runtime(database_url: str, keys_url: str, tmp_path: Any) -> Iterator[Runtime
 @pytest.fixture
 def tea(runtime: Runtime, now: Instant) -> Tea:
     """A connected shop with nobody at the other end."""
-    columns = {"domain": DOMAIN, "admin_url": f"https://{DOMAIN}", "public_url": "https://tea.example"}
+    columns: dict[str, Any] = {"domain": DOMAIN, "admin_url": f"https://{DOMAIN}", "public_url": "https://tea.example"}
     columns |= {"api_version": "2026-10", "region": "GB", "state": "connected", "scopes": ["read_customers"]}
     credentials = Credentials("token", access_token="shpat_of_the_tests", api_secrets=(SECRET,))
     with runtime.database.write() as db:

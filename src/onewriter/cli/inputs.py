@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import click
 
+from onewriter.errors import Permanent
+
 DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
 REGION = re.compile(r"[A-Z]{2}")
 
@@ -21,6 +23,10 @@ limit_option = click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="The most that are shown."
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
+
+
+class Declined(Permanent):
+    """Somebody was asked, and said no."""
 
 
 def reveal_options(command: Command) -> Command:
@@ -48,7 +54,7 @@ def confirm(question: str, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError("This must be confirmed and nobody can be asked here, so add --yes")
     if not click.confirm(question, err=True):
-        raise click.Abort
+        raise Declined("Nothing was changed.")
 
 
 class Secret(click.ParamType[str]):

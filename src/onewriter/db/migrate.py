@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, inspect
+from sqlalchemy import Connection, MetaData, inspect, text
 
 from onewriter.db import keytables, tables
 from onewriter.db.engine import Database
@@ -16,6 +16,8 @@ Chain = Literal["main", "keys"]
 
 METADATA: dict[Chain, MetaData] = {"main": tables.metadata, "keys": keytables.metadata}
 FOLDER = Path(__file__).parent / "migrations"
+
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('onewriter migrations'))")
 
 
 def configuration(chain: Chain) -> Config:
@@ -33,6 +35,9 @@ def upgrade(database: Database, chain: Chain) -> None:
     if revision(database) == newest(chain):
         return
     with database.write() as connection:
+        if not database.is_sqlite:
+            # SQLite's one write lock makes several who prepare wait for each other; here it takes a lock of our own.
+            connection.execute(_ONE_AT_A_TIME)
         config = configuration(chain)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

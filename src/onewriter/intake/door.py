@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from onewriter.db.engine import Database, DoorBell
+from onewriter.db.engine import Database, DoorBell, Standing
 from onewriter.errors import DatabaseBusy, OnewriterError
 from onewriter.intake.apply import stripe_of
 from onewriter.records import Delivery, Instant
@@ -49,7 +49,7 @@ class Door:
     """Writes deliveries down, many a commit. Use `receive` from the event loop; `close` ends the thread."""
 
     def __init__(self, database: Database, bell: DoorBell | None) -> None:
-        self._database = database
+        self._standing = Standing(database)
         self._bell = bell
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue(QUEUE_MAX)
         self._thread = threading.Thread(target=self._run, name="door", daemon=True)
@@ -80,6 +80,7 @@ class Door:
             if batch:
                 self._write(batch)
             if last:
+                self._standing.close()
                 return
 
     def _next_batch(self) -> tuple[list[_Waiting], bool]:
@@ -113,7 +114,7 @@ class Door:
             waiting.done(error)
 
     def _commit(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        with self._database.write() as db:
+        with self._standing.write() as db:
             write_rows(db, rows)
 
 
@@ -127,9 +128,8 @@ def write_rows(db: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     if db.dialect.name == "sqlite":
         db.exec_driver_sql(_sqlite_insert(), list(rows))
         return
-    driver: Any = db.connection.driver_connection
     # One statement with arrays costs half of what executemany costs PostgreSQL.
-    driver.execute(_postgres_insert(), [list(column) for column in zip(*rows, strict=True)])
+    db.exec_driver_sql(_postgres_insert(), tuple(list(column) for column in zip(*rows, strict=True)))
 
 
 def _row(

@@ -7,9 +7,11 @@ row that nobody can open.
 import os
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from onewriter.db import keytables
 from onewriter.db.bulk import insert_rows
@@ -80,7 +82,8 @@ class KeyStore:
 
     def _record_current(self, now: Instant) -> None:
         proof = self._current.cipher.seal(PROOF, b"master|" + self._current.id.encode())
-        with self._database.write() as db:
+        # Another process may prove the same key at the same moment.
+        with suppress(IntegrityError), self._database.write() as db:
             db.execute(insert(_masters).values(id=self._current.id, made_at=now, proof=proof))
 
     def make_subject_keys(self, shop_id: int, count: int, now: Instant) -> list[tuple[bytes, SubjectKey]]:

@@ -33,9 +33,15 @@ def make_master_key() -> str:
 def write_new_file(path: Path) -> None:
     """Write a new master key to a new file that only its owner can read; an existing file is left alone and raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(make_master_key() + "\n")
+    fresh = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(make_master_key() + "\n")
+        # The name appears with the whole key behind it, so that another process never reads half of it.
+        os.link(fresh, path)
+    finally:
+        fresh.unlink()
 
 
 def read_file(path: Path) -> str:
