@@ -26,7 +26,8 @@ def configure(level: str, form: str) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        # A program that calls us, such as a test, may replace standard error after the first line was logged.
+        cache_logger_on_first_use=False,
     )
     # Libraries may put what they handle into their messages; only what went wrong in general is let through.
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(levelname)s %(name)s")

@@ -233,6 +233,12 @@ def test_a_run_goes_on_from_its_checkpoint_and_not_from_the_start(runtime: Runti
         assert shop.held() == shop.truth()
 
 
+def begun(shop: Joined) -> Run:
+    """The shop's first run, taken up by a worker."""
+    with shop.runtime.database.write() as db:
+        return runs.begin(db, shop.run_id, now())
+
+
 def importer(shop: Joined, clock: Callable[[], Instant]) -> Importer:
     """An importer by itself, whose clock is also where a test steps in: it looks at it before and in each batch."""
     return Importer(shop.runtime.database, shop.vault, shop.runtime.client(shop.shop_id), clock, 1)

@@ -66,7 +66,9 @@ def shape(database: Database) -> dict[str, Any]:
 def _written(database: Database) -> list[str]:
     """What SQLite keeps as text, such as AUTOINCREMENT and the condition of a partial index; PostgreSQL's indexes."""
     query = (
-        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%' AND name NOT LIKE 'sqlite%'"
+        "SELECT CASE type WHEN 'index' THEN sql ELSE name || ' counts upwards' END FROM sqlite_master"
+        " WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%' AND name NOT LIKE 'sqlite%'"
+        " AND (type = 'index' OR sql LIKE '%AUTOINCREMENT%')"
         if database.is_sqlite
         else "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
     )

@@ -71,7 +71,7 @@ def check_work(runtime: Runtime) -> list[Checked]:
     moment = now()
     with runtime.database.read() as db:
         lives = worker_lives(runtime, db)
-        states = inbox.counts(db)
+        states = inbox.open_counts(db)
         waited_s = inbox.backlog_s(db, moment)
         asked = questions.count(db)
     return [_worker(lives), _backlog(states, waited_s), _parked(states), _questions(asked)]

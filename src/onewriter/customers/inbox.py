@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, literal_column, select, update
 
 from onewriter.db.bulk import try_stripes
 from onewriter.db.tables import inbox
@@ -19,20 +19,22 @@ from onewriter.records import SECOND, Instant
 WAITING, DONE, PARKED, DROPPED = "waiting", "done", "parked", "dropped"
 OUTCOME_LENGTH_MAX = 200
 
-_READY = (inbox.c.state == WAITING, inbox.c.due_at <= bindparam("now"))
-_HEADS = (
-    select(inbox.c.shop_id, inbox.c.stripe)
-    .where(inbox.c.position.in_(select(inbox.c.position).where(*_READY).order_by(inbox.c.position).limit(bindparam("most"))))
-    .distinct()
-)  # fmt: skip
+# Written out, not bound: an index of the waiting rows alone serves only a query that says so itself.
+_WAITS = inbox.c.state == literal_column(f"'{WAITING}'")
+_IS_PARKED = inbox.c.state == literal_column(f"'{PARKED}'")
+_READY = (_WAITS, inbox.c.due_at <= bindparam("now"))
+# The oldest that wait, by the small index of the waiting rows: what was applied before costs nothing, however much.
+_OLDEST_READY = (
+    select(inbox.c.position).where(*_READY).order_by(inbox.c.position).limit(bindparam("most")).scalar_subquery()
+)
+_HEADS = select(inbox.c.shop_id, inbox.c.stripe).where(inbox.c.position.in_(_OLDEST_READY)).distinct()
 _ROWS = (
     select(
         inbox.c.position, inbox.c.shop_id, inbox.c.webhook_id, inbox.c.topic, inbox.c.triggered_at,
         inbox.c.received_at, inbox.c.day, inbox.c.box, inbox.c.attempts, inbox.c.subject_hash,
     )
-    .where(*_READY, inbox.c.shop_id == bindparam("shop_id"), inbox.c.stripe.in_(bindparam("stripes", expanding=True)))
+    .where(inbox.c.position.in_(_OLDEST_READY), inbox.c.stripe.in_(bindparam("stripes", expanding=True)))
     .order_by(inbox.c.position)
-    .limit(bindparam("most"))
 )  # fmt: skip
 _ANY = select(inbox.c.position).where(*_READY).limit(1)
 _END = (
@@ -44,7 +46,7 @@ _END = (
     )
 )  # fmt: skip
 _BY_STATE = select(inbox.c.state, func.count().label("number")).group_by(inbox.c.state)
-_OLDEST = select(func.min(inbox.c.received_at)).where(inbox.c.state == WAITING)
+_OLDEST = select(func.min(inbox.c.received_at)).where(_WAITS)
 _LIST = [
     inbox.c.position, inbox.c.shop_id, inbox.c.webhook_id, inbox.c.topic, inbox.c.event_id, inbox.c.api_version,
     inbox.c.triggered_at, inbox.c.received_at, inbox.c.state, inbox.c.attempts, inbox.c.due_at, inbox.c.ended_at,
@@ -100,8 +102,9 @@ def claim(db: Connection, now: Instant, most: int) -> list[Row]:
         held = try_stripes(db, shop_id, stripes)
         if held:
             # A second statement, since only now is it certain that nobody adds to what these customers did.
-            rows = db.execute(_ROWS, {"now": now, "shop_id": shop_id, "stripes": sorted(held), "most": most})
-            return [Row(**dict(row._mapping)) for row in rows]
+            rows = db.execute(_ROWS, {"now": now, "stripes": sorted(held), "most": most})
+            # The shop is asked here: named in the query, it would tempt SQLite to walk every row of the shop.
+            return [Row(**dict(row._mapping)) for row in rows if row.shop_id == shop_id]
     return []
 
 
@@ -125,6 +128,14 @@ def end(db: Connection, endings: Sequence[Ending], now: Instant) -> None:
 def counts(db: Connection) -> dict[str, int]:
     """How many deliveries are in each state."""
     return {row.state: row.number for row in db.execute(_BY_STATE)}
+
+
+def open_counts(db: Connection) -> dict[str, int]:
+    """How many deliveries wait and how many are parked; cheap however many were applied."""
+    return {
+        state: db.execute(select(func.count()).select_from(inbox).where(those)).scalar_one()
+        for state, those in ((WAITING, _WAITS), (PARKED, _IS_PARKED))
+    }
 
 
 def backlog_s(db: Connection, now: Instant) -> float:

@@ -81,7 +81,7 @@ def add(db: Connection, run_id: str, shop_id: int, kind: str, requested_by: str,
             db.execute(insert(runs).values(**values))
     except IntegrityError:
         raise AlreadyRunning(
-            f"An {kind} of this shop is already queued or running; `onewriter runs list` shows it."
+            f"A run of this kind ({kind}) is already queued or running in this shop; `onewriter runs list` shows it."
         ) from None
 
 

@@ -92,6 +92,7 @@ workers = Table(
 )
 
 WAITING = text("state = 'waiting'")
+PARKED = text("state = 'parked'")
 
 inbox = Table(
     "inbox",
@@ -116,8 +117,9 @@ inbox = Table(
     Column("outcome", Text),
     UniqueConstraint("shop_id", "webhook_id"),
     Index("ix_inbox_waiting", "position", sqlite_where=WAITING, postgresql_where=WAITING),
+    Index("ix_inbox_parked", "position", sqlite_where=PARKED, postgresql_where=PARKED),
     Index("ix_inbox_subject_hash", "subject_hash"),
-    Index("ix_inbox_shop_id_day", "shop_id", "day"),
+    Index("ix_inbox_day", "day"),
     sqlite_autoincrement=True,
 )
 

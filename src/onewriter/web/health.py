@@ -66,13 +66,13 @@ class _Gauges(Collector):
         moment = now()
         silent_s = self._runtime.settings.number("worker_dead_s")
         with self._runtime.database.read() as db:
-            states = inbox.counts(db)
+            states = inbox.open_counts(db)
             backlog_s = inbox.backlog_s(db, moment)
             waiting = questions.count(db)
             alive = sum(not worker.is_dead(moment, silent_s) for worker in workers.every(db))
-        deliveries = GaugeMetricFamily("onewriter_inbox", "Deliveries in the inbox, by state", labels=["state"])
-        for state in (inbox.WAITING, inbox.DONE, inbox.PARKED, inbox.DROPPED):
-            deliveries.add_metric([state], states.get(state, 0))
+        deliveries = GaugeMetricFamily("onewriter_inbox", "Deliveries that wait or are parked", labels=["state"])
+        for state, number in states.items():
+            deliveries.add_metric([state], number)
         yield deliveries
         yield GaugeMetricFamily("onewriter_inbox_oldest_seconds", "Age of the oldest waiting delivery", backlog_s)
         yield GaugeMetricFamily("onewriter_questions_waiting", "Questions that wait for a person", waiting)

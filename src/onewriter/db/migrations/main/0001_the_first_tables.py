@@ -12,6 +12,7 @@ branch_labels = None
 depends_on = None
 
 WAITING = sa.text("state = 'waiting'")
+PARKED = sa.text("state = 'parked'")
 ACTIVE = sa.text("state IN ('queued', 'running', 'paused')")
 
 
@@ -148,7 +149,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("shop_id", "webhook_id", name=op.f("uq_inbox_shop_id_webhook_id")),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_inbox_shop_id_day", "inbox", ["shop_id", "day"], unique=False)
+    op.create_index("ix_inbox_day", "inbox", ["day"], unique=False)
+    op.create_index(
+        "ix_inbox_parked", "inbox", ["position"], unique=False, sqlite_where=PARKED, postgresql_where=PARKED
+    )
     op.create_index("ix_inbox_subject_hash", "inbox", ["subject_hash"], unique=False)
     op.create_index(
         "ix_inbox_waiting", "inbox", ["position"], unique=False, sqlite_where=WAITING, postgresql_where=WAITING
