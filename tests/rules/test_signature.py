@@ -107,7 +107,6 @@ def test_the_trigger_time_is_held_within_two_days(now: Instant) -> None:
         assert triggered(unreadable) is None
 
 
-@pytest.mark.req("K14")
 def test_the_customer_topics_are_subscribed_to() -> None:
     assert TOPICS.items() >= {
         ("customers/create", "CUSTOMERS_CREATE"),

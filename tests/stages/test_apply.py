@@ -217,6 +217,23 @@ def test_shopifys_side_follows_always_and_the_customer_only_where_shopify_owns_t
 
 
 @pytest.mark.req("K25")
+def test_an_old_value_can_be_opened_no_more_once_it_was_replaced(tea: Tea, now: Instant) -> None:
+    tea.apply(told(101, now, ANN), now=now)
+    tea.apply(told(101, later(now, 60), ANN | {"email": "new@example.com"}), now=later(now, 60))
+    with tea.runtime.database.read() as db:
+        boxes = [
+            *db.execute(select(customers.c.box)),
+            *db.execute(select(sides.c.box)),
+            *db.execute(select(field_log.c.box)),
+        ]
+        customer = find.show(db, tea.vault, "101", reveal=True)
+    profile = tea.profile(101)
+    assert profile is not None
+    assert [bool(row.box) for row in boxes] == [True, True, False, False], "only the customer and its side are sealed"
+    assert (customer.fields["email"], profile.side["email"]) == ("new@example.com", "new@example.com")
+
+
+@pytest.mark.req("K25")
 def test_an_old_value_is_found_no_more_once_it_was_replaced(tea: Tea, now: Instant) -> None:
     tea.apply(told(101, now, ANN), now=now)
     tea.apply(told(101, later(now, 60), ANN | {"email": "new@example.com"}), now=later(now, 60))

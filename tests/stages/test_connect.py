@@ -28,7 +28,7 @@ def rows_in(database: Database, *names: str) -> list[int]:
         ]
 
 
-@pytest.mark.req("K1", "K2", "K14")
+@pytest.mark.req("K1", "K2")
 def test_connecting_writes_the_shop_and_one_queued_import_and_asks_for_no_bulk_read(runtime: Runtime) -> None:
     with joined(runtime, 5) as shop:
         run = shop.run()
@@ -113,7 +113,6 @@ def rows_of_keys(database: Database) -> int:
         return int(db.exec_driver_sql("SELECT count(*) FROM shop_keys").scalar_one())
 
 
-@pytest.mark.req("K14")
 def test_a_refused_topic_is_reported_and_the_shop_is_connected_all_the_same(runtime: Runtime) -> None:
     with RunningSandbox(2, faults=Faults(topics_refused=True)) as sandbox:
         done = connect(runtime, sandbox)

@@ -328,3 +328,17 @@ def test_a_run_that_goes_on_after_a_night_tells_the_rate_of_today(tea: Tea, now:
         )
         runs.move(db, run, now + DAY + 10 * SECOND)
         assert runs.get(db, "run-1").rate(now) == 50.0
+
+
+@pytest.mark.req("K6", "K7")
+@pytest.mark.parametrize(("customers", "size"), [(1_000, "medium"), (10_000, "medium")])
+def test_ten_thousand_customers_are_imported_within_the_time_that_a_test_may_take(
+    runtime: Runtime, customers: int, size: str
+) -> None:
+    """Merchants are told minutes for 1,000 and hours for 10,000; every test here is ended after two minutes."""
+    with joined(runtime, customers) as shop:
+        run = shop.carry_out()
+        assert (run.state, run.done) == (RunState.DONE, customers)
+        assert run.size is not None
+        assert run.size.value == size
+        assert adds_up(run)

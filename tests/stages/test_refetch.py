@@ -155,7 +155,6 @@ def test_what_is_heard_while_the_read_is_under_way_is_read_again(runtime: Runtim
         assert shop.held() == shop.truth()
 
 
-@pytest.mark.req("K16")
 def test_what_was_told_badly_is_mended_by_the_read(runtime: Runtime) -> None:
     with joined(runtime, 3) as shop:
         shop.carry_out()

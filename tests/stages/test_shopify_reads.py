@@ -178,7 +178,6 @@ def test_a_refused_bulk_operation_tells_its_code_and_what_is_running() -> None:
 # ---- The whole, against the sandbox shop ----------------------------------------------------------------------------
 
 
-@pytest.mark.req("K14")
 def test_a_shop_is_surveyed_subscribed_to_and_read() -> None:
     with RunningSandbox(customers=40) as shop:
         known = Credentials("client_credentials", client_id=shop.info.client_id, client_secret=shop.info.client_secret)

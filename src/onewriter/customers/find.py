@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
-from onewriter.customers.profiles import ACTIVE, customer_binding, side_binding
-from onewriter.db.tables import customers, sides, tombstones
+from onewriter.customers.profiles import ACTIVE, customer_binding
+from onewriter.db.tables import customers, tombstones
 from onewriter.errors import UnknownCustomer
-from onewriter.records import FIELDS, SHOPIFY, Instant, Value, id_text
+from onewriter.records import FIELDS, Instant, Value, id_text
 from onewriter.rules.masking import mask
 from onewriter.vault.vault import ShopVault
 
@@ -64,19 +64,6 @@ def show(db: Connection, vault: ShopVault, wanted: str, *, reveal: bool = False)
     if len(found) > 1:
         raise UnknownCustomer("Several customers share that value; `onewriter customers find` lists them.")
     return found[0]
-
-
-def side_fields(db: Connection, vault: ShopVault, customer: Found) -> dict[str, Value]:
-    """What Shopify last said of the customer, opened."""
-    record_id = str(customer.shopify_id)
-    box = db.execute(
-        select(sides.c.box, sides.c.key_id).where(
-            sides.c.shop_id == vault.shop_id, sides.c.system == SHOPIFY, sides.c.record_id == record_id
-        )
-    ).one()
-    key = vault.keys.subject_keys([bytes(box.key_id)])[bytes(box.key_id)]
-    side = key.open_fields(bytes(box.box), side_binding(vault.shop_id, record_id))
-    return {name: side[name] for name in FIELDS if name in side}
 
 
 def count_active(db: Connection, shop_id: int) -> int:

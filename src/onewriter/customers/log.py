@@ -1,8 +1,8 @@
 """The field log: who wrote which field of which customer, when, caused by what, and whether it was allowed.
 
 One row a write, with the names of all fields that it wrote: a first import of a customer is one row, not ten. Old and
-new values are digests keyed from the customer's key, so that the log tells a story without telling a value; the values
-themselves stand sealed beside them.
+new values are digests keyed from the customer's key: the log tells whether a value was there before, and never which.
+What Shopify has replaced is not kept, so that an old value can be opened no more.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,9 @@ from sqlalchemy import Connection, bindparam, select
 
 from onewriter.db.tables import field_log
 from onewriter.records import SHOPIFY, Instant, Path, Value
-from onewriter.vault.seal import SubjectKey, bound_to
+from onewriter.vault.seal import SubjectKey
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder().decode
 
 _OF_CUSTOMER = (
     select(field_log)
@@ -49,25 +48,18 @@ def log_row(
     shop_id: int, customer_id: bytes, key: SubjectKey, line: LogLine, row_id: bytes, now: Instant
 ) -> tuple[Any, ...]:
     """One value for each column of `field_log`, in order."""
-    digests = box = None
+    digests = None
     if line.new:
         pairs = {name: (line.old.get(name), value) for name, value in line.new.items()}
         digests = _encode({name: (_digest(key, old), _digest(key, new)) for name, (old, new) in pairs.items()})
-        box = key.seal(_encode(pairs), bound_to("field_log", shop_id, row_id))
     head = (row_id, shop_id, customer_id, line.system, line.writer, line.path.value, line.run_id, line.cause)
-    return (*head, line.at, now, " ".join(line.fields), line.accepted, line.reason, digests, box)
+    return (*head, line.at, now, " ".join(line.fields), line.accepted, line.reason, digests, None)
 
 
 def of_customer(db: Connection, customer_id: bytes, most: int) -> list[Mapping[str, Any]]:
     """The newest lines of a customer's log, without values."""
     rows = db.execute(_OF_CUSTOMER, {"customer_id": customer_id, "most": most}).mappings()
     return [{name: row[name] for name in _SHOWN} | {"fields": row["fields"].split()} for row in rows]
-
-
-def open_line(box: bytes, key: SubjectKey, shop_id: int, row_id: bytes) -> dict[str, tuple[Value, Value]]:
-    """The old and new values of one line."""
-    pairs = _decode(key.open(box, bound_to("field_log", shop_id, row_id)))
-    return {name: (old, new) for name, (old, new) in pairs.items()}
 
 
 _SHOWN = ("system", "writer", "path", "run_id", "cause", "at", "heard_at", "accepted", "reason")

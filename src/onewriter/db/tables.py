@@ -194,7 +194,7 @@ field_log = Table(
     Column("accepted", Boolean, nullable=False),
     Column("reason", Text),
     Column("digests", LargeBinary),
-    Column("box", LargeBinary),  # old and new values, kept for a set time
+    Column("box", LargeBinary),  # old and new values, where a write can be undone; none of Shopify's can
     Index("ix_field_log_customer_id", "customer_id"),
 )
 

@@ -1,0 +1,169 @@
+"""Canaries: values that nobody else has, sought wherever they must not be, after a day with all kinds of mishaps."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from onewriter.customers import runs
+from onewriter.runtime import Runtime, now
+from onewriter.sandbox import Faults, RunningSandbox
+from tests.support.doors import knock, signed
+from tests.support.joined import states_of
+from tests.support.processes import environment_of, started, wait_until
+from tests.support.raw import raw_bytes
+
+ANN = {
+    "first_name": "Zyxcanaryann",
+    "last_name": "Zyxcanaryleigh",
+    "email": "zyxcanary.ann@zyxcanarymail.example",
+    "phone": "+12025550147",
+    "note": "zyxcanary likes oolong",
+    "tags": ["zyxcanaryvip"],
+    "addresses": [
+        {"address1": "7 Zyxcanary Wharf", "city": "Zyxcanaryton", "zip": "ZYX 4RY", "country_code": "GB"},
+    ],
+}
+LATER = {"first_name": "Zyxcanarybea", "email": "zyxcanary.bea@zyxcanarymail.example", "phone": "+12025550148"}
+IN_THE_DATABASE = ("Zyxcanarybea", "Zyxcanaryleigh", LATER["email"], LATER["phone"], "zyxcanaryvip", "Zyxcanary Wharf")
+FORBIDDEN = (b"zyxcanary", b"2025550147", b"2025550148", b"zyx 4ry")
+"""Written in small letters: what is searched is made small too."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """An installation, and every word that its commands and processes ever said."""
+
+    runtime: Runtime
+    folder: Path
+
+    def run(self, *words: str) -> str:
+        """Give a command; all that it said, which is also kept."""
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "onewriter", *words],
+            env=environment_of(self.runtime, log_level="debug"),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        return done.stdout + done.stderr
+
+    def log_of(self, name: str) -> str:
+        return (self.folder / name).read_text()
+
+
+def found_in(haystack: str | bytes) -> list[bytes]:
+    raw = haystack.encode() if isinstance(haystack, str) else haystack
+    return [word for word in FORBIDDEN if word in raw.lower()]
+
+
+@pytest.mark.req("K5")
+def test_no_value_of_a_person_gets_into_files_logs_errors_or_answers(runtime: Runtime, tmp_path: Path) -> None:
+    place = Place(runtime, tmp_path)
+    faults = Faults(bulk_seconds=0.0, retry_scale=0.001, corrupt_lines=2)
+    with (
+        RunningSandbox(6, 5, faults=faults) as sandbox,
+        started(runtime, "serve", "--port", "0", log=tmp_path / "serve.log", log_level="debug") as service,
+    ):
+        url = service.told["url"]
+        said = [live_a_day(place, sandbox, url)]
+        with ThreadPoolExecutor(3) as several:
+            said += several.map(lambda words: place.run(*words), questions_that_anybody_may_ask(runtime))
+        with httpx2.Client(trust_env=False) as client:
+            said += [client.get(url + path).text for path in ("/metrics", "/readyz", "/nowhere")]
+        revealed = reveal_everything(place)
+        assert service.stop() == 0
+    assert [word for word in IN_THE_DATABASE if word not in revealed] == [], "each is there for whoever may see it"
+    assert "zyxcanary in a broken body" in revealed
+    assert len("".join(said)) > 5_000
+    assert [(found, text) for text in said if (found := found_in(text))] == []
+    assert found_in(place.log_of("serve.log")) == []
+    assert "run ended" in place.log_of("serve.log"), "the log says something"
+    for database in (runtime.database, runtime.key_database):
+        raw = raw_bytes(database)
+        assert len(raw) > 1_000
+        assert found_in(raw) == []
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or found_in(path.read_bytes()) == [], path
+
+
+def live_a_day(place: Place, sandbox: RunningSandbox, url: str) -> str:
+    """Import, hear, and go wrong in every way there is; what the commands said meanwhile."""
+    runtime, info, shop = place.runtime, sandbox.info, sandbox.shop
+    ann = shop.create(**ANN)
+    for _ in range(40):
+        shop.create(**{name: f"zyxcanary{now()}" for name in ("first_name", "note")})
+    secrets = ("--access-token", info.access_token, "--api-secret", info.api_secret)
+    said = place.run("shop", "connect", info.domain, *secrets, "--admin-url", info.admin_url, "--public-url", url)
+    wait_until(lambda: ended(runtime) == ["partial"])
+    shop.set_faults({"corrupt_lines": 0, "wrong_count": 1})
+    said += place.run("sync", "import")
+    wait_until(lambda: ended(runtime) == ["failed", "partial"])
+    shop.update(ann.id, **LATER)
+    shop.add_tags(ann.id, ["zyxcanarygold"])
+    gone = shop.create(first_name="Zyxcanarygone", email="zyxcanary.gone@zyxcanarymail.example")
+    shop.delete(gone.id)
+    for name, body in broken_bodies().items():
+        assert knock(url, body, signed(body, info.api_secret, info.domain, name)).status_code == 200
+    assert knock(url, b"zyxcanary", signed(b"x", "wrong", info.domain, "zyxcanary-refused")).status_code == 401
+    wait_until(lambda: shop.courier.settle(1.0) and "waiting" not in states_of(runtime))
+    wait_until(lambda: not left_to_read(runtime))
+    return said
+
+
+def broken_bodies() -> dict[str, bytes]:
+    return {
+        "broken": b'{"id": 1, "note": "zyxcanary in a broken body',
+        "mistyped": json.dumps({"id": 2, "updated_at": "zyxcanary", "email": ["zyxcanary"]}).encode(),
+        "surplus": json.dumps({"zyxcanary": "zyxcanary"}).encode(),
+        "out of range": json.dumps({"id": "zyxcanary", "updated_at": "2026-03-02T10:00:00Z"}).encode(),
+        "half a character": b'{"id": 3, "updated_at": "2026-03-02T10:00:00Z", "first_name": "zyxcanary\\ud800"}',
+    }
+
+
+def ended(runtime: Runtime) -> list[str]:
+    """How the runs ended, newest first; empty while one is under way."""
+    with runtime.database.read() as db:
+        found = runs.newest(db, 10)
+    return [run.state.value for run in found] if all(run.over for run in found) else []
+
+
+def left_to_read(runtime: Runtime) -> int:
+    with runtime.database.read() as db:
+        return int(db.exec_driver_sql("SELECT count(*) FROM refetch_marks").scalar_one())
+
+
+def questions_that_anybody_may_ask(runtime: Runtime) -> list[list[str]]:
+    """Commands that show something, for people and as JSON, without asking for a value."""
+    position = str(states_of(runtime)["parked"][0]["position"])
+    asked = [
+        ["customers", "find", LATER["email"]],
+        ["customers", "find", LATER["phone"]],
+        ["customers", "show", LATER["email"], "--history"],
+        ["customers", "show", ANN["email"]],
+        ["inbox", "list"],
+        ["inbox", "show", position],
+        ["inbox", "retry", position],
+        ["questions", "list"],
+        ["runs", "list"],
+        ["runs", "show"],
+        ["shop", "show"],
+        ["check"],
+        ["settings"],
+    ]
+    return asked + [[*words, "--json"] for words in asked if words[-1] not in ("list", "settings", LATER["phone"])]
+
+
+def reveal_everything(place: Place) -> str:
+    """The positive control: whoever says why is shown the values."""
+    reason = ("--reveal", "--why", "test", "--json")
+    parked = states_of(place.runtime)["parked"]
+    bodies = [place.run("inbox", "show", str(row["position"]), *reason) for row in parked]
+    return place.run("customers", "show", LATER["email"], *reason) + "".join(bodies)
