@@ -7,7 +7,6 @@ OnewriterError
 │   ├── ShopifyThrottled     carries retry_after_s
 │   └── ShopifyUnreachable   no connection, a time-out, or a 5xx
 └── Permanent                a person must look
-    ├── BadSignature         no live secret signed these bytes
     ├── BadSetting           a setting is unknown or cannot be read as its type
     ├── BulkRefused          Shopify refused or ended the bulk operation
     ├── KeyDestroyed         the key was destroyed on purpose: the value is gone for good
@@ -52,10 +51,6 @@ class ShopifyUnreachable(Temporary):
 
 class Permanent(OnewriterError):
     """A person must look."""
-
-
-class BadSignature(Permanent):
-    """No live secret signed these bytes."""
 
 
 class BadSetting(Permanent):

@@ -143,7 +143,7 @@ def left_to_read(runtime: Runtime) -> int:
 def questions_that_anybody_may_ask(runtime: Runtime) -> list[list[str]]:
     """Commands that show something, for people and as JSON, without asking for a value."""
     position = str(states_of(runtime)["parked"][0]["position"])
-    asked = [
+    asked: list[list[str]] = [
         ["customers", "find", LATER["email"]],
         ["customers", "find", LATER["phone"]],
         ["customers", "show", LATER["email"], "--history"],

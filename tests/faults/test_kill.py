@@ -84,8 +84,7 @@ def test_a_door_that_is_killed_under_load_has_kept_all_that_it_acknowledged(tea:
             ]
             for thread in threads:
                 thread.start()
-            before = len(acknowledged)
-            wait_until(lambda before=before: len(acknowledged) > before + 40)
+            wait_until_longer(acknowledged, len(acknowledged) + 40)
             time.sleep(chance.uniform(0.0, 0.2))
             web.kill()
             stop.set()
@@ -99,6 +98,14 @@ def test_a_door_that_is_killed_under_load_has_kept_all_that_it_acknowledged(tea:
     drain_all(tea.runtime, now())
     assert states_of(tea.runtime).keys() == {"done"}
     assert len(tea.dump()["customers"]) == len(kept), "and each can be applied"
+
+
+def wait_until_longer(acknowledged: list[str], most: int) -> None:
+    wait_until(lambda: len(acknowledged) > most)
+
+
+def wait_until_applied(tea: Tea, most: int) -> None:
+    wait_until(lambda: len(states_of(tea.runtime).get("done", [])) >= most, step_s=0.002)
 
 
 def knock_until(stop: threading.Event, url: str, name: str, acknowledged: list[str]) -> None:
@@ -130,7 +137,7 @@ def test_a_worker_that_is_killed_while_it_drains_applies_each_delivery_once(tea:
     put_in_inbox(tea.runtime, tea.vault, made)
     for most in (1, 600, 1_200):
         with started(tea.runtime, "worker", log=tmp_path / "log") as worker:
-            wait_until(lambda most=most: len(states_of(tea.runtime).get("done", [])) >= most, step_s=0.002)
+            wait_until_applied(tea, most)
             time.sleep(chance.uniform(0.0, 0.02))
             worker.kill()
     drain_all(tea.runtime, now())

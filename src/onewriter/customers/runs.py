@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from onewriter.db.tables import runs, workers
+from onewriter.db.tables import runs
 from onewriter.errors import Permanent, Superseded, UnknownRun
 from onewriter.records import RUN_OVER, SECOND, Instant, RunState, SizeClass, size_class
 
@@ -19,7 +19,6 @@ IMPORT = "import"
 
 _BY_ID = select(runs).where(runs.c.id == bindparam("id"))
 _LIST = select(runs).order_by(runs.c.requested_at.desc(), runs.c.id.desc()).limit(bindparam("most"))
-_LAST_BEAT = select(func.max(workers.c.beat_at))
 
 
 class AlreadyRunning(Permanent):
@@ -127,12 +126,6 @@ def move(db: Connection, run: Run, now: Instant, **values: Any) -> None:
 def finish(db: Connection, run: Run, state: RunState, reason: str | None, now: Instant) -> None:
     """End the run."""
     move(db, run, now, state=state.value, reason=reason, finished_at=now)
-
-
-def last_beat(db: Connection) -> Instant | None:
-    """When any worker last said that it lives."""
-    beat: Instant | None = db.execute(_LAST_BEAT).scalar_one()
-    return beat
 
 
 def _run(row: Row[Any]) -> Run:

@@ -1,12 +1,11 @@
 """Shops: one row a connected Shopify store, with its credentials sealed."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from onewriter.db.tables import customers, inbox, owners, shops
+from onewriter.db.tables import owners, shops
 from onewriter.errors import UnknownShop
 from onewriter.records import FIELDS, SHOPIFY, Instant
 
@@ -16,11 +15,6 @@ DISCONNECTED = "disconnected"
 _BY_DOMAIN = select(shops).where(shops.c.domain == bindparam("domain"))
 _BY_ID = select(shops).where(shops.c.id == bindparam("id"))
 _ALL = select(shops).order_by(shops.c.domain)
-_NOTE_DATE = (
-    update(shops)
-    .where(shops.c.id == bindparam("shop_id"))
-    .values(shopify_date=bindparam("date"), shopify_date_heard=bindparam("now"))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +75,6 @@ def change(db: Connection, shop_id: int, values: dict[str, Any]) -> None:
 def disconnect(db: Connection, shop_id: int, now: Instant) -> None:
     """Stop working for a shop. Its customers stay, and its webhook secrets too, so that its redaction can be heard."""
     change(db, shop_id, {"state": DISCONNECTED, "disconnected_at": now})
-
-
-def note_date(db: Connection, shop_id: int, date: Instant, now: Instant) -> None:
-    """Remember Shopify's clock beside ours."""
-    db.execute(_NOTE_DATE, {"shop_id": shop_id, "date": date, "now": now})
-
-
-def holds_anything(db: Connection, shop_id: int) -> bool:
-    """True when the shop has a customer or a delivery."""
-    return any(db.execute(select(t.c.shop_id).where(t.c.shop_id == shop_id).limit(1)).first() for t in _CONTENT)
-
-
-_CONTENT: Sequence[Any] = (customers, inbox)
 
 
 def _shop(row: Row[Any] | None) -> Shop | None:

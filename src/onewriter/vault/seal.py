@@ -7,7 +7,6 @@ that a box copied to another row does not open there.
 import hashlib
 import os
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -112,9 +111,3 @@ def bound_to(table: str, shop_id: int, row: str | bytes) -> bytes:
     """What a box is bound to: its table, its shop and its row."""
     tail = row if isinstance(row, bytes) else row.encode()
     return f"{table}|{shop_id}|".encode() + tail
-
-
-def unpack_digests(packed: bytes) -> dict[str, Any]:
-    """The digests by field name, from `SubjectKey.digests`."""
-    digests: dict[str, Any] = _decode(packed)
-    return digests

@@ -1,0 +1,42 @@
+"""Every table says how its personal data is sealed, purged, exported and merged."""
+
+import pytest
+from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Table
+
+from onewriter.db import keytables, register, tables
+from onewriter.db.register import KEY_REGISTER, REGISTER, unregistered
+
+
+def test_no_table_and_no_column_is_forgotten() -> None:
+    assert unregistered() == []
+
+
+def test_no_table_is_named_that_is_not_there_and_no_column_either() -> None:
+    for metadata, entries in ((tables.metadata, REGISTER), (keytables.metadata, KEY_REGISTER)):
+        for entry in entries:
+            named = {*entry.sealed, *entry.tokens, *entry.ids, *([entry.subject] if entry.subject else [])}
+            assert named <= set(metadata.tables[entry.table].columns.keys()), entry.table
+
+
+def test_a_table_that_leads_to_a_customer_says_what_the_purge_does() -> None:
+    silent = [entry.table for entry in REGISTER if entry.subject and entry.purge == "never" and not entry.why]
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("column", "forgotten"),
+    [
+        (Column("box", LargeBinary), ["cards.box"]),
+        (Column("shopify_id", BigInteger), ["cards.shopify_id"]),
+        (Column("customer_id", LargeBinary), []),
+    ],
+)
+def test_a_new_column_that_could_hold_something_of_a_person_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, column: "Column[object]", forgotten: list[str]
+) -> None:
+    grown = MetaData()
+    Table("cards", grown, column)
+    monkeypatch.setattr(tables, "metadata", grown)
+    assert unregistered() == ["cards"]
+    monkeypatch.setattr(register, "REGISTER", (register.Entry("cards", None),))
+    assert unregistered() == forgotten
