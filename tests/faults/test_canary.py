@@ -82,7 +82,7 @@ def test_no_value_of_a_person_gets_into_files_logs_errors_or_answers(runtime: Ru
         assert service.stop() == 0
     assert [word for word in IN_THE_DATABASE if word not in revealed] == [], "each is there for whoever may see it"
     assert "zyxcanary in a broken body" in revealed
-    assert len("".join(said)) > 5_000
+    assert len("".join(said)) > 4_000
     assert [(found, text) for text in said if (found := found_in(text))] == []
     assert found_in(place.log_of("serve.log")) == []
     assert "run ended" in place.log_of("serve.log"), "the log says something"
@@ -140,30 +140,31 @@ def left_to_read(runtime: Runtime) -> int:
         return int(db.exec_driver_sql("SELECT count(*) FROM refetch_marks").scalar_one())
 
 
-def questions_that_anybody_may_ask(runtime: Runtime) -> list[list[str]]:
+def questions_that_anybody_may_ask(runtime: Runtime) -> list[tuple[str, ...]]:
     """Commands that show something, for people and as JSON, without asking for a value."""
     position = str(states_of(runtime)["parked"][0]["position"])
-    asked: list[list[str]] = [
-        ["customers", "find", LATER["email"]],
-        ["customers", "find", LATER["phone"]],
-        ["customers", "show", LATER["email"], "--history"],
-        ["customers", "show", ANN["email"]],
-        ["inbox", "list"],
-        ["inbox", "show", position],
-        ["inbox", "retry", position],
-        ["questions", "list"],
-        ["runs", "list"],
-        ["runs", "show"],
-        ["shop", "show"],
-        ["check"],
-        ["settings"],
+    asked: list[tuple[str, ...]] = [
+        ("customers", "find", LATER["email"]),
+        ("customers", "find", LATER["phone"], "--json"),
+        ("customers", "show", LATER["email"], "--history"),
+        ("customers", "show", LATER["email"], "--history", "--json"),
+        ("customers", "show", "zyxcanary.ann@zyxcanarymail.example"),
+        ("inbox", "list"),
+        ("inbox", "show", position),
+        ("inbox", "show", position, "--json"),
+        ("inbox", "retry", position),
+        ("questions", "list"),
+        ("questions", "list", "--json"),
+        ("runs", "show"),
+        ("runs", "list", "--json"),
+        ("check",),
     ]
-    return asked + [[*words, "--json"] for words in asked if words[-1] not in ("list", "settings", LATER["phone"])]
+    return asked
 
 
 def reveal_everything(place: Place) -> str:
     """The positive control: whoever says why is shown the values."""
     reason = ("--reveal", "--why", "test", "--json")
-    parked = states_of(place.runtime)["parked"]
-    bodies = [place.run("inbox", "show", str(row["position"]), *reason) for row in parked]
-    return place.run("customers", "show", LATER["email"], *reason) + "".join(bodies)
+    broken = next(row for row in states_of(place.runtime)["parked"] if row["webhook_id"] == "broken")
+    body = place.run("inbox", "show", str(broken["position"]), *reason)
+    return place.run("customers", "show", LATER["email"], *reason) + body

@@ -50,6 +50,17 @@ def line_of(run: Run, moment: Instant) -> str:
     return ", ".join(parts)
 
 
+def short_line_of(run: Run, moment: Instant) -> str:
+    """How far a run is, in the few words that leave room for a bar on a narrow terminal."""
+    if run.total is None or run.size is None:
+        return run.state.value
+    rate, left = run.rate(moment), run.eta_s(moment)
+    parts = [f"{run.done:,}/{run.total:,}", run.size.value]
+    parts += [f"{rate:,.0f}/s"] if rate else []
+    parts += [f"{span(left)} left"] if left is not None else []
+    return " ".join(parts)
+
+
 def span(seconds: float) -> str:
     """A span of time in its two largest units."""
     whole = round(seconds)

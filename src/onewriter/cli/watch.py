@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from onewriter.cli import session
 from onewriter.cli.frame import DONE, FAILED, PARTLY
 from onewriter.cli.output import console, emit, note, say
-from onewriter.cli.progress import line_of, run_document
+from onewriter.cli.progress import line_of, run_document, short_line_of
 from onewriter.customers import runs, shops
 from onewriter.customers.runs import Run
 from onewriter.errors import Permanent
@@ -63,12 +63,12 @@ def _screen(domain: str, as_json: bool) -> Iterator[Show]:
     if not drawn.is_terminal:
         yield _plain_lines()
         return
-    columns = (SpinnerColumn(), TextColumn("{task.fields[shop]}"), BarColumn(), TextColumn("{task.description}"))
+    columns = (SpinnerColumn(), TextColumn("{task.fields[shop]}"), BarColumn(24), TextColumn("{task.description}"))
     with Progress(*columns, console=drawn, transient=True) as bar:
-        task = bar.add_task("queued", total=None, shop=domain)
+        task = bar.add_task("queued", total=None, shop=domain.removesuffix(".myshopify.com"))
 
         def show(run: Run) -> None:
-            bar.update(task, completed=run.done, total=run.total, description=line_of(run, now()))
+            bar.update(task, completed=run.done, total=run.total, description=short_line_of(run, now()))
 
         yield show
 
