@@ -102,10 +102,12 @@ def live_a_day(place: Place, sandbox: RunningSandbox, url: str) -> str:
         shop.create(**{name: f"zyxcanary{now()}" for name in ("first_name", "note")})
     secrets = ("--access-token", info.access_token, "--api-secret", info.api_secret)
     said = place.run("shop", "connect", info.domain, *secrets, "--admin-url", info.admin_url, "--public-url", url)
-    wait_until(lambda: ended(runtime) == ["partial"])
+    wait_until(lambda: ended(runtime))
+    assert ended(runtime) == ["partial"], reasons(runtime)
     shop.set_faults({"corrupt_lines": 0, "wrong_count": 1})
     said += place.run("sync", "import")
-    wait_until(lambda: ended(runtime) == ["failed", "partial"])
+    wait_until(lambda: len(ended(runtime)) == 2)
+    assert ended(runtime) == ["failed", "partial"], reasons(runtime)
     shop.update(ann.id, **LATER)
     shop.add_tags(ann.id, ["zyxcanarygold"])
     gone = shop.create(first_name="Zyxcanarygone", email="zyxcanary.gone@zyxcanarymail.example")
@@ -133,6 +135,11 @@ def ended(runtime: Runtime) -> list[str]:
     with runtime.database.read() as db:
         found = runs.newest(db, 10)
     return [run.state.value for run in found] if all(run.over for run in found) else []
+
+
+def reasons(runtime: Runtime) -> list[str | None]:
+    with runtime.database.read() as db:
+        return [run.reason for run in runs.newest(db, 10)]
 
 
 def left_to_read(runtime: Runtime) -> int:

@@ -119,7 +119,7 @@ def end_of(tea: Tea, shop: ModelShop, changes: Sequence[Change], now: Instant) -
 
 
 @pytest.mark.req("K15")
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(events=EVENTS, data=st.data())
 def test_any_order_and_repetition_of_one_history_has_the_same_end(
     tea: Tea, now: Instant, events: list[tuple[int, str, str | None, int]], data: st.DataObject
