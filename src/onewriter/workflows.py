@@ -56,7 +56,8 @@ def carry_out(runtime: Runtime, run_id: str, sleep: Callable[[float], None] = ti
         if not isinstance(error, Temporary) or time.monotonic() > until:
             _end_badly(runtime, run, _reason(error))
             return
-        _tell(runtime, run, f"{error} Trying again.")
+        if not _tell(runtime, run, f"{error} Trying again."):
+            return
         sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311
         wait_s = min(wait_s * 2, RETRY_WAIT_MAX_S)
 
@@ -100,11 +101,16 @@ def _import(runtime: Runtime, run: Run) -> None:
     log.info("run ended", run=run.id, state=ended.state.value, done=ended.done)
 
 
-def _tell(runtime: Runtime, run: Run, reason: str) -> None:
-    """Say on the run why it waits, if it is still ours."""
+def _tell(runtime: Runtime, run: Run, reason: str) -> bool:
+    """Say on the run why it waits. False when another worker has it: then this one must not take it back."""
     log.warning("run waits", run=run.id)
-    with suppress(OnewriterError), runtime.database.write() as db:
-        runs.move(db, run, now(), reason=reason)
+    try:
+        # It may be the database itself that the run waits for.
+        with suppress(Temporary), runtime.database.write() as db:
+            runs.move(db, run, now(), reason=reason)
+    except Superseded:
+        return False
+    return True
 
 
 def _end_badly(runtime: Runtime, run: Run, reason: str) -> None:

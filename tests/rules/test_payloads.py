@@ -160,7 +160,6 @@ def test_every_path_gives_the_same_values() -> None:
     )
 
 
-@pytest.mark.req("K28")
 def test_a_read_tells_every_field() -> None:
     fields = node().fields
     assert set(fields) == set(FIELDS)

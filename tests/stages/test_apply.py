@@ -31,7 +31,7 @@ def test_a_create_makes_one_customer_with_what_the_delivery_says(tea: Tea, now: 
     assert profile.state == "active"
 
 
-@pytest.mark.req("K18", "K28", "K29")
+@pytest.mark.req("K18", "K29")
 def test_tags_and_status_of_a_new_customer_come_from_the_read_that_its_delivery_calls_for(
     tea: Tea, now: Instant
 ) -> None:

@@ -28,7 +28,7 @@ def tell(shop: Joined, topic: str, body: dict[str, Any]) -> None:
     shop.drain()
 
 
-@pytest.mark.req("K17", "K18", "K26", "K27", "K28", "K29")
+@pytest.mark.req("K17", "K18", "K26", "K27", "K29")
 def test_a_customer_first_heard_of_in_a_delivery_is_read_once_for_what_no_delivery_says(runtime: Runtime) -> None:
     with joined(runtime, 2) as shop:
         shop.carry_out()

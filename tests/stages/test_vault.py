@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, delete, func, insert, select
+from sqlalchemy import Table, delete, event, func, insert, select
 
 from onewriter.customers import find, shops
 from onewriter.customers.profiles import customer_binding, side_binding
@@ -154,6 +154,24 @@ def test_a_destroyed_day_key_opens_nothing_again_not_even_in_this_process(tea: T
         left = db.execute(select(keytables.day_keys).where(keytables.day_keys.c.day == today - 31)).one()
     assert (left.wrapped, left.destroyed_at) == (None, now), "the mark stays, the key does not"
     assert inbox_binding(tea.shop_id, "d-31") != inbox_binding(tea.shop_id, "d-30")
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_two_processes_that_need_the_first_key_of_a_day_at_once_get_the_same_one(tea: Tea, now: Instant) -> None:
+    """On SQLite one of them waits for the other; on PostgreSQL both look, and both find none."""
+    runtime, today = tea.runtime, day_of(now)
+    with Runtime(runtime.settings) as other:
+        made: list[bytes] = []
+
+        def be_a_moment_earlier(_db: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if "INSERT INTO day_keys" in statement and not made:
+                made.append(other.keys.day_key_for_writing(tea.shop_id, today, now).seal(b"tea", b""))
+            if "INSERT INTO shop_keys" in statement and len(made) == 1:
+                made.append(other.keys.make_shop_key(99, now).seal(b"tea", b""))
+
+        event.listen(runtime.key_database.engine, "before_cursor_execute", be_a_moment_earlier)
+        assert runtime.keys.day_key_for_writing(tea.shop_id, today, now).open(made[0], b"") == b"tea"
+        assert runtime.keys.make_shop_key(99, now).open(made[1], b"") == b"tea"
 
 
 def again(runtime: Runtime) -> KeyStore:

@@ -31,7 +31,7 @@ def play(shop: Joined, events: int = EVENTS) -> Counter[str]:
     return done
 
 
-@pytest.mark.req("K15", "K17", "K18", "K21", "K22", "K26", "K27", "K28", "K29", "K30", "K31")
+@pytest.mark.req("K15", "K17", "K18", "K21", "K22", "K26", "K27", "K29", "K30", "K31")
 @pytest.mark.parametrize(
     "faults",
     [{}, {"duplicate": 0.3, "delay": 0.5, "reorder": 0.3}],

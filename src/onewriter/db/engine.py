@@ -19,6 +19,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from onewriter.errors import BadSetting, DatabaseBusy
 
 SQLITE_OLDEST = (3, 51, 3)
+SQLITE_ERROR = 1
+"""SQLite's code for a mistake in the statement; its other codes of this kind tell of locks, disks and files."""
 BUSY_MS = 30_000
 CACHE_KIB = 32_768
 POOL_SIZE = 12
@@ -170,6 +172,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
+        if getattr(error.orig, "sqlite_errorcode", None) == SQLITE_ERROR:
+            raise  # a statement that can never work, such as one for a table that is not there
         raise DatabaseBusy(f"The database cannot take it now ({type(error.orig).__name__}).") from None
     except DBAPIError as error:
         if error.connection_invalidated:

@@ -121,7 +121,7 @@ class KeyStore:
 
     def make_shop_key(self, shop_id: int, now: Instant) -> ShopKey:
         """The key of a new shop; the one that is there is kept."""
-        with self._database.write() as db:
+        with suppress(IntegrityError), self._database.write() as db:
             if db.execute(_SHOP, {"shop_id": shop_id}).first() is None:
                 wrapped = self._wrap(os.urandom(SHOP_BYTES), _shop_name(shop_id))
                 row = {"shop_id": shop_id, "version": 1, "master_id": self._current.id, "wrapped": wrapped}
@@ -154,7 +154,8 @@ class KeyStore:
         cached = self._day_cache.get((shop_id, day))
         if cached is not None:
             return cached
-        with self._lock, self._database.write() as db:
+        # Another process may make it at the same moment; then its key is the one that counts.
+        with self._lock, suppress(IntegrityError), self._database.write() as db:
             row: Any = db.execute(_DAY, {"shop_id": shop_id, "day": day}).first()
             if row is None:
                 wrapped = self._wrap(os.urandom(KEY_BYTES), _day_name(shop_id, day))
