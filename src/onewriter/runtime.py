@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dbos import DBOSClient, EnqueueOptions
+from dbos import error as jobs_error
 from sqlalchemy import Connection, Engine
 
 from onewriter.customers import shops
@@ -87,11 +88,17 @@ class Runtime:
         self.keys.prove(now())
 
     def migrate_jobs(self) -> None:
-        """Make the durable jobs' own tables. The library has no public call for it that takes an engine."""
+        """Make the durable jobs' own tables. The library has no public call for it that takes an engine.
+
+        It looks first: making takes the write lock even where there is nothing to make, and every command prepares.
+        """
         engine = jobs_engine(self.settings.database_url)
         client = DBOSClient(system_database_engine=engine, application_name=JOBS_NAME, lazy=True)
         try:
-            client._sys_db.run_migrations()
+            try:
+                client._sys_db.verify_migrations()
+            except jobs_error.DBOSInitializationError:
+                client._sys_db.run_migrations()
         finally:
             client.destroy()
             engine.dispose()
@@ -122,9 +129,8 @@ class Runtime:
         """True while no key was ever made: only then may a master key be made up."""
         return KeyStore.is_new(self.key_database)
 
-    @property
-    def bell(self) -> DoorBell | None:
-        """The lock by which the door asks bulk work to give way; SQLite has one writer and needs it."""
+    def open_bell(self) -> DoorBell | None:
+        """The lock by which the door asks bulk work to give way; SQLite has one writer and needs it. Close it."""
         return DoorBell(self.lock_folder / "door.wait") if self.database.is_sqlite else None
 
     @property

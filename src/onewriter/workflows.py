@@ -84,7 +84,7 @@ def _import(runtime: Runtime, run: Run) -> None:
     with runtime.database.read() as db:
         if shops.by_id(db, run.shop_id).state != shops.CONNECTED:
             raise UnknownShop("The shop is disconnected; connect it again before you import.")
-    bell = runtime.bell
+    bell = runtime.open_bell()
     importer = Importer(
         runtime.database,
         runtime.vault(run.shop_id),
@@ -128,13 +128,15 @@ class Worker:
         self._runtime = runtime
         self._stop = threading.Event()
         self._quiet_until: dict[int, float] = {}
+        self._drain = Drain(runtime.database, runtime.vault, runtime.settings.number("inbox_keep_days"))
+        self._refetch = Refetch(runtime.database, runtime.client, runtime.vault, now)
 
     def start(self) -> None:
         """Start everything; returns at once."""
         with self._runtime.database.write() as db:
             workers.enter(db, self.id, now())
         self._launch_jobs()
-        for name, turn in (("inbox", self._drain), ("refetch", self._refetch), ("heartbeat", self._beat)):
+        for name, turn in (("inbox", self._apply), ("refetch", self._read), ("heartbeat", self._beat)):
             threading.Thread(target=self._loop, args=(name, turn), name=name, daemon=True).start()
 
     def stop(self) -> None:
@@ -142,10 +144,6 @@ class Worker:
         self._stop.set()
         with self._runtime.database.write() as db:
             workers.leave(db, self.id)
-
-    def wait(self) -> None:
-        """Block until `stop` is called."""
-        self._stop.wait()
 
     def _launch_jobs(self) -> None:
         runtime = self._runtime
@@ -186,23 +184,20 @@ class Worker:
             if rest_s:
                 self._stop.wait(rest_s)
 
-    def _drain(self) -> float:
-        keep_days = self._runtime.settings.number("inbox_keep_days")
-        taken = Drain(self._runtime.database, self._runtime.vault, keep_days).once(now())
-        return 0.0 if taken else IDLE_S
+    def _apply(self) -> float:
+        return 0.0 if self._drain.once(now()) else IDLE_S
 
-    def _refetch(self) -> float:
+    def _read(self) -> float:
         with self._runtime.database.read() as db:
             due = marks.shops_due(db, now())
-        refetch = Refetch(self._runtime.database, self._runtime.client, self._runtime.vault, now)
         ready = [shop_id for shop_id in due if self._quiet_until.get(shop_id, 0.0) <= time.monotonic()]
-        read = sum(self._refetch_shop(refetch, shop_id) for shop_id in ready)
+        read = sum(self._read_shop(shop_id) for shop_id in ready)
         # A short rest lets the marks of a burst gather into one read.
         return IDLE_S if read else 4 * IDLE_S
 
-    def _refetch_shop(self, refetch: Refetch, shop_id: int) -> int:
+    def _read_shop(self, shop_id: int) -> int:
         try:
-            return refetch.once(shop_id)
+            return self._refetch.once(shop_id)
         except OnewriterError as error:
             # One shop that cannot be read must not keep the others waiting.
             log.warning("shop cannot be read", shop=shop_id, error=type(error).__name__)

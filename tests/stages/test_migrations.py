@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
-from onewriter.db import keytables, migrate, tables
+from onewriter.db import keytables, migrate
 from onewriter.db.engine import Database
 from onewriter.db.migrate import METADATA, Chain
-from onewriter.db.register import unregistered
 from onewriter.errors import DatabaseBusy
 from onewriter.runtime import Runtime
 from onewriter.settings import load
@@ -128,11 +128,6 @@ def test_a_migration_that_fails_leaves_nothing_behind(migrated: Database) -> Non
         assert set(inspect(db).get_table_names()) - {"alembic_version"} == {"questions"}
 
 
-def test_every_table_with_something_of_a_person_is_in_the_register() -> None:
-    assert unregistered() == []
-    assert not set(tables.metadata.tables) & set(keytables.metadata.tables), "the two databases share no table"
-
-
 def test_several_processes_may_prepare_one_installation_at_once(
     database_url: str, keys_url: str, tmp_path: Path
 ) -> None:
@@ -154,3 +149,13 @@ def test_several_processes_may_prepare_one_installation_at_once(
         assert migrate.revision(runtime.database) == migrate.newest("main")
         with runtime.key_database.read() as db:
             assert len(db.execute(select(keytables.master_keys)).all()) == 1, "one master key, and everybody has it"
+
+
+def test_preparing_what_is_up_to_date_waits_for_no_writer(runtime: Runtime) -> None:
+    """Every command prepares, and one that only looks must not wait for an import."""
+    with Runtime(runtime.settings) as other, ThreadPoolExecutor(1) as pool:
+        with runtime.database.write(), runtime.key_database.write():
+            done = pool.submit(other.prepare)
+            wait([done], timeout=10)
+            assert done.done()
+        done.result()

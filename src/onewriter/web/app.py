@@ -24,7 +24,7 @@ SECURITY_HEADERS = {
 
 def create_app(runtime: Runtime) -> Starlette:
     """The application of the web process. The door's thread starts with it and ends with it."""
-    bell = runtime.bell
+    bell = runtime.open_bell()
     door = Door(runtime.database, bell)
     health = Health(runtime)
     door_route = DoorRoute(runtime, door, health.count_delivery)
