@@ -18,6 +18,10 @@ def test_no_table_is_named_that_is_not_there_and_no_column_either() -> None:
             assert named <= set(metadata.tables[entry.table].columns.keys()), entry.table
 
 
+def test_the_two_databases_share_no_table() -> None:
+    assert not set(tables.metadata.tables) & set(keytables.metadata.tables)
+
+
 def test_a_table_that_leads_to_a_customer_says_what_the_purge_does() -> None:
     silent = [entry.table for entry in REGISTER if entry.subject and entry.purge == "never" and not entry.why]
     assert silent == []

@@ -28,6 +28,8 @@ from onewriter.runtime import Runtime, now
 from onewriter.settings import load
 from onewriter.vault.vault import ShopVault
 
+COMMAND = (sys.executable, "-P", "-m", "onewriter")
+"""Our own command by this very Python; a module in the current folder is not imported."""
 CUSTOMERS = 2_000
 SEED = 7
 EVENTS = 400
@@ -96,7 +98,7 @@ class Story:
     def _start(self, name: str, arguments: Sequence[str], stdout: int) -> "subprocess.Popen[bytes]":
         with (self.folder / f"{name}.log").open("ab") as log:
             child = subprocess.Popen(  # noqa: S603 - our own command, with our own arguments
-                [sys.executable, "-m", "onewriter", *arguments], stdout=stdout, stderr=log, env=self.environment
+                [*COMMAND, *arguments], stdout=stdout, stderr=log, env=self.environment
             )
         self._children.append(child)
         return child
@@ -111,13 +113,13 @@ class Story:
         """Type one of our commands, as a person would; its bar, if it has one, is seen."""
         self.say(f"\n[bold]$ onewriter {shown or ' '.join(arguments)}[/bold]")
         return subprocess.run(  # noqa: S603 - our own command, with our own arguments
-            [sys.executable, "-m", "onewriter", *arguments], env=self.environment, check=False
+            [*COMMAND, *arguments], env=self.environment, check=False
         )
 
     def _ask(self, *arguments: str) -> Any:
         """The JSON answer of one of our commands, for a check."""
         done = subprocess.run(  # noqa: S603 - our own command, with our own arguments
-            [sys.executable, "-m", "onewriter", *arguments, "--json"],
+            [*COMMAND, *arguments, "--json"],
             env=self.environment, check=False, capture_output=True,
         )  # fmt: skip
         return json.loads(done.stdout)

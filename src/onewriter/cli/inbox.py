@@ -14,11 +14,9 @@ from onewriter.cli.revealing import note_reveal
 from onewriter.customers import inbox, questions, shops
 from onewriter.errors import KeyDestroyed
 from onewriter.intake.door import inbox_binding
+from onewriter.intake.drain import PARKED_DELIVERY
 from onewriter.records import iso
 from onewriter.runtime import Runtime, now
-
-PARKED_KIND = "parked delivery"
-"""The kind of question that is asked about a parked delivery."""
 
 
 @click.group("inbox")
@@ -130,4 +128,4 @@ def drop(position: int, yes: bool, as_json: bool) -> None:
 
 def _close_question(db: Connection, position: int) -> None:
     shop_id = inbox.get(db, position)["shop_id"]
-    questions.withdraw(db, shop_id, PARKED_KIND, [str(position)], now())
+    questions.withdraw(db, shop_id, PARKED_DELIVERY, [str(position)], now())

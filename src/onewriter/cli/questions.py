@@ -6,13 +6,13 @@ import click
 from sqlalchemy import Connection
 
 from onewriter.cli import session
-from onewriter.cli.inbox import PARKED_KIND
 from onewriter.cli.inputs import as_json, limit_option
 from onewriter.cli.output import answer as print_answer
 from onewriter.cli.output import details, plain, say, table
 from onewriter.customers import inbox, questions, shops
 from onewriter.customers.inbox import UnknownDelivery
 from onewriter.customers.questions import Question
+from onewriter.intake.drain import PARKED_DELIVERY
 from onewriter.records import Instant, iso
 from onewriter.runtime import now
 
@@ -81,7 +81,7 @@ def answer(question_id: int, chosen: str, why: str | None, as_json: bool) -> Non
 
 def _carry_out(db: Connection, question: Question, moment: Instant) -> str:
     """Do what the answer says; in words, what was done."""
-    if question.kind != PARKED_KIND:
+    if question.kind != PARKED_DELIVERY:
         return "noted"
     position = int(question.evidence["position"])
     try:

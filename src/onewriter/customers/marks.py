@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from onewriter.customers.shops import CONNECTED
 from onewriter.db.tables import refetch_marks as marks
 from onewriter.db.tables import shops
 from onewriter.records import SECOND, Instant
@@ -35,7 +36,7 @@ _DUE = (
 _SHOPS_DUE = (
     select(marks.c.shop_id)
     .join(shops, shops.c.id == marks.c.shop_id)
-    .where(marks.c.due_at <= bindparam("now"), shops.c.state == "connected")
+    .where(marks.c.due_at <= bindparam("now"), shops.c.state == CONNECTED)
     .distinct()
 )
 _CLEAR = delete(marks).where(

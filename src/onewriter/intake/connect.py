@@ -11,7 +11,7 @@ from onewriter.customers import runs, shops
 from onewriter.customers.runs import AlreadyRunning
 from onewriter.customers.shops import CONNECTED, Shop
 from onewriter.db.engine import Database
-from onewriter.errors import Permanent, ScopeMissing
+from onewriter.errors import Permanent
 from onewriter.records import Instant
 from onewriter.shopify import scopes, subscriptions
 from onewriter.shopify.auth import Credentials
@@ -82,14 +82,7 @@ class Connector:
     def _look(self, found: ShopSurvey, wish: Wish) -> list[MissingScope]:
         if found.domain != wish.domain:
             raise WrongShop(f"The address answers for {found.domain}, not for {wish.domain}; check --admin-url.")
-        lacking = scopes.missing(found.scopes)
-        for scope in lacking:
-            if scope.required:
-                raise ScopeMissing(
-                    f"The token lacks the scope {scope.scope}: {scope.cost}. Grant it in the app and connect again.",
-                    scope.scope,
-                )
-        return lacking
+        return scopes.require(found.scopes, "Grant it in the app and connect again.")
 
     def _add(self, db: Connection, wish: Wish, found: ShopSurvey, now: Instant) -> int:
         installed = found.date if found.date is not None else now

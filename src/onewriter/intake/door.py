@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from onewriter.customers.inbox import PARKED, WAITING
 from onewriter.db.engine import Database, DoorBell, Standing
 from onewriter.errors import DatabaseBusy, OnewriterError
 from onewriter.intake.apply import stripe_of
@@ -120,7 +121,7 @@ class Door:
 
 def park(db: Connection, delivery: Delivery, vault: ShopVault, why: str) -> None:
     """Keep something that cannot be read, sealed like a delivery, where people look for such; a repeat is no error."""
-    write_rows(db, [_row(delivery, vault, state="parked", outcome=why)])
+    write_rows(db, [_row(delivery, vault, state=PARKED, outcome=why)])
 
 
 def write_rows(db: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -132,9 +133,7 @@ def write_rows(db: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     db.exec_driver_sql(_postgres_insert(), tuple(list(column) for column in zip(*rows, strict=True)))
 
 
-def _row(
-    delivery: Delivery, vault: ShopVault, *, state: str = "waiting", outcome: str | None = None
-) -> tuple[Any, ...]:
+def _row(delivery: Delivery, vault: ShopVault, *, state: str = WAITING, outcome: str | None = None) -> tuple[Any, ...]:
     """One value for each of `_COLUMNS`, in order; the body is sealed under the key of the day."""
     day = day_of(delivery.received)
     key = vault.keys.day_key_for_writing(vault.shop_id, day, delivery.received)

@@ -15,10 +15,10 @@ from onewriter.customers import find, questions, runs
 from onewriter.customers.questions import Ask
 from onewriter.customers.runs import Run
 from onewriter.db.engine import Database, DoorBell
-from onewriter.errors import BulkRefused, NotUnderstood, ScopeMissing
+from onewriter.errors import BulkRefused, NotUnderstood
 from onewriter.intake.apply import apply
 from onewriter.intake.door import park
-from onewriter.records import HOUR, Change, Delivery, Instant, RunState
+from onewriter.records import HOUR, SECOND, Change, Delivery, Instant, RunState
 from onewriter.shopify import bulk, reads, scopes
 from onewriter.shopify.bulk import BulkOperation
 from onewriter.shopify.client import AdminClient
@@ -66,7 +66,8 @@ class Importer:
         will not mend it; the caller ends the run then, if it is still this attempt's.
         """
         run = self._survey(run)
-        operation = self._wait(self._operation(run))
+        run = self._ask(run)
+        operation = self._wait(run.checkpoint["operation"])
         run = self._opened(run, operation)
         if operation.url is not None:
             self._stream(run, operation)
@@ -74,37 +75,27 @@ class Importer:
 
     def _survey(self, run: Run) -> Run:
         """Look at the scopes and count the customers before anything is read: never "0 customers" for "no access"."""
-        survey = reads.survey(self.client)
-        for lacking in scopes.missing(survey.scopes):
-            if lacking.required:
-                raise ScopeMissing(
-                    f"The token lacks the scope {lacking.scope}: {lacking.cost}. Grant it and import again.",
-                    lacking.scope,
-                )
+        scopes.require(reads.survey(self.client).scopes, "Grant it and import again.")
         if run.total is not None:
             return run
         counted = reads.count_customers(self.client)
         return self._move(run, total=counted, counts={"in_shop_at_start": counted})
 
-    def _operation(self, run: Run) -> str:
-        """The id of the bulk operation that this run waits for: its own from before, or a new one."""
-        checkpoint = dict(run.checkpoint)
-        if "operation" in checkpoint:
-            return str(checkpoint["operation"])
-        asked = checkpoint.get("asked")
-        if asked is None:
-            checkpoint["asked"] = asked = self.clock()
-            self._move(run, checkpoint=checkpoint)
-            operation = bulk.start_customers(self.client)
-        else:
+    def _ask(self, run: Run) -> Run:
+        """The run with the bulk operation that it waits for written down: its own from before, or a new one."""
+        if "operation" in run.checkpoint:
+            return run
+        if "asked" in run.checkpoint:
             # A worker died between asking and writing the id down: what it started is running without an owner.
-            operation = self._orphan(asked) or bulk.start_customers(self.client)
-        self._move(run, checkpoint=checkpoint | {"operation": operation.id})
-        return operation.id
+            operation = self._orphan(run.checkpoint["asked"]) or bulk.start_customers(self.client)
+        else:
+            run = self._move(run, checkpoint={**run.checkpoint, "asked": self.clock()})
+            operation = bulk.start_customers(self.client)
+        return self._move(run, checkpoint={**run.checkpoint, "operation": operation.id})
 
     def _orphan(self, asked: Instant) -> BulkOperation | None:
         # Shopify gives whole seconds, so the one we asked for may seem a second older than our asking.
-        since = asked - 1_000_000
+        since = asked - SECOND
         return next((operation for operation in bulk.running(self.client) if operation.created >= since), None)
 
     def _wait(self, operation_id: str) -> BulkOperation:
@@ -126,10 +117,7 @@ class Importer:
     def _opened(self, run: Run, operation: BulkOperation) -> Run:
         """Know what the token may not see, and when the rows began to flow."""
         self._denied = reads.denied_paths(self.client)
-        with self.database.read() as db:
-            fresh = runs.get(db, run.id)
-        checkpoint = dict(fresh.checkpoint)
-        checkpoint |= {"rows_began": self.clock(), "rows_before": fresh.done}
+        checkpoint = {**run.checkpoint, "rows_began": self.clock(), "rows_before": run.done}
         return self._move(run, checkpoint=checkpoint, total=operation.object_count)
 
     def _stream(self, run: Run, operation: BulkOperation) -> None:

@@ -12,7 +12,7 @@ them. So each field is a register that the greatest stamp wins, and a stamp is m
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from onewriter.records import PROFILE_FIELDS, READ_FIELDS, Change, Instant, Kind, Path, Value
 
@@ -135,27 +135,20 @@ def _decide_hidden(held: Held, change: Change, digest: Digest) -> Verdict:
     if _is_after(change, held.deleted):
         return Verdict(refused="after the deletion")
     verdict = _decide_present(held, change, digest)
-    return Verdict(
-        fields=verdict.fields,
-        stamps=verdict.stamps,
-        newest=verdict.newest,
-        reads_won=verdict.reads_won,
-        # Once the deletion is confirmed there is nobody left to read.
-        refetch=frozenset() if held.confirmed else verdict.refetch,
-        refused=verdict.refused,
-    )
+    # Once the deletion is confirmed there is nobody left to read.
+    return replace(verdict, settles=False, refetch=frozenset() if held.confirmed else verdict.refetch)
 
 
 def _decide_present(held: Held, change: Change, digest: Digest) -> Verdict:
-    said = _said(change, PROFILE_FIELDS)
-    won = [name for name, value in said.items() if _wins(held, change, name, value, digest)]
+    said, stamp = _said(change, PROFILE_FIELDS), _stamp(change)
+    won = [name for name, value in said.items() if _wins(held, stamp, name, value, digest)]
     lost = [name for name in said if name not in won and held.fields[name] != said[name]]
     read_fields, reads_won = _decide_reads(held, change)
     older = (change.version or 0) < held.version or (change.path is Path.READ and bool(lost))
     return Verdict(
         fields={**_differing(held, {name: said[name] for name in won}), **read_fields},
-        stamps=dict.fromkeys(won, _stamp(change)),
-        newest=_stamp(change),
+        stamps=dict.fromkeys(won, stamp),
+        newest=stamp,
         reads_won=reads_won,
         refetch=_doubts(held, change, said, won),
         settles=change.path is Path.READ and not older and not change.denied,
@@ -164,13 +157,13 @@ def _decide_present(held: Held, change: Change, digest: Digest) -> Verdict:
     )
 
 
-def _wins(held: Held, change: Change, name: str, value: Value, digest: Digest) -> bool:
+def _wins(held: Held, stamp: Stamp, name: str, value: Value, digest: Digest) -> bool:
     """True when the change has the last word on a field: the greater stamp, and of equal stamps the greater digest."""
     if name not in held.stamps:
         return True
-    ours, theirs = held.stamps[name], _stamp(change)
-    if ours != theirs or held.fields[name] == value:
-        return theirs > ours
+    ours = held.stamps[name]
+    if ours != stamp or held.fields[name] == value:
+        return stamp > ours
     return digest(value) > digest(held.fields[name])
 
 

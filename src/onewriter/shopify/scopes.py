@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from onewriter.errors import ScopeMissing
+
 REQUIRED = {
     "read_customers": "no customer can be imported, heard of or read",
 }
@@ -29,6 +31,15 @@ def missing(granted: Collection[str]) -> list[MissingScope]:
         for scope, cost in wanted.items()
         if not _grants(granted, scope)
     ]
+
+
+def require(granted: Collection[str], next_step: str) -> list[MissingScope]:
+    """The optional scopes that are not granted; raises ScopeMissing for a required one, with what to do then."""
+    lacking = missing(granted)
+    for one in lacking:
+        if one.required:
+            raise ScopeMissing(f"The token lacks the scope {one.scope}: {one.cost}. {next_step}", one.scope)
+    return lacking
 
 
 def _grants(granted: Collection[str], scope: str) -> bool:
