@@ -48,6 +48,8 @@ class Kind(StrEnum):
     PRESENT = "present"
     DELETED = "deleted"  # a delivery says that it is gone; a direct read must still confirm it
     ABSENT = "absent"  # a direct read by id found nothing, and no error
+    RUNG = "rung"  # a doorbell: something has changed that only a read can tell
+    MERGED = "merged"  # a delivery says that it was merged into another; a direct read must find it gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Change:
     raw_digest: bytes | None = None
     """A keyed digest of the bulk line, so that an unchanged customer costs one comparison."""
     denied: frozenset[str] = frozenset()
+    into: int | None = None
+    """Of a merge: the record that was kept."""
     system: str = SHOPIFY
 
 

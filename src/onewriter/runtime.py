@@ -4,6 +4,7 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from dbos import DBOSClient, EnqueueOptions
 from dbos import error as jobs_error
 from sqlalchemy import Connection, Engine
 
-from onewriter.customers import shops
+from onewriter.customers import runs, shops
 from onewriter.customers.shops import Shop
 from onewriter.db import migrate
 from onewriter.db.engine import BUSY_MS, Database, DoorBell, jobs_engine
@@ -35,7 +36,7 @@ JOBS_VERSION = "1"
 
 
 def now() -> Instant:
-    """Our clock, in microseconds. The only place that reads it for the service."""
+    """Our clock, in microseconds. The only place that reads it; a runtime carries it, so that it can be another."""
     return time.time_ns() // 1000
 
 
@@ -47,8 +48,9 @@ def new_run_id(moment: Instant) -> str:
 class Runtime:
     """What a process of onewriter works with. Close it, or use it in a `with`."""
 
-    def __init__(self, settings: Settings, *, door: bool = False) -> None:
+    def __init__(self, settings: Settings, *, door: bool = False, clock: Callable[[], Instant] = now) -> None:
         self.settings = settings
+        self.now = clock
         folder = settings.data_dir
         if not settings.text("database_url"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -85,7 +87,7 @@ class Runtime:
         migrate.upgrade(self.key_database, "keys")
         migrate.upgrade(self.database, "main")
         self.migrate_jobs()
-        self.keys.prove(now())
+        self.keys.prove(self.now())
 
     def migrate_jobs(self) -> None:
         """Make the durable jobs' own tables. The library has no public call for it that takes an engine.
@@ -176,7 +178,7 @@ class Runtime:
             if shop is not None:
                 self.keep_credentials(shop.id, fresh)
 
-        return AdminClient(admin_url, credentials, api_version=api_version, clock=now, on_renewed=keep)
+        return AdminClient(admin_url, credentials, api_version=api_version, clock=self.now, on_renewed=keep)
 
     def credentials(self, shop: Shop) -> Credentials:
         """The credentials of a shop, opened."""
@@ -198,11 +200,15 @@ class Runtime:
             return self._jobs[1]
 
     def enqueue(self, db: Connection, run_id: str) -> None:
-        """Hand a run to the workers, in the transaction that wrote it down: both land or neither."""
+        """Hand a queued run to the workers, in the transaction that wrote it down: both land or neither.
+
+        A run that was paused and queued again is another job, since the durable jobs never take up one that has ended.
+        """
+        attempt = runs.get(db, run_id).attempt
         options: EnqueueOptions = {
             "workflow_name": RUN_WORKFLOW,
             "queue_name": RUN_QUEUE,
-            "workflow_id": run_id,
+            "workflow_id": f"{run_id}/{attempt}" if attempt else run_id,
             "app_version": JOBS_VERSION,
         }
         self.jobs.enqueue_in_transaction(db, options, run_id)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from onewriter import settings, workflows
+from onewriter import settings
 from onewriter.cli import root
 from onewriter.customers import shops
 from onewriter.intake.door import Door
@@ -22,6 +22,7 @@ from onewriter.sandbox import RunningSandbox
 from onewriter.shopify import queries
 from onewriter.shopify.auth import Credentials
 from onewriter.shopify.client import AdminClient
+from onewriter.workflows import carrying
 
 PUBLIC_URL = "http://127.0.0.1:8480"
 
@@ -81,7 +82,7 @@ class Onewriter:
 
 def carry_out(run_id: str) -> None:
     with Runtime(settings.load()) as runtime:
-        workflows.carry_out(runtime, run_id)
+        carrying.carry_out(runtime, run_id)
 
 
 def deliver(topic: str, body: dict[str, Any], webhook_id: str = "w-1") -> None:

@@ -17,7 +17,7 @@ from onewriter.intake.importer import LINE_TOPIC, Importer
 from onewriter.records import DAY, SECOND, Instant, RunState, SizeClass
 from onewriter.runtime import Runtime, now
 from onewriter.shopify import bulk
-from onewriter.workflows import carry_out
+from onewriter.workflows.carrying import carry_out
 from tests.support.joined import Joined, joined, states_of
 from tests.support.shops import Tea
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import select
 
-from onewriter import workflows
 from onewriter.customers import inbox, marks, profiles, runs
 from onewriter.customers.profiles import ACTIVE, Profile
 from onewriter.customers.runs import Run
@@ -27,6 +26,7 @@ from onewriter.shopify.canonical import ADDRESS_TEXTS
 from onewriter.shopify.queries import API_VERSION
 from onewriter.shopify.webhooks import read_headers
 from onewriter.vault.vault import ShopVault
+from onewriter.workflows.carrying import carry_out
 
 NOBODY = "http://127.0.0.1:9"
 """Where nobody listens: what the shop sends is put into the inbox by the test itself."""
@@ -64,7 +64,7 @@ class Joined:
 
     def carry_out(self, run_id: str | None = None) -> Run:
         """Carry a run out, as a worker would; a temporary error is not waited out but fails the test."""
-        workflows.carry_out(self.runtime, run_id or self.run_id, sleep=_refuse_to_sleep)
+        carry_out(self.runtime, run_id or self.run_id, sleep=_refuse_to_sleep)
         return self.run(run_id)
 
     def queue(self) -> str:

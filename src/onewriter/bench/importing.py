@@ -56,7 +56,7 @@ def imported(place: Place, run: str) -> dict[str, Any]:
 
 def import_all(caller: Caller) -> None:
     """A part: carry out the one import run of a place. Only one that is alone there may be looked at for its costs."""
-    from onewriter.workflows import carry_out
+    from onewriter.workflows.carrying import carry_out
 
     run_id = caller.given["run"]
     with Runtime(settings_of(caller.given["place"])) as runtime:

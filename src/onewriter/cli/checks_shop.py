@@ -13,7 +13,7 @@ from onewriter.runtime import Runtime, now
 from onewriter.shopify import scopes, subscriptions
 from onewriter.shopify.client import AdminClient
 from onewriter.shopify.reads import ShopSurvey, survey
-from onewriter.shopify.webhooks import TOPIC_SCOPES, TOPICS
+from onewriter.shopify.webhooks import TOPIC_SCOPES
 
 CLOCK_WARNING_S = 60
 CLOCK_FAULT_S = 3600
@@ -34,7 +34,7 @@ def check_shop(runtime: Runtime, shop: Shop) -> list[Checked]:
     return [
         Checked("token", Level.OK, "the access token works", None, shop.domain),
         *_scopes(shop, found),
-        _subscriptions(shop, client),
+        _subscriptions(shop, client, found.scopes),
         check_version(shop, shop.api_version, moment),
         check_clock(shop, found.date, moment),
     ]
@@ -50,16 +50,16 @@ def _scopes(shop: Shop, found: ShopSurvey) -> Iterator[Checked]:
         yield Checked("scopes", Level.OK, "all scopes are granted", None, shop.domain)
 
 
-def _subscriptions(shop: Shop, client: AdminClient) -> Checked:
+def _subscriptions(shop: Shop, client: AdminClient, granted: frozenset[str]) -> Checked:
     """Every topic must lead to our door; Shopify deletes a subscription whose deliveries keep failing."""
     wanted = shop.public_url + DOOR_PATH
     try:
         there = {one.topic for one in subscriptions.listed(client) if one.uri == wanted}
     except OnewriterError as error:
         return Checked("subscriptions", Level.FAULT, str(error).rstrip("."), None, shop.domain)
-    lacking = [topic for topic, word in TOPICS.items() if word not in there]
+    lacking = [topic for topic, word in scopes.topics_allowed(granted).items() if word not in there]
     if not lacking:
-        return Checked("subscriptions", Level.OK, f"all {len(TOPICS)} lead to {wanted}", None, shop.domain)
+        return Checked("subscriptions", Level.OK, f"all {len(scopes.topics_allowed(granted))} lead to {wanted}", None, shop.domain)
     needed = sorted({scope for topic in lacking if (scope := TOPIC_SCOPES[topic]) is not None})
     step = CONNECT_AGAIN + (f" (needs {', '.join(needed)})" if needed else "")
     return Checked("subscriptions", Level.FAULT, f"missing: {', '.join(lacking)}", step, shop.domain)

@@ -129,20 +129,20 @@ def worker(tied: bool, as_json: bool) -> None:
     It carries out runs, and applies what waits in the inbox. Any number may run; what a worker that dies was doing is
     taken up by the next one.
     """
-    from onewriter import workflows
     from onewriter.runtime import Runtime
+    from onewriter.workflows.worker import Worker, end_process
 
     settings = _begin(tied)
     stopped = threading.Event()
     with on_stop(stopped.set), Runtime(settings) as runtime:
         runtime.prepare()
-        started = workflows.Worker(runtime)
+        started = Worker(runtime)
         started.start()
         if as_json:
             emit({"worker": started.id, "pid": os.getpid()})
         stopped.wait()
         started.stop()
-        workflows.end_process(DONE)
+        end_process(DONE)
 
 
 @click.command("prepare", hidden=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, literal_column, select, update
+from sqlalchemy import Connection, bindparam, delete, func, literal_column, or_, select, update
 
 from onewriter.db.bulk import try_stripes
 from onewriter.db.tables import inbox
@@ -18,11 +18,13 @@ from onewriter.records import SECOND, Instant
 
 WAITING, DONE, PARKED, DROPPED = "waiting", "done", "parked", "dropped"
 OUTCOME_LENGTH_MAX = 200
+FAR: Instant = 3600 * SECOND
+"""No delivery is ever put off this far, so one that seems to be met a clock that has been put back since."""
 
 # Written out, not bound: an index of the waiting rows alone serves only a query that says so itself.
 _WAITS = inbox.c.state == literal_column(f"'{WAITING}'")
 _IS_PARKED = inbox.c.state == literal_column(f"'{PARKED}'")
-_READY = (_WAITS, inbox.c.due_at <= bindparam("now"))
+_READY = (_WAITS, or_(inbox.c.due_at <= bindparam("now"), inbox.c.due_at > bindparam("far")))
 # The oldest that wait, by the small index of the waiting rows: what was applied before costs nothing, however much.
 _OLDEST_READY = (
     select(inbox.c.position).where(*_READY).order_by(inbox.c.position).limit(bindparam("most")).scalar_subquery()
@@ -87,7 +89,7 @@ class Ending:
 
 def any_ready(db: Connection, now: Instant) -> bool:
     """True when a delivery waits to be applied; takes no lock, so that an idle worker costs nothing."""
-    return db.execute(_ANY, {"now": now}).first() is not None
+    return db.execute(_ANY, {"now": now, "far": now + FAR}).first() is not None
 
 
 def claim(db: Connection, now: Instant, most: int) -> list[Row]:
@@ -96,13 +98,13 @@ def claim(db: Connection, now: Instant, most: int) -> list[Row]:
     Empty when there are none, or when a peer holds every customer that has one.
     """
     wanted: dict[int, set[int]] = {}
-    for head in db.execute(_HEADS, {"now": now, "most": most}):
+    for head in db.execute(_HEADS, {"now": now, "far": now + FAR, "most": most}):
         wanted.setdefault(head.shop_id, set()).add(head.stripe)
     for shop_id, stripes in wanted.items():
         held = try_stripes(db, shop_id, stripes)
         if held:
             # A second statement, since only now is it certain that nobody adds to what these customers did.
-            rows = db.execute(_ROWS, {"now": now, "stripes": sorted(held), "most": most})
+            rows = db.execute(_ROWS, {"now": now, "far": now + FAR, "stripes": sorted(held), "most": most})
             # The shop is asked here: named in the query, it would tempt SQLite to walk every row of the shop.
             return [Row(**dict(row._mapping)) for row in rows if row.shop_id == shop_id]
     return []

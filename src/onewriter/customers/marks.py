@@ -7,7 +7,7 @@ if it still stands there: whatever was heard while the read was under way is rea
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from onewriter.customers.shops import CONNECTED
 from onewriter.db.tables import refetch_marks as marks
@@ -15,6 +15,15 @@ from onewriter.db.tables import shops
 from onewriter.records import SECOND, Instant
 
 BACKOFF_MAX_S = 900
+FAR: Instant = 3600 * SECOND
+"""No mark is ever put off this far, so one that seems to be was set by a clock that has been put back since."""
+HELD: Instant = 2**62
+"""When a mark is due that waits for a person."""
+
+
+def _is_due() -> ColumnElement[bool]:
+    return or_(marks.c.due_at <= bindparam("now"), and_(marks.c.due_at > bindparam("far"), marks.c.due_at < HELD))
+
 
 _EXISTING = select(marks.c.shopify_id, marks.c.reasons, marks.c.serial).where(
     marks.c.shop_id == bindparam("shop_id"), marks.c.shopify_id.in_(bindparam("ids", expanding=True))
@@ -29,14 +38,14 @@ _SET_AGAIN = (
 )  # fmt: skip
 _DUE = (
     select(marks.c.shopify_id, marks.c.serial, marks.c.tries, marks.c.reasons)
-    .where(marks.c.shop_id == bindparam("shop_id"), marks.c.due_at <= bindparam("now"))
+    .where(marks.c.shop_id == bindparam("shop_id"), _is_due())
     .order_by(marks.c.due_at)
     .limit(bindparam("most"))
 )
 _SHOPS_DUE = (
     select(marks.c.shop_id)
     .join(shops, shops.c.id == marks.c.shop_id)
-    .where(marks.c.due_at <= bindparam("now"), shops.c.state == CONNECTED)
+    .where(_is_due(), shops.c.state == CONNECTED)
     .distinct()
 )
 _CLEAR = delete(marks).where(
@@ -95,12 +104,12 @@ def set_marks(db: Connection, shop_id: int, wanted: Mapping[int, frozenset[str]]
 
 def shops_due(db: Connection, now: Instant) -> list[int]:
     """The connected shops that have a mark due; of a disconnected one nothing can be read."""
-    return list(db.execute(_SHOPS_DUE, {"now": now}).scalars())
+    return list(db.execute(_SHOPS_DUE, {"now": now, "far": now + FAR}).scalars())
 
 
 def due(db: Connection, shop_id: int, now: Instant, most: int) -> list[Mark]:
     """The marks that are due, the longest waiting first."""
-    rows = db.execute(_DUE, {"shop_id": shop_id, "now": now, "most": most})
+    rows = db.execute(_DUE, {"shop_id": shop_id, "now": now, "far": now + FAR, "most": most})
     return [Mark(row.shopify_id, row.serial, row.tries, frozenset(row.reasons.split())) for row in rows]
 
 
@@ -115,6 +124,29 @@ def put_off(db: Connection, shop_id: int, unsettled: Sequence[Mark], now: Instan
     rows = [_name(shop_id, mark) | {"b_due_at": now + _wait_s(mark.tries) * SECOND} for mark in unsettled]
     if rows:
         db.execute(_PUT_OFF, rows)
+
+
+def hold(db: Connection, shop_id: int, shopify_ids: Sequence[int], reason: str, now: Instant) -> None:
+    """Mark these customers, but read none of them before a person says so; one that is marked already is left alone."""
+    marked = set(db.execute(_EXISTING, {"shop_id": shop_id, "ids": list(shopify_ids)}).scalars())
+    fresh = [
+        {"shop_id": shop_id, "shopify_id": shopify_id, "reasons": reason, "serial": 1, "tries": 0}
+        | {"set_at": now, "due_at": HELD}
+        for shopify_id in sorted(set(shopify_ids) - marked)
+    ]
+    if fresh:
+        db.execute(insert(marks), fresh)
+
+
+def release(db: Connection, shop_id: int, now: Instant) -> int:
+    """Read now what was held back; returns how many customers that are."""
+    held = update(marks).where(marks.c.shop_id == shop_id, marks.c.due_at == HELD)
+    return db.execute(held.values(due_at=now)).rowcount
+
+
+def drop_held(db: Connection, shop_id: int) -> int:
+    """Forget what was held back; returns how many customers that are."""
+    return db.execute(delete(marks).where(marks.c.shop_id == shop_id, marks.c.due_at == HELD)).rowcount
 
 
 def count(db: Connection, shop_id: int) -> int:

@@ -16,8 +16,14 @@ from onewriter.errors import Permanent, Superseded, UnknownRun
 from onewriter.records import RUN_OVER, SECOND, Instant, RunState, SizeClass, size_class
 
 IMPORT = "import"
+"""Every customer is read and applied."""
+RECONCILE = "reconcile"
+"""Every customer is read and compared; what differs is reported and healed."""
+RECENT = "recent"
+"""The same of the customers that changed lately, by Shopify's `updated_at`."""
 
 _BY_ID = select(runs).where(runs.c.id == bindparam("id"))
+_PAUSED = select(runs.c.id).where(runs.c.shop_id == bindparam("shop_id"), runs.c.state == RunState.PAUSED.value)
 _LIST = select(runs).order_by(runs.c.requested_at.desc(), runs.c.id.desc()).limit(bindparam("most"))
 
 
@@ -71,10 +77,28 @@ class Run:
         return max(0.0, (self.total - self.done) / rate)
 
 
-def add(db: Connection, run_id: str, shop_id: int, kind: str, requested_by: str, now: Instant) -> None:
-    """Write a queued run down; raises AlreadyRunning when one of its kind is active in the shop."""
+def add(
+    db: Connection,
+    run_id: str,
+    shop_id: int,
+    kind: str,
+    requested_by: str,
+    now: Instant,
+    *,
+    checkpoint: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a queued run down; raises AlreadyRunning when one of its kind is active in the shop.
+
+    `checkpoint` is what the run must know from its beginning, such as `{"dry_run": True}`.
+    """
     values = {"id": run_id, "shop_id": shop_id, "kind": kind, "state": RunState.QUEUED.value, "attempt": 0}
-    values |= {"requested_at": now, "requested_by": requested_by, "done": 0, "counts": {}, "checkpoint": {}}
+    values |= {
+        "requested_at": now,
+        "requested_by": requested_by,
+        "done": 0,
+        "counts": {},
+        "checkpoint": dict(checkpoint or {}),
+    }
     try:
         with db.begin_nested():
             db.execute(insert(runs).values(**values))
@@ -126,6 +150,19 @@ def move(db: Connection, run: Run, now: Instant, **values: Any) -> None:
 def finish(db: Connection, run: Run, state: RunState, reason: str | None, now: Instant) -> None:
     """End the run."""
     move(db, run, now, state=state.value, reason=reason, finished_at=now)
+
+
+def pause(db: Connection, run: Run, reason: str, now: Instant) -> None:
+    """Stop the run where it stands until somebody resumes it: its checkpoint stays."""
+    move(db, run, now, state=RunState.PAUSED.value, reason=reason)
+
+
+def resume_paused(db: Connection, shop_id: int, now: Instant) -> list[str]:
+    """Queue the paused runs of a shop again and return their ids; the caller hands them to the workers."""
+    ids = list(db.execute(_PAUSED, {"shop_id": shop_id}).scalars())
+    for run_id in ids:
+        db.execute(update(runs).where(runs.c.id == run_id).values(state=RunState.QUEUED.value, moved_at=now))
+    return ids
 
 
 def _run(row: Row[Any]) -> Run:

@@ -38,6 +38,11 @@ class Shop:
     disconnected_at: Instant | None
     shopify_date: Instant | None
     shopify_date_heard: Instant | None
+    checked_at: Instant | None
+    recent_to: Instant | None
+    full_at: Instant | None
+    authorize_hash: bytes | None
+    authorize_until: Instant | None
 
 
 def by_domain(db: Connection, domain: str) -> Shop | None:

@@ -38,7 +38,13 @@ class Entry:
 
 
 REGISTER: tuple[Entry, ...] = (
-    Entry("shops", None, sealed=("box",), why="The shop's credentials, sealed under the shop's key; no customer."),
+    Entry(
+        "shops",
+        None,
+        sealed=("box",),
+        tokens=("authorize_hash",),
+        why="The shop's credentials, sealed under the shop's key; no customer.",
+    ),
     Entry("runs", None, why="Counts, times and ids of bulk operations."),
     Entry("workers", None, why="Processes of ours."),
     Entry(
@@ -100,7 +106,9 @@ REGISTER: tuple[Entry, ...] = (
     Entry("parked_values", "customer_id", sealed=("box",), purge="delete", exported=True, merge="move"),
     Entry("findings", "customer_id", purge="delete", exported=True, merge="move"),
     Entry(
-        "questions", None, why="Texts and evidence hold counts, topics and positions, never values or ids of people."
+        "questions",
+        None,
+        why="Texts and evidence hold counts, topics and ids of ours, never values or ids of Shopify's.",
     ),
 )
 

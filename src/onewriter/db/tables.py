@@ -56,6 +56,11 @@ shops = Table(
     Column("disconnected_at", BigInteger),
     Column("shopify_date", BigInteger),  # Shopify's last Date header ...
     Column("shopify_date_heard", BigInteger),  # ... and our clock when it came
+    Column("checked_at", BigInteger),  # when subscriptions and scopes were last looked at; empty asks for it now
+    Column("recent_to", BigInteger),  # the `updated_at` up to which the recent reconcile has read
+    Column("full_at", BigInteger),  # when the last full read of all customers began that ended well
+    Column("authorize_hash", LargeBinary),  # of the state that an authorization under way must bring back
+    Column("authorize_until", BigInteger),
 )
 
 runs = Table(
@@ -294,6 +299,7 @@ findings = Table(
     Column("found_at", BigInteger, nullable=False),
     Column("healed_at", BigInteger),
     Index("ix_findings_customer_id", "customer_id"),
+    Index("ix_findings_run_id", "run_id"),
 )
 
 questions = Table(

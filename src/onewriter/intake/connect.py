@@ -19,7 +19,7 @@ from onewriter.shopify.client import AdminClient
 from onewriter.shopify.reads import ShopSurvey, survey
 from onewriter.shopify.scopes import MissingScope
 from onewriter.shopify.subscriptions import SubscriptionReport
-from onewriter.shopify.webhooks import TOPICS, compliance_toml
+from onewriter.shopify.webhooks import compliance_toml
 from onewriter.vault.keystore import KeyStore
 from onewriter.vault.seal import ShopKey, bound_to
 
@@ -76,7 +76,7 @@ class Connector:
             self._seal(db, shop_id, wish, found, now)
             run_id = self._queue(db, shop_id, by, now)
         # Subscribing comes after the shop is on disk, so that a delivery that comes at once finds it known.
-        report = subscriptions.ensure(client, wish.public_url + DOOR_PATH, TOPICS)
+        report = subscriptions.ensure(client, wish.public_url + DOOR_PATH, scopes.topics_allowed(found.scopes))
         return Connected(shop_id, run_id, lacking, report, compliance_toml(wish.public_url + DOOR_PATH))
 
     def _look(self, found: ShopSurvey, wish: Wish) -> list[MissingScope]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-SCOPES = ("read_customers", "write_customers")
+SCOPES = ("read_customers", "write_customers", "read_customer_merge", "write_customer_merge")
 
 
 @dataclass(slots=True)

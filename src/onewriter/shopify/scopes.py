@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from onewriter.errors import ScopeMissing
+from onewriter.shopify.webhooks import TOPIC_SCOPES, TOPICS
 
 REQUIRED = {
     "read_customers": "no customer can be imported, heard of or read",
@@ -40,6 +41,12 @@ def require(granted: Collection[str], next_step: str) -> list[MissingScope]:
         if one.required:
             raise ScopeMissing(f"The token lacks the scope {one.scope}: {one.cost}. {next_step}", one.scope)
     return lacking
+
+
+def topics_allowed(granted: Collection[str]) -> dict[str, str]:
+    """The topics (header name to enum) that these scopes allow; asking for another would only be refused."""
+    allowed = {topic for topic, scope in TOPIC_SCOPES.items() if scope is None or _grants(granted, scope)}
+    return {topic: word for topic, word in TOPICS.items() if topic in allowed}
 
 
 def _grants(granted: Collection[str], scope: str) -> bool:

@@ -16,12 +16,22 @@ TOPICS = {
     "customers/delete": "CUSTOMERS_DELETE",
     "customers/enable": "CUSTOMERS_ENABLE",
     "customers/disable": "CUSTOMERS_DISABLE",
+    "customers/merge": "CUSTOMERS_MERGE",
+    "customer.tags_added": "CUSTOMER_TAGS_ADDED",
+    "customer.tags_removed": "CUSTOMER_TAGS_REMOVED",
+    "customers_email_marketing_consent/update": "CUSTOMERS_EMAIL_MARKETING_CONSENT_UPDATE",
+    "customers_marketing_consent/update": "CUSTOMERS_MARKETING_CONSENT_UPDATE",
+    "customers_whats_app_marketing_consent/update": "CUSTOMERS_WHATS_APP_MARKETING_CONSENT_UPDATE",
     "app/uninstalled": "APP_UNINSTALLED",
+    "app/scopes_update": "APP_SCOPES_UPDATE",
     "bulk_operations/finish": "BULK_OPERATIONS_FINISH",
 }
 """The topics that onewriter subscribes to, as a delivery's header and as the GraphQL enum write them."""
 
-TOPIC_SCOPES = {topic: "read_customers" if topic.startswith("customers/") else None for topic in TOPICS}
+TOPIC_SCOPES = {
+    topic: "read_customer_merge" if topic == "customers/merge" else "read_customers" if "customer" in topic else None
+    for topic in TOPICS
+}
 """The scope without which Shopify refuses the subscription; None where any token will do."""
 
 COMPLIANCE_TOPICS = ("customers/data_request", "customers/redact", "shop/redact")

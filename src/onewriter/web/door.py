@@ -17,7 +17,7 @@ from onewriter.customers import shops
 from onewriter.errors import NotUnderstood, OnewriterError
 from onewriter.intake.door import Door
 from onewriter.records import Delivery
-from onewriter.runtime import Runtime, now
+from onewriter.runtime import Runtime
 from onewriter.shopify.webhooks import DeliveryHeaders, is_signed, read_headers
 from onewriter.vault.vault import ShopVault
 
@@ -55,7 +55,7 @@ class DoorRoute:
         return Response(status_code=status, headers=headers)
 
     async def _status(self, request: Request) -> int:
-        received = now()
+        received = self._runtime.now()
         try:
             body = await _read_body(request)
             if body is None:

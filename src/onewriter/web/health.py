@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from onewriter.customers import inbox, questions, workers
 from onewriter.db import migrate
 from onewriter.errors import OnewriterError
-from onewriter.runtime import Runtime, now
+from onewriter.runtime import Runtime
 
 
 class Health:
@@ -38,7 +38,7 @@ class Health:
                 found.append("the database is not at the newest schema")
             if migrate.revision(self._runtime.key_database) != migrate.newest("keys"):
                 found.append("the key store is not at the newest schema")
-            self._runtime.keys.prove(now())
+            self._runtime.keys.prove(self._runtime.now())
         except OnewriterError as error:
             found.append(str(error))
         return found
@@ -63,7 +63,7 @@ class _Gauges(Collector):
         yield from figures
 
     def _figures(self) -> Iterator[GaugeMetricFamily]:
-        moment = now()
+        moment = self._runtime.now()
         silent_s = self._runtime.settings.number("worker_dead_s")
         with self._runtime.database.read() as db:
             states = inbox.open_counts(db)

@@ -1,0 +1,143 @@
+"""A worker process: the durable jobs, the schedules, and the loops that apply, read again and beat."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import structlog
+from dbos import DBOS
+
+from onewriter.customers import marks, workers
+from onewriter.db.engine import jobs_engine
+from onewriter.errors import OnewriterError
+from onewriter.intake.drain import Drain
+from onewriter.intake.refetch import Refetch
+from onewriter.runtime import JOBS_NAME, JOBS_VERSION, RUN_QUEUE, RUN_WORKFLOW, Runtime, new_run_id
+from onewriter.workflows.carrying import carry_out
+from onewriter.workflows.housekeeping import tidy
+
+RUNS_AT_ONCE = 4
+IDLE_S = 0.05
+ERROR_WAIT_S = 1.0
+SHOP_WAIT_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """One worker process: the durable jobs, the inbox, the refetches and the heartbeat, each in a thread."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.id = new_run_id(runtime.now())
+        self._runtime = runtime
+        self._stop = threading.Event()
+        self._quiet_until: dict[int, float] = {}
+        self._drain = Drain(runtime.database, runtime.vault, runtime.settings.number("inbox_keep_days"))
+        self._refetch = Refetch(runtime.database, runtime.client, runtime.vault, runtime.now)
+
+    def start(self) -> None:
+        """Start everything; returns at once."""
+        with self._runtime.database.write() as db:
+            workers.enter(db, self.id, self._runtime.now())
+        self._launch_jobs()
+        for name, turn in (("inbox", self._apply), ("refetch", self._read), ("heartbeat", self._beat)):
+            threading.Thread(target=self._loop, args=(name, turn), name=name, daemon=True).start()
+
+    def stop(self) -> None:
+        """Leave the list of workers and stop the loops. A run under way is taken up by the next worker."""
+        self._stop.set()
+        with self._runtime.database.write() as db:
+            workers.leave(db, self.id)
+
+    def _launch_jobs(self) -> None:
+        runtime = self._runtime
+        DBOS(
+            config={
+                "name": JOBS_NAME,
+                "system_database_engine": jobs_engine(runtime.settings.database_url),
+                "application_version": JOBS_VERSION,
+                "executor_id": self.id,
+                "use_listen_notify": False,
+                "run_migrations": False,
+                "log_level": "ERROR",
+            }
+        )
+
+        @DBOS.workflow(name=RUN_WORKFLOW)
+        def run(run_id: str) -> None:
+            carry_out(runtime, run_id)
+
+        @DBOS.workflow(name="housekeeping")
+        def keep_house(_due: datetime, _context: Any) -> None:
+            tidy(runtime)
+
+        DBOS.launch()
+        DBOS.register_queue(RUN_QUEUE, worker_concurrency=RUNS_AT_ONCE, polling_interval_sec=0.2)
+        DBOS.apply_schedules(
+            [{"schedule_name": "housekeeping", "workflow_fn": keep_house, "schedule": "17 * * * *", "context": None}]
+        )
+
+    def _loop(self, name: str, turn: Callable[[], float]) -> None:
+        """Take turns until stopped; a turn says how many seconds to rest. No error ends a loop."""
+        while not self._stop.is_set():
+            try:
+                rest_s = turn()
+            except Exception as error:  # noqa: BLE001 - a loop must outlive whatever a turn runs into
+                log.warning("loop rests", loop=name, error=type(error).__name__)
+                rest_s = ERROR_WAIT_S
+            if rest_s:
+                self._stop.wait(rest_s)
+
+    def _apply(self) -> float:
+        return 0.0 if self._drain.once(self._runtime.now()) else IDLE_S
+
+    def _read(self) -> float:
+        with self._runtime.database.read() as db:
+            due = marks.shops_due(db, self._runtime.now())
+        ready = [shop_id for shop_id in due if self._quiet_until.get(shop_id, 0.0) <= time.monotonic()]
+        read = sum(self._read_shop(shop_id) for shop_id in ready)
+        # A short rest lets the marks of a burst gather into one read.
+        return IDLE_S if read else 4 * IDLE_S
+
+    def _read_shop(self, shop_id: int) -> int:
+        try:
+            return self._refetch.once(shop_id)
+        except OnewriterError as error:
+            # One shop that cannot be read must not keep the others waiting.
+            log.warning("shop cannot be read", shop=shop_id, error=type(error).__name__)
+            self._quiet_until[shop_id] = time.monotonic() + SHOP_WAIT_S
+            return 0
+
+    def _beat(self) -> float:
+        with self._runtime.database.write() as db:
+            workers.beat(db, self.id, self._runtime.now())
+        self._take_over()
+        return float(self._runtime.settings.number("worker_beat_s"))
+
+    def _take_over(self) -> None:
+        """Queue the runs of dead workers again; the durable jobs only recover those of their own process."""
+        silent_s = self._runtime.settings.number("worker_dead_s")
+        with self._runtime.database.read() as db:
+            known = workers.every(db)
+        dead = [worker for worker in known if worker.id != self.id and worker.is_dead(self._runtime.now(), silent_s)]
+        # One that ended in good order has left the list, and what it was at is nobody's now either.
+        living = {worker.id for worker in known} - {worker.id for worker in dead}
+        jobs = self._runtime.jobs
+        for job in jobs.list_workflows(status="PENDING", load_input=False, load_output=False):
+            if job.executor_id not in living:
+                jobs.resume_workflow(job.workflow_id, queue_name=RUN_QUEUE)
+                log.info("run taken over", run=job.workflow_id)
+        if dead:
+            with self._runtime.database.write() as db:
+                for worker in dead:
+                    workers.leave(db, worker.id)
+
+
+def end_process(code: int) -> None:
+    """End at once. Every effect is in a transaction, so this is as safe as kill -9, which is tested; waiting for a
+    bulk operation of hours would not be.
+    """
+    os._exit(code)
