@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.support.guards",
     "tests.support.requirements",
     "tests.support.shops",
+    "tests.support.wire",
     "pytester",
 ]
 

@@ -50,6 +50,7 @@ class Kind(StrEnum):
     ABSENT = "absent"  # a direct read by id found nothing, and no error
     RUNG = "rung"  # a doorbell: something has changed that only a read can tell
     MERGED = "merged"  # a delivery says that it was merged into another; a direct read must find it gone
+    NOT_MERGED = "not merged"  # a delivery says that a merge of it failed: recorded, and nothing changes
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from dbos import DBOSClient, EnqueueOptions
 from dbos import error as jobs_error
@@ -16,12 +17,14 @@ from onewriter.customers import runs, shops
 from onewriter.customers.shops import Shop
 from onewriter.db import migrate
 from onewriter.db.engine import BUSY_MS, Database, DoorBell, jobs_engine
-from onewriter.errors import BadSetting, MasterKeyWrong
-from onewriter.intake.connect import Connector, open_credentials, seal_credentials
+from onewriter.errors import BadSetting, MasterKeyWrong, Temporary
+from onewriter.intake.authorize import Authorizer
+from onewriter.intake.connect import Connector
 from onewriter.records import Instant, id_text, sortable_id
 from onewriter.settings import Settings
 from onewriter.shopify.auth import Credentials
 from onewriter.shopify.client import AdminClient
+from onewriter.shopify.tokens import KeptInDatabase, Tokens, open_credentials, seal_credentials
 from onewriter.vault import master
 from onewriter.vault.keystore import KeyStore
 from onewriter.vault.master import MasterKey
@@ -48,6 +51,9 @@ def new_run_id(moment: Instant) -> str:
 class Runtime:
     """What a process of onewriter works with. Close it, or use it in a `with`."""
 
+    client_options: Mapping[str, Any] = MappingProxyType({})
+    """What else every client is opened with; the simulation sets how it sleeps, and the wire to its shop."""
+
     def __init__(self, settings: Settings, *, door: bool = False, clock: Callable[[], Instant] = now) -> None:
         self.settings = settings
         self.now = clock
@@ -62,7 +68,8 @@ class Runtime:
             raise BadSetting("The key store must not be the main database; name another one in ONEWRITER_KEYSTORE_URL.")
         self._keys: KeyStore | None = None
         self._vaults: dict[int, ShopVault] = {}
-        self._clients: dict[int, tuple[tuple[str, Credentials], AdminClient]] = {}
+        self._clients: dict[int, tuple[tuple[Any, ...], AdminClient]] = {}
+        self._left: list[AdminClient] = []
         self._jobs: tuple[Engine, DBOSClient] | None = None
         self._lock = threading.RLock()
 
@@ -74,7 +81,7 @@ class Runtime:
 
     def close(self) -> None:
         """Close everything that was opened."""
-        for _given, client in self._clients.values():
+        for client in [*self._left, *(client for _given, client in self._clients.values())]:
             client.close()
         if self._jobs is not None:
             self._jobs[1].destroy()
@@ -151,34 +158,48 @@ class Runtime:
             return self._vaults[shop_id]
 
     def client(self, shop_id: int) -> AdminClient:
-        """The client of a shop; opened anew when its credentials were changed."""
+        """The client of a shop; opened anew when the shop was connected again."""
         with self.database.read() as db:
             shop = shops.by_id(db, shop_id)
+        given = (shop.admin_url, shop.api_version, shop.connected_at)
         with self._lock:
-            credentials = self.credentials(shop)
-            # A renewed token is the client's own doing; anything else that changed needs a new client.
-            given = (
-                credentials if credentials.kind == "token" else replace(credentials, access_token=None, expires=None)
-            )
             known = self._clients.get(shop_id)
-            if known is not None and known[0] == (shop.admin_url, given):
+            if known is not None and known[0] == given:
                 return known[1]
             if known is not None:
-                known[1].close()
-            client = self.client_for(shop.admin_url, credentials, shop.api_version, shop)
-            self._clients[shop_id] = ((shop.admin_url, given), client)
+                # Somebody may be in the middle of a call; it is closed with the rest.
+                self._left.append(known[1])
+            tokens = Tokens(KeptInDatabase(self.database, self.keys.shop_key(shop_id), shop_id), self.now)
+            client = self._open_client(shop.admin_url, tokens, shop.api_version, on_date=self._hear_date(shop))
+            self._clients[shop_id] = (given, client)
             return client
 
-    def client_for(
-        self, admin_url: str, credentials: Credentials, api_version: str, shop: Shop | None = None
+    def client_for(self, admin_url: str, credentials: Credentials, api_version: str) -> AdminClient:
+        """A client for an address and credentials that are not written down; a token that it renews is not either."""
+        return self._open_client(admin_url, credentials, api_version)
+
+    def _open_client(
+        self, admin_url: str, credentials: Credentials | Tokens, api_version: str, **options: Any
     ) -> AdminClient:
-        """A client for an address and credentials; a known shop's renewed token is kept."""
+        return AdminClient(
+            admin_url, credentials, api_version=api_version, clock=self.now, **options, **self.client_options
+        )
 
-        def keep(fresh: Credentials) -> None:
-            if shop is not None:
-                self.keep_credentials(shop.id, fresh)
+    def _hear_date(self, shop: Shop) -> Callable[[Instant], None]:
+        """What writes Shopify's clock down as answers tell it: one small write in ten minutes, whoever asks."""
+        heard = shop.shopify_date_heard
 
-        return AdminClient(admin_url, credentials, api_version=api_version, clock=self.now, on_renewed=keep)
+        def hear(date: Instant) -> None:
+            nonlocal heard
+            moment = self.now()
+            if heard is not None and abs(moment - heard) < shops.DATE_EVERY:
+                return
+            heard = moment
+            # An answer must not be lost for want of its time.
+            with contextlib.suppress(Temporary), self.database.write() as db:
+                shops.hear_date(db, shop.id, date, moment)
+
+        return hear
 
     def credentials(self, shop: Shop) -> Credentials:
         """The credentials of a shop, opened."""
@@ -216,3 +237,7 @@ class Runtime:
     def connector(self) -> Connector:
         """What connects shops."""
         return Connector(self.database, self.keys, self.enqueue, new_run_id)
+
+    def authorizer(self) -> Authorizer:
+        """What connects shops by their merchants' agreement."""
+        return Authorizer(self.connector(), self.client_for)

@@ -48,7 +48,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("region", "", "ISO country that reads phone numbers without a country code; empty means never guess"),
     Setting("inbox_keep_days", 30, "How long the body of a delivery can be opened (1 to 30)", "days"),
     Setting("runs_keep_days", 30, "How long the durable jobs' own rows of finished runs are kept", "days"),
-    Setting("bulk_wait_hours", 48, "How long an import waits for Shopify's bulk operation", "hours"),
+    Setting(
+        "bulk_wait_hours", 48, "How long a run waits for Shopify's bulk operation before it reads by pages", "hours"
+    ),
+    Setting(
+        "bulk_stall_minutes", 30, "How long a bulk operation may stand still, or find no room, before that", "minutes"
+    ),
+    Setting("nightly_hour", 3, "Hour of the day, UTC, in which every shop is read and compared in full (0 to 23)"),
     Setting("worker_beat_s", 5, "How often a worker says that it lives", "seconds"),
     Setting("worker_dead_s", 30, "After how long a silent worker's runs are taken over", "seconds"),
     Setting("log_level", "info", "debug, info, warning or error"),
@@ -62,6 +68,8 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "inbox_keep_days": (1, 30),
     "runs_keep_days": (1, 3650),
     "bulk_wait_hours": (1, 240),
+    "bulk_stall_minutes": (1, 1440),
+    "nightly_hour": (0, 23),
     "worker_beat_s": (1, 60),
     "worker_dead_s": (5, 3600),
 }

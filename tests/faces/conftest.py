@@ -85,13 +85,14 @@ def carry_out(run_id: str) -> None:
         carrying.carry_out(runtime, run_id)
 
 
-def deliver(topic: str, body: dict[str, Any], webhook_id: str = "w-1") -> None:
+def deliver(topic: str, body: dict[str, Any], webhook_id: str = "w-1", *, api_version: str | None = None) -> None:
     """Take a delivery in through the door, and apply what waits in the inbox."""
     with Runtime(settings.load()) as runtime:
         with runtime.database.read() as db:
             shop_id = shops.every(db)[0].id
         moment = now()
-        delivery = Delivery(shop_id, webhook_id, topic, json.dumps(body).encode(), moment, triggered=moment)
+        content = json.dumps(body).encode()
+        delivery = Delivery(shop_id, webhook_id, topic, content, moment, triggered=moment, api_version=api_version)
         door = Door(runtime.database, None)
         asyncio.run(door.receive(delivery, runtime.vault(shop_id)))
         door.close()

@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 
+from onewriter import settings
 from onewriter.cli.frame import FAILED, FINDINGS, USAGE
 from onewriter.cli.session import actor
+from onewriter.intake.apply import apply
+from onewriter.records import Change, Kind, Path
+from onewriter.runtime import Runtime
 from onewriter.sandbox import RunningSandbox
 from tests.faces.conftest import Onewriter
 
@@ -101,3 +105,22 @@ def test_a_value_cannot_steer_the_terminal(onewriter: Onewriter, sandbox: Runnin
     told = onewriter("customers", "show", str(made.id), "--reveal", "--why", WHY).out
     assert "\x1b" not in told
     assert "[red]not markup[/red]" in told
+
+
+@pytest.mark.req("K39", "K46")
+def test_a_merged_away_customer_says_into_whom_and_the_kept_one_from_whom(
+    installed: Onewriter, sandbox: RunningSandbox
+) -> None:
+    installed.imported(sandbox)
+    first, second, third = sandbox.shop.ids[:3]
+    with Runtime(settings.load()) as runtime:
+        vault, moment = runtime.vault(1), runtime.now()
+        chain = [Change(first, Kind.MERGED, Path.WEBHOOK, {}, None, moment, into=second)]
+        chain += [Change(second, Kind.MERGED, Path.WEBHOOK, {}, None, moment + 1, into=third)]
+        chain += [Change(number, Kind.ABSENT, Path.READ, {}, None, moment + 2) for number in (first, second)]
+        with runtime.database.write() as db:
+            apply(db, vault, chain, moment)
+    shown = installed.json("customers", "show", str(first))
+    assert (shown["state"], shown["merged_into"], shown["merged_from"]) == ("merged", third, [])
+    kept = installed.json("customers", "show", str(third))
+    assert (kept["state"], kept["merged_into"], kept["merged_from"]) == ("active", None, [second])

@@ -5,6 +5,7 @@ import pytest
 from onewriter import settings
 from onewriter.cli.frame import FAILED, USAGE
 from onewriter.cli.session import actor
+from onewriter.customers import marks
 from onewriter.runtime import Runtime, now
 from onewriter.sandbox import RunningSandbox
 from onewriter.vault.vault import day_of
@@ -51,8 +52,7 @@ def test_a_body_is_opened_to_who_says_why(parked: Onewriter) -> None:
 
 
 def test_a_body_whose_day_is_over_is_gone(parked: Onewriter) -> None:
-    with Runtime(settings.load()) as runtime:
-        runtime.keys.end_days(day_of(now()) + 1, now())
+    end_the_day()
     words = ("inbox", "show", "1", "--reveal", "--why", "too late")
     told = parked(*words, code=FAILED)
     assert "destroyed on purpose" in told.err
@@ -66,6 +66,73 @@ def test_a_parked_delivery_can_be_tried_again(parked: Onewriter) -> None:
     error = parked.json("inbox", "retry", "1", code=FAILED)["error"]
     assert "is not parked" in error["message"]
     assert "There is no delivery 99" in parked("inbox", "retry", "99", code=FAILED).err
+
+
+@pytest.fixture
+def poisoned(installed: Onewriter, sandbox: RunningSandbox) -> Onewriter:
+    """An installation that holds the shop's customers, and a delivery about the first that cannot be read."""
+    installed.imported(sandbox)
+    deliver("customers/update", {"id": sandbox.shop.ids[0], "updated_at": "yesterday", "note": "canary"})
+    return installed
+
+
+def end_the_day() -> None:
+    """Destroy the keys of every day until today, as time does."""
+    with Runtime(settings.load()) as runtime:
+        runtime.keys.end_days(day_of(now()) + 1, now())
+
+
+def marked(shop_id: int = 1) -> dict[int, frozenset[str]]:
+    with Runtime(settings.load()) as runtime, runtime.database.read() as db:
+        return {mark.shopify_id: mark.reasons for mark in marks.due(db, shop_id, now(), 100)}
+
+
+@pytest.mark.req("K15")
+def test_a_delivery_whose_body_is_gone_has_its_customer_read_instead(
+    poisoned: Onewriter, sandbox: RunningSandbox
+) -> None:
+    assert state(poisoned) == "parked"
+    end_the_day()
+    assert poisoned.json("inbox", "retry", "1") == {"position": 1, "state": "done"}
+    assert marked() == {sandbox.shop.ids[0]: frozenset({"retry"})}
+    shown = poisoned.json("inbox", "show", "1")
+    assert (shown["state"], shown["outcome"]) == ("done", "the body cannot be opened any more, so the customer is read")
+    assert poisoned.json("questions", "list") == []
+    assert "is not parked" in poisoned("inbox", "retry", "1", code=FAILED).err
+
+
+def test_people_are_told_that_the_customer_is_read_instead(poisoned: Onewriter) -> None:
+    end_the_day()
+    assert poisoned("inbox", "retry", "1").out == (
+        "Delivery 1: the body cannot be opened any more, so the customer is read.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("topic", "body", "said"),
+    [
+        ("customers/update", {"id": 5, "updated_at": "yesterday"}, "we hold no customer that it can mean"),
+        ("customers/update", {"updated_at": "2026-03-02T10:00:00Z"}, "we hold no customer that it can mean"),
+        ("orders/fancy", BODY, "no read can take its place"),
+        ("customers/redact", {"customer": {"id": 5}}, "no read can take its place"),
+    ],
+)
+def test_a_delivery_that_nothing_can_replace_says_so_and_stays(
+    installed: Onewriter, sandbox: RunningSandbox, topic: str, body: dict[str, object], said: str
+) -> None:
+    installed.connect(sandbox)
+    deliver(topic, body)
+    assert state(installed) == "parked"
+    end_the_day()
+    error = installed.json("inbox", "retry", "1", code=FAILED)["error"]
+    assert error["kind"] == "BodyGone"
+    assert said in error["message"]
+    assert "onewriter inbox drop 1" in error["message"]
+    assert state(installed) == "parked"
+    assert len(installed.json("questions", "list")) == 1
+    assert marked() == {}
+    assert installed.json("inbox", "drop", "1", "--yes")["state"] == "dropped"
+    assert installed.json("questions", "list") == []
 
 
 def test_giving_a_delivery_up_asks_first(parked: Onewriter) -> None:

@@ -13,7 +13,7 @@ from onewriter.cli.progress import span
 from onewriter.customers import runs, workers
 from onewriter.records import SECOND, RunState, SizeClass
 from onewriter.runtime import Runtime, now
-from onewriter.sandbox import Faults, RunningSandbox
+from onewriter.sandbox import RunningSandbox
 from tests.faces.conftest import Onewriter, carry_out, deliver
 
 
@@ -159,7 +159,7 @@ def test_importing_again_queues_a_run(installed: Onewriter, sandbox: RunningSand
 
 def test_importing_can_wait_for_the_end(onewriter: Onewriter, sandbox: RunningSandbox) -> None:
     onewriter.imported(sandbox)
-    sandbox.shop.set_faults({"refuse": True})
+    sandbox.shop.set_faults({"scopes": ["read_orders"]})
     worker = later(lambda: carry_out(newest_run()))
     told = onewriter("sync", "import", "--wait", code=FAILED)
     worker.join()
@@ -173,8 +173,26 @@ def test_a_run_that_is_not_there(onewriter: Onewriter) -> None:
 
 
 def test_a_failed_import_says_why(installed: Onewriter) -> None:
-    with RunningSandbox(3, faults=Faults(refuse=True)) as sandbox:
-        installed.imported(sandbox)
+    with RunningSandbox(3) as sandbox:
+        run_id = installed.connect(sandbox)["run"]
+        sandbox.shop.set_faults({"scopes": ["read_orders"]})
+        carry_out(run_id)
     shown = installed.json("runs", "show")
     assert shown["state"] == "failed"
     assert shown["reason"].endswith(".")
+
+
+def test_a_paused_run_says_why_and_goes_on_when_it_is_resumed(installed: Onewriter, sandbox: RunningSandbox) -> None:
+    run_id = installed.connect(sandbox)["run"]
+    sandbox.shop.set_faults({"token_revoked": True})
+    carry_out(run_id)
+    told = installed("runs", "watch", run_id, code=PARTLY).out
+    assert told.startswith("paused")
+    assert "connect the shop again" in told
+    assert "runs resume" in installed("runs", "show", run_id).err
+    assert installed("runs", "resume").out.startswith(f"Queued again: {run_id}.")
+    assert installed.json("runs", "show", run_id)["state"] == "queued"
+    assert installed.json("runs", "resume", run_id, code=FAILED)["error"]["kind"] == "NotPaused"
+    assert installed.json("runs", "resume")["resumed"] == []
+    carry_out(run_id)
+    assert installed.json("runs", "show", run_id)["state"] == "paused", "the token is refused as before"

@@ -1,5 +1,6 @@
 """`onewriter shop`: connecting a shop queues its one import and does nothing of it; every refusal is one sentence."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from onewriter import settings
 from onewriter.cli.frame import FAILED, PARTLY, UNREACHABLE, USAGE
-from onewriter.runtime import now
+from onewriter.customers import runs
+from onewriter.runtime import Runtime, now
 from onewriter.sandbox import Faults, RunningSandbox
 from onewriter.shopify.webhooks import TOPICS
 from tests.faces.conftest import PUBLIC_URL, Onewriter, bulk_operations, carry_out
@@ -37,12 +40,13 @@ def test_connecting_again_queues_no_second_import(installed: Onewriter, sandbox:
     assert len(installed.json("runs", "list")) == 1
 
 
-def test_connecting_tells_what_it_did_and_what_comes_next(onewriter: Onewriter, sandbox: RunningSandbox) -> None:
-    info = sandbox.info
-    told = onewriter(
-        *("shop", "connect", "sandbox-shop", "--client-id", info.client_id, "--client-secret", info.client_secret),
-        *("--admin-url", info.admin_url + "/", "--public-url", PUBLIC_URL + "/"),
-    )
+def test_connecting_tells_what_it_did_and_what_comes_next(onewriter: Onewriter) -> None:
+    with RunningSandbox(30, 7, faults=Faults(scopes=["read_customers"])) as sandbox:
+        info = sandbox.info
+        told = onewriter(
+            *("shop", "connect", "sandbox-shop", "--client-id", info.client_id, "--client-secret", info.client_secret),
+            *("--admin-url", info.admin_url + "/", "--public-url", PUBLIC_URL + "/"),
+        )
     for words in (
         "Connected sandbox-shop.myshopify.com.",
         "Queued the import of its customers: run ",
@@ -152,6 +156,39 @@ def test_secrets_come_from_the_environment_from_files_and_from_standard_input(
     assert onewriter.json("shop", "connect", info.domain, *urls[:-1])["shop"] == info.domain
 
 
+def test_replaced_secrets_are_counted_and_never_shown(installed: Onewriter, sandbox: RunningSandbox) -> None:
+    def shown() -> tuple[int, bool]:
+        told = installed.json("shop", "show")
+        assert_no_secret(json.dumps(told), sandbox)
+        return told["old_secrets_accepted"], told["old_secrets_until"] is not None
+
+    def replaced(secret: str, *words: str) -> None:
+        info = sandbox.info
+        secrets = ("--access-token", info.access_token, "--api-secret", secret)
+        urls = ("--admin-url", info.admin_url, "--public-url", PUBLIC_URL)
+        installed("shop", "connect", info.domain, *secrets, *urls, *words)
+
+    installed.connect(sandbox)
+    assert shown() == (0, False)
+    replaced("second_canary")
+    replaced("third_canary")
+    assert shown() == (2, True)
+    replaced("third_canary", "--drop-old-secrets")
+    assert shown() == (0, False)
+
+
+def test_connecting_again_resumes_what_was_paused(installed: Onewriter, sandbox: RunningSandbox) -> None:
+    run_id = installed.connect(sandbox)["run"]
+    with Runtime(settings.load()) as runtime, runtime.database.write() as db:
+        runs.pause(db, runs.begin(db, run_id, now()), "the token was refused", now())
+    told = installed(
+        *("shop", "connect", "sandbox-shop", "--access-token", sandbox.info.access_token, "--api-secret", "canary"),
+        *("--admin-url", sandbox.info.admin_url, "--public-url", PUBLIC_URL),
+    )
+    assert f"Resumed run {run_id}, which had been paused." in told.out
+    assert [run["state"] for run in installed.json("runs", "list")] == ["queued"]
+
+
 def test_secrets_are_in_no_answer(installed: Onewriter, sandbox: RunningSandbox) -> None:
     installed.connect(sandbox)
     for words in (["shop", "list"], ["shop", "show"], ["runs", "list"], ["runs", "show"], ["settings"], ["check"]):
@@ -159,8 +196,9 @@ def test_secrets_are_in_no_answer(installed: Onewriter, sandbox: RunningSandbox)
             assert_no_secret(installed(*words, *form, code=1 if words == ["check"] else 0).all, sandbox)
 
 
-def test_shops_are_listed_and_shown(installed: Onewriter, sandbox: RunningSandbox) -> None:
-    installed.imported(sandbox)
+def test_shops_are_listed_and_shown(installed: Onewriter) -> None:
+    with RunningSandbox(30, 7, faults=Faults(scopes=["read_customers"])) as sandbox:
+        installed.imported(sandbox)
     [listed] = installed.json("shop", "list")
     shown = installed.json("shop", "show", "sandbox-shop")
     assert listed.items() <= shown.items()

@@ -1,12 +1,16 @@
 """A sandbox shop in a thread, its Admin API, and a receiver of webhooks beside it."""
 
+import json
 import threading
+from collections.abc import Callable
+from heapq import heappop, heappush
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any
 
 import httpx2
 
-from onewriter.sandbox import RunningSandbox
+from onewriter.sandbox import Delivery, Faults, Gateway, RunningSandbox, Shop
 
 
 class Api:
@@ -63,6 +67,47 @@ class Receiver:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class VirtualShop:
+    """A shop in virtual time: nothing happens but what a test does, and `now` is the shop's clock."""
+
+    def __init__(self, customers: int = 20, seed: int = 1, *, start: float = 1_800_000_000.0, **faults: Any) -> None:
+        self.now = start
+        self._waiting: list[tuple[float, int, Delivery, int]] = []
+        self._sequence = count()
+        self.shop = Shop(customers, seed, faults=Faults(**faults), clock=lambda: self.now, courier_schedule=self._take)
+        self.gateway = Gateway(self.shop)
+
+    def _take(self, delivery: Delivery, wait_s: float, retry: int) -> None:
+        heappush(self._waiting, (self.now + wait_s, next(self._sequence), delivery, retry))
+
+    def subscribe(self, *topics: str) -> None:
+        for topic in topics:
+            self.shop.subscriptions.create(topic, {"uri": "https://app.example.com/hooks"})
+
+    def sends(self, acknowledge: Callable[[Delivery, int], bool] = lambda delivery, retry: True) -> list[Delivery]:
+        """Every send that there is to be made, retries too; the clock moves on to each of them."""
+        made = []
+        while self._waiting:
+            due, _, delivery, retry = heappop(self._waiting)
+            self.now = max(self.now, due)
+            made.append(delivery)
+            self.shop.courier.sent(delivery, retry, acknowledge(delivery, retry))
+        return made
+
+    def told(self) -> list[tuple[str, Any]]:
+        """The topics and bodies of all sends, acknowledged."""
+        return [(each.topic, json.loads(each.body)) for each in self.sends()]
+
+    def answer(self, query: str, /, **variables: Any) -> Any:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        return self.gateway.answer(body, "https://shop.example.com")
+
+    def data(self, query: str, /, **variables: Any) -> Any:
+        answer = self.answer(query, **variables)
+        assert "errors" not in answer, answer
+        return answer["data"]
 
 
 SUBSCRIBE = """

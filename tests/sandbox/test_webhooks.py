@@ -237,7 +237,10 @@ def test_subscriptions_are_refused_in_shopifys_words(running: Running, receiver:
 
     subscribe(api, receiver, "CUSTOMERS_UPDATE")
     assert refusal("CUSTOMERS_UPDATE", receiver.url) == "Address for this topic has already been taken"
+    api.control("faults", scopes=["write_customers"])
     assert "permission" in refusal("CUSTOMERS_MERGE", receiver.url)
+    api.control("faults", scopes=["write_customers", "read_customer_merge"])
+    subscribe(api, receiver, "CUSTOMERS_MERGE")
     api.control("faults", allow_http=False)
     assert refusal("CUSTOMERS_CREATE", receiver.url) == "Address protocol http:// is not supported"
     api.control("faults", topics_refused=True)

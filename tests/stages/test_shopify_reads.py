@@ -10,8 +10,10 @@ import pytest
 from onewriter.errors import (
     BulkRefused,
     NotUnderstood,
+    OnewriterError,
     ShopifyRefused,
     ShopifyUnreachable,
+    Temporary,
 )
 from onewriter.records import SECOND, Kind
 from onewriter.sandbox import Faults, RunningSandbox
@@ -163,16 +165,38 @@ def test_an_expired_link_and_an_endless_line_are_refused() -> None:
         list(Rehearsal(httpx2.Response(200, content=b"x" * (9 * 1024 * 1024))).client.stream_lines(FILE))
 
 
-def test_a_refused_bulk_operation_tells_its_code_and_what_is_running() -> None:
-    def refused(code: str, message: str) -> AdminClient:
-        payload = {"bulkOperation": None, "userErrors": [{"code": code, "field": None, "message": message}]}
-        return Rehearsal(data(bulkOperationRunQuery=payload)).client
+@pytest.mark.parametrize(
+    ("code", "kind", "says"),
+    [
+        ("OPERATION_IN_PROGRESS", bulk.BulkBusy, "OPERATION_IN_PROGRESS"),
+        ("LIMIT_REACHED", bulk.BulkBusy, "LIMIT_REACHED"),
+        ("INVALID", BulkRefused, "INVALID"),
+        ("not a code: canary", BulkRefused, "NO_CODE"),
+        (None, BulkRefused, "NO_CODE"),
+    ],
+)
+def test_a_refused_bulk_operation_tells_its_code_and_whether_that_passes(
+    code: str | None, kind: type[OnewriterError], says: str
+) -> None:
+    refusal = {"code": code, "field": None, "message": "canary"}
+    stage = Rehearsal(data(bulkOperationRunQuery={"bulkOperation": None, "userErrors": [refusal]}))
+    with pytest.raises(kind, match=says) as refused:
+        bulk.start_customers(stage.client)
+    assert "canary" not in str(refused.value)
+    assert isinstance(refused.value, Temporary) == (kind is bulk.BulkBusy)
 
-    with pytest.raises(bulk.AlreadyRunning) as busy:
-        bulk.start_customers(refused("OPERATION_IN_PROGRESS", "busy: gid://shopify/BulkOperation/7, 8"))
-    assert busy.value.ids == ("gid://shopify/BulkOperation/7",)
-    with pytest.raises(BulkRefused, match="LIMIT_REACHED"):
-        bulk.start_customers(refused("LIMIT_REACHED", "canary"))
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        data(bulkOperationCancel={"bulkOperation": None, "userErrors": [{"field": None, "message": "canary"}]}),
+        data(errors=[error("ACCESS_DENIED")]),
+        httpx2.Response(503),
+    ],
+)
+def test_what_cannot_be_cancelled_is_left_as_it_is(answer: httpx2.Response) -> None:
+    operation = bulk.BulkOperation("gid://shopify/BulkOperation/7", "RUNNING", START, 3)
+    assert bulk.cancel(Rehearsal(answer).client, operation) == operation
 
 
 # ---- The whole, against the sandbox shop ----------------------------------------------------------------------------

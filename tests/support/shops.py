@@ -9,13 +9,13 @@ from sqlalchemy import select
 
 from onewriter.customers import marks, profiles, shops
 from onewriter.customers.profiles import Profile
-from onewriter.db.tables import customers, tombstones
+from onewriter.db.tables import aliases, customers, tombstones
 from onewriter.intake.apply import Applied, apply
-from onewriter.intake.connect import seal_credentials
 from onewriter.records import FIELDS, HOUR, SECOND, Change, Instant, Kind, Path
 from onewriter.runtime import Runtime
 from onewriter.settings import load
 from onewriter.shopify.auth import Credentials
+from onewriter.shopify.tokens import seal_credentials
 from onewriter.vault.vault import ShopVault
 
 DOMAIN = "tea.myshopify.com"
@@ -56,6 +56,7 @@ class Tea:
             stones = db.execute(select(tombstones.c.id_hash, tombstones.c.deleted_at, tombstones.c.confirmed_at))
             return {
                 "customers": {number: _shown(profile) for number, profile in sorted(held.items())},
+                "aliases": {row.deleted_id: (row.kept_id, row.state) for row in db.execute(select(aliases))},
                 "tombstones": sorted((bytes(row.id_hash), row.deleted_at, bool(row.confirmed_at)) for row in stones),
             }
 
@@ -97,6 +98,17 @@ def told(
 def gone(number: int, at: Instant) -> Change:
     """A delivery that says a customer was deleted."""
     return Change(number, Kind.DELETED, Path.WEBHOOK, {}, None, at, position=8)
+
+
+def rung(number: int, at: Instant) -> Change:
+    """A doorbell: something of a customer changed that only a read can tell."""
+    return Change(number, Kind.RUNG, Path.WEBHOOK, {}, None, at, position=9)
+
+
+def merged(number: int, into: int, at: Instant, *, failed: bool = False) -> Change:
+    """A delivery that says a customer was merged into another, or that this failed."""
+    kind = Kind.NOT_MERGED if failed else Kind.MERGED
+    return Change(number, kind, Path.WEBHOOK, {}, None, at, position=10, into=into)
 
 
 def absent(number: int, began: Instant) -> Change:

@@ -28,6 +28,8 @@ PARTS = {
     "sandbox": "onewriter.bench.stage:play_shop",
     "import": "onewriter.bench.importing:import_all",
     "bare import": "onewriter.bench.importing:insert_bare",
+    "reconcile": "onewriter.bench.reconciling:reconcile_all",
+    "bare reconcile": "onewriter.bench.reconciling:compare_bare",
     "web": "onewriter.bench.door:serve_door",
     "load": "onewriter.bench.load:send_all",
     "drain": "onewriter.bench.draining:drain_all",

@@ -1,15 +1,16 @@
-"""Checks of what is here: databases, keys, workers, the inbox and questions."""
+"""Checks of what is here: databases, keys, workers, the inbox, questions and whether our clock is trusted."""
 
 from collections.abc import Iterator
 
 from onewriter.cli.checked import Checked, Level
 from onewriter.cli.progress import span
 from onewriter.cli.session import opening, worker_lives
-from onewriter.customers import inbox, questions
+from onewriter.customers import inbox, questions, shops
 from onewriter.db import migrate, place
 from onewriter.errors import DatabaseBusy, OnewriterError
 from onewriter.runtime import Runtime, now
 from onewriter.vault import master
+from onewriter.workflows.housekeeping import clock_doubt
 
 BACKLOG_WARNING_S = 60.0
 """A delivery that waits longer than this was not taken up by any worker."""
@@ -74,7 +75,9 @@ def check_work(runtime: Runtime) -> list[Checked]:
         states = inbox.open_counts(db)
         waited_s = inbox.backlog_s(db, moment)
         asked = questions.count(db)
-    return [_worker(lives), _backlog(states, waited_s), _parked(states), _questions(asked)]
+        any_shop = bool(shops.every(db))
+    lines = [_worker(lives), _backlog(states, waited_s), _parked(states), _questions(asked)]
+    return [*lines, _housekeeping(runtime)] if any_shop else lines
 
 
 def _worker(lives: bool) -> Checked:
@@ -105,3 +108,13 @@ def _questions(asked: int) -> Checked:
             "questions", Level.WARNING, f"{asked} wait for a person", "`onewriter questions list` shows them"
         )
     return Checked("questions", Level.OK, "none waits")
+
+
+def _housekeeping(runtime: Runtime) -> Checked:
+    """What has had its time is ended by our clock, and nothing is as long as no other clock agrees with it."""
+    doubt = clock_doubt(runtime)
+    if doubt is None:
+        return Checked("housekeeping", Level.OK, "our clock agrees with another one, so what has had its time is ended")
+    level = Level.FAULT if doubt.wrong else Level.WARNING
+    step = "set this machine's clock" if doubt.wrong else "see that a worker is running and reaches Shopify"
+    return Checked("housekeeping", level, f"nothing is ended, since {doubt.reason}", step)

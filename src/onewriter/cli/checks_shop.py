@@ -1,18 +1,20 @@
-"""Checks of a connected shop: its token, scopes, subscriptions, API version and clock. Nothing is changed."""
+"""Checks of a connected shop: its token, scopes, webhooks, API versions, reconciles and clock. Nothing is changed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 
 from onewriter.cli.checked import Checked, Level
 from onewriter.cli.progress import span
+from onewriter.customers import inbox, runs
 from onewriter.customers.shops import Shop
 from onewriter.errors import OnewriterError
 from onewriter.intake.connect import DOOR_PATH
-from onewriter.records import SECOND, Instant
+from onewriter.records import DAY, HOUR, SECOND, Instant
 from onewriter.runtime import Runtime, now
 from onewriter.shopify import scopes, subscriptions
 from onewriter.shopify.client import AdminClient
 from onewriter.shopify.reads import ShopSurvey, survey
+from onewriter.shopify.subscriptions import VERSIONS_READ, Subscription
 from onewriter.shopify.webhooks import TOPIC_SCOPES
 
 CLOCK_WARNING_S = 60
@@ -20,23 +22,31 @@ CLOCK_FAULT_S = 3600
 VERSION_DAYS_LEFT = 60
 """How long before its end a version of the API is warned of."""
 
+VERSIONS_OF: Instant = 7 * DAY
+"""How far back the versions of deliveries are looked at."""
+RECENT_MAX: Instant = 3 * HOUR
+FULL_MAX: Instant = 30 * HOUR
+"""How long ago a reconcile may have read: they are queued every hour and every night."""
+
 CONNECT_AGAIN = "connect the shop again"
 
 
 def check_shop(runtime: Runtime, shop: Shop) -> list[Checked]:
-    """All checks of one shop; where the token does not work, there is nothing more to ask."""
+    """All checks of one shop; where the token does not work, there is nothing more to ask Shopify."""
+    moment = now()
+    known = [*_reconciles(runtime, shop, moment), *_paused(runtime, shop)]
     try:
         client = runtime.client(shop.id)
         found = survey(client)
     except OnewriterError as error:
-        return [Checked("token", Level.FAULT, str(error).rstrip("."), None, shop.domain)]
-    moment = now()
+        return [Checked("token", Level.FAULT, str(error).rstrip("."), None, shop.domain), *known]
     return [
         Checked("token", Level.OK, "the access token works", None, shop.domain),
         *_scopes(shop, found),
-        _subscriptions(shop, client, found.scopes),
+        *_webhooks(runtime, shop, client, found),
         check_version(shop, shop.api_version, moment),
-        check_clock(shop, found.date, moment),
+        check_clock(shop, found.date, now()),
+        *known,
     ]
 
 
@@ -50,19 +60,70 @@ def _scopes(shop: Shop, found: ShopSurvey) -> Iterator[Checked]:
         yield Checked("scopes", Level.OK, "all scopes are granted", None, shop.domain)
 
 
-def _subscriptions(shop: Shop, client: AdminClient, granted: frozenset[str]) -> Checked:
-    """Every topic must lead to our door; Shopify deletes a subscription whose deliveries keep failing."""
-    wanted = shop.public_url + DOOR_PATH
+def _webhooks(runtime: Runtime, shop: Shop, client: AdminClient, found: ShopSurvey) -> list[Checked]:
+    """Whether Shopify brings us what it should, in a form that we read."""
     try:
-        there = {one.topic for one in subscriptions.listed(client) if one.uri == wanted}
+        there = [one for one in subscriptions.listed(client) if one.uri == shop.public_url + DOOR_PATH]
     except OnewriterError as error:
-        return Checked("subscriptions", Level.FAULT, str(error).rstrip("."), None, shop.domain)
-    lacking = [topic for topic, word in scopes.topics_allowed(granted).items() if word not in there]
+        return [Checked("subscriptions", Level.FAULT, str(error).rstrip("."), None, shop.domain)]
+    with runtime.database.read() as db:
+        seen = inbox.versions_since(db, shop.id, now() - VERSIONS_OF)
+    meant = {one.api_version for one in there} | {found.webhook_version}
+    return [_subscriptions(shop, there, found.scopes), _deliveries(shop, meant | seen)]
+
+
+def _subscriptions(shop: Shop, there: Sequence[Subscription], granted: frozenset[str]) -> Checked:
+    """Every topic must lead to our door; Shopify deletes a subscription whose deliveries keep failing."""
+    url, wanted = shop.public_url + DOOR_PATH, scopes.topics_allowed(granted)
+    lacking = subscriptions.lacking(there, url, wanted)
     if not lacking:
-        return Checked("subscriptions", Level.OK, f"all {len(scopes.topics_allowed(granted))} lead to {wanted}", None, shop.domain)
+        return Checked("subscriptions", Level.OK, f"all {len(wanted)} lead to {url}", None, shop.domain)
     needed = sorted({scope for topic in lacking if (scope := TOPIC_SCOPES[topic]) is not None})
-    step = CONNECT_AGAIN + (f" (needs {', '.join(needed)})" if needed else "")
+    step = "a worker makes them again within the hour; or " + CONNECT_AGAIN
+    step += f" (needs {', '.join(needed)})" if needed else ""
     return Checked("subscriptions", Level.FAULT, f"missing: {', '.join(lacking)}", step, shop.domain)
+
+
+def _deliveries(shop: Shop, versions: set[str | None]) -> Checked:
+    """What another version says may be read wrongly; an app's version is set in the app, not by us."""
+    unread = subscriptions.unread_versions(versions)
+    if not unread:
+        told = ", ".join(sorted(version for version in versions if version)) or VERSIONS_READ[-1]
+        return Checked("deliveries", Level.OK, f"come in API version {told}", None, shop.domain)
+    step = f"set the webhook API version of the app to {VERSIONS_READ[-1]}, or install a newer onewriter"
+    text = f"come in API version {', '.join(unread)}, which this onewriter is not known to read"
+    return Checked("deliveries", Level.WARNING, text, step, shop.domain)
+
+
+def _reconciles(runtime: Runtime, shop: Shop, moment: Instant) -> list[Checked]:
+    """What was never delivered is found by the reconciles, so these must not fall behind."""
+    with runtime.database.read() as db:
+        recent = runs.last_done(db, shop.id, runs.RECENT)
+    return [
+        check_age("recent reconcile", shop, recent, RECENT_MAX, moment),
+        check_age("full reconcile", shop, shop.full_at, FULL_MAX, moment),
+    ]
+
+
+def check_age(name: str, shop: Shop, last: Instant | None, most: Instant, moment: Instant) -> Checked:
+    """A reconcile that did not end well for so long; a shop that was connected just now has had no time for one."""
+    ago = moment - (shop.connected_at if last is None else last)
+    text = "has not ended yet" if last is None else f"last went well {span(max(0, ago) / SECOND)} ago"
+    if ago <= most:
+        return Checked(name, Level.OK, text, None, shop.domain)
+    step = "see that a worker is running, and why the run waits: `onewriter runs list`"
+    return Checked(name, Level.WARNING, text, step, shop.domain)
+
+
+def _paused(runtime: Runtime, shop: Shop) -> Iterator[Checked]:
+    """A paused run goes on by itself once the token works again; until then somebody should know."""
+    with runtime.database.read() as db:
+        waiting = [runs.get(db, run_id) for run_id in runs.paused(db, shop.id)]
+    for run in waiting:
+        text = f"the {run.kind} is paused: {(run.reason or 'no reason was given').rstrip('.')}"
+        yield Checked("runs", Level.WARNING, text, "mend the reason; it goes on within the hour", shop.domain)
+    if not waiting:
+        yield Checked("runs", Level.OK, "none is paused", None, shop.domain)
 
 
 def check_version(shop: Shop, version: str, moment: Instant) -> Checked:

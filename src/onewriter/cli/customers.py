@@ -11,12 +11,13 @@ from onewriter.cli.frame import DONE, FINDINGS
 from onewriter.cli.inputs import as_json, check_reveal, limit_option, reveal_options, shop_option
 from onewriter.cli.output import answer, details, note, say, table
 from onewriter.cli.revealing import note_reveal
+from onewriter.customers import aliases, log, owners
 from onewriter.customers import find as finding
-from onewriter.customers import log, owners
 from onewriter.customers.find import Found
 from onewriter.customers.shops import Shop
 from onewriter.records import Value, iso
 from onewriter.runtime import Runtime
+from onewriter.vault.vault import ShopVault
 
 LINES_MAX = 200
 
@@ -90,10 +91,21 @@ def _shown(
     with runtime.database.read() as db:
         shop = session.choose_shop(db, domain)
         found = finding.show(db, runtime.vault(shop.id), text, reveal=reveal)
-        document = _document(shop, found) | {"owners": owners.of_shop(db, shop.id)}
+        document = _document(shop, found) | _merges(db, runtime.vault(shop.id), found)
+        document["owners"] = owners.of_shop(db, shop.id)
         if history:
             document["history"] = _history(db, found)
     return shop, found, document
+
+
+def _merges(db: Connection, vault: ShopVault, found: Found) -> dict[str, Any]:
+    """Into whom the customer was merged, at the end of the chain, and who was merged into it; by Shopify id."""
+    if found.shopify_id is None:
+        return {}
+    return {
+        "merged_into": aliases.into(db, vault, found.shopify_id),
+        "merged_from": list(aliases.merged_away(db, vault, found.shopify_id)),
+    }
 
 
 def _log_reveal(shop: Shop, found: list[Found], reason: str | None) -> None:

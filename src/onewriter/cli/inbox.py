@@ -13,6 +13,7 @@ from onewriter.cli.output import answer, details, plain, say, table
 from onewriter.cli.revealing import note_reveal
 from onewriter.customers import inbox, questions, shops
 from onewriter.errors import KeyDestroyed
+from onewriter.intake.again import READ_INSTEAD, try_again
 from onewriter.intake.door import inbox_binding
 from onewriter.intake.drain import PARKED_DELIVERY
 from onewriter.records import iso
@@ -103,11 +104,16 @@ def _body(runtime: Runtime, row: Mapping[str, Any]) -> Any:
 @click.argument("position", type=int)
 @as_json
 def retry(position: int, as_json: bool) -> None:
-    """Try a parked delivery again, and close the question about it."""
+    """Try a parked delivery again, and close the question about it.
+
+    Once its body cannot be opened any more, the customer that it names is read from Shopify instead.
+    """
     with session.opened() as runtime, runtime.database.write() as db:
-        inbox.retry(db, position)
-        _close_question(db, position)
-    answer(as_json, {"position": position, "state": inbox.WAITING}, lambda: say(f"Delivery {position} is tried again."))
+        shop_id = inbox.get(db, position)["shop_id"]
+        state = try_again(db, runtime.vault(shop_id), position, now())
+        _close_question(db, shop_id, position)
+    text = f"Delivery {position} is tried again." if state == inbox.WAITING else f"Delivery {position}: {READ_INSTEAD}."
+    answer(as_json, {"position": position, "state": state}, lambda: say(text))
 
 
 @group.command("drop")
@@ -118,14 +124,13 @@ def drop(position: int, yes: bool, as_json: bool) -> None:
     """Give a parked delivery up, and close the question about it; it stays in the list."""
     with session.opened() as runtime:
         with runtime.database.read() as db:
-            topic = inbox.get(db, position)["topic"]
-        confirm(f"Give delivery {position} ({plain(topic)}) up?", yes)
+            row = inbox.get(db, position)
+        confirm(f"Give delivery {position} ({plain(row['topic'])}) up?", yes)
         with runtime.database.write() as db:
             inbox.drop(db, position, now())
-            _close_question(db, position)
+            _close_question(db, row["shop_id"], position)
     answer(as_json, {"position": position, "state": inbox.DROPPED}, lambda: say(f"Delivery {position} is given up."))
 
 
-def _close_question(db: Connection, position: int) -> None:
-    shop_id = inbox.get(db, position)["shop_id"]
+def _close_question(db: Connection, shop_id: int, position: int) -> None:
     questions.withdraw(db, shop_id, PARKED_DELIVERY, [str(position)], now())

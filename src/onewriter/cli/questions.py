@@ -3,18 +3,16 @@
 from typing import Any
 
 import click
-from sqlalchemy import Connection
 
 from onewriter.cli import session
 from onewriter.cli.inputs import as_json, limit_option
 from onewriter.cli.output import answer as print_answer
 from onewriter.cli.output import details, plain, say, table
-from onewriter.customers import inbox, questions, shops
-from onewriter.customers.inbox import UnknownDelivery
+from onewriter.customers import questions, shops
 from onewriter.customers.questions import Question
-from onewriter.intake.drain import PARKED_DELIVERY
-from onewriter.records import Instant, iso
+from onewriter.records import iso
 from onewriter.runtime import now
+from onewriter.workflows.answers import carry_out_answer
 
 
 @click.group("questions")
@@ -74,25 +72,9 @@ def answer(question_id: int, chosen: str, why: str | None, as_json: bool) -> Non
     moment = now()
     with session.opened() as runtime, runtime.database.write() as db:
         question = questions.answer(db, question_id, chosen, session.actor(), why, moment)
-        carried_out = _carry_out(db, question, moment)
+        carried_out = carry_out_answer(db, runtime.vault, question, moment)
         document = _document(question, shops.by_id(db, question.shop_id).domain) | {"done": carried_out}
     print_answer(as_json, document, lambda: say(f"Answered with {plain(chosen)}: {carried_out}."))
-
-
-def _carry_out(db: Connection, question: Question, moment: Instant) -> str:
-    """Do what the answer says; in words, what was done."""
-    if question.kind != PARKED_DELIVERY:
-        return "noted"
-    position = int(question.evidence["position"])
-    try:
-        if question.answer == "retry":
-            inbox.retry(db, position)
-            return f"delivery {position} is tried again"
-        inbox.drop(db, position, moment)
-        return f"delivery {position} is given up"
-    except UnknownDelivery:
-        # It was decided another way, or its time was over; the question must not wait for ever.
-        return f"noted, since delivery {position} is not parked any more"
 
 
 def _document(question: Question, domain: str) -> dict[str, Any]:

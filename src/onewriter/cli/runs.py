@@ -1,4 +1,4 @@
-"""`onewriter runs`: list, show and watch runs."""
+"""`onewriter runs`: list, show, watch and resume runs."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import click
 from sqlalchemy import Connection
 
 from onewriter.cli import session
+from onewriter.cli.findings import found_documents, tell_found
 from onewriter.cli.inputs import as_json, limit_option
 from onewriter.cli.output import answer, details, note, say, table
 from onewriter.cli.progress import line_of, run_document
@@ -13,16 +14,18 @@ from onewriter.cli.watch import watch_run
 from onewriter.customers import find, runs, shops
 from onewriter.customers.runs import Run
 from onewriter.errors import UnknownRun
-from onewriter.records import Instant
+from onewriter.records import Instant, RunState
 from onewriter.runtime import now
 
 IDS_SHOWN = 20
 """Ids that are printed for people; --json has all."""
 
+PAUSED = "The run stands still; mend the reason, then `onewriter runs resume` lets it go on from there."
+
 
 @click.group("runs")
 def group() -> None:
-    """List, show and watch runs."""
+    """List, show, watch and resume runs."""
 
 
 @group.command("list")
@@ -51,24 +54,33 @@ def list_runs(limit: int, as_json: bool) -> None:
 @click.argument("run_id", metavar="[ID]", required=False)
 @as_json
 def show(run_id: str | None, as_json: bool) -> None:
-    """Show a run: how far it is, its counts, and whether they add up; without ID, the newest.
+    """Show a run: how far it is, its counts, and what came of it; without ID, the newest.
 
-    The account says how many customers the shop had at the start, which ones Shopify made and deleted meanwhile, and
-    how many are active here.
+    Of an import, the account says how many customers the shop had at the start, which ones Shopify made and deleted
+    meanwhile, and how many are active here. Of a reconcile, the findings say what differed, why, and what is healed.
     """
     moment = now()
     with session.opened() as runtime, runtime.database.read() as db:
         run = _run(db, run_id)
         shop = shops.by_id(db, run.shop_id)
-        document = run_document(run, shop.domain, moment) | {"account": _account(db, run, moment)}
+        document = run_document(run, shop.domain, moment)
+        if run.kind == runs.IMPORT:
+            document |= {"account": _account(db, run, moment)}
+        else:
+            document |= {"findings": found_documents(db, run)}
         lives = session.worker_lives(runtime, db)
 
     def tell() -> None:
-        details({name: value for name, value in document.items() if name not in ("counts", "account")})
+        details({name: value for name, value in document.items() if name not in ("counts", "account", "findings")})
         say(f"\n{line_of(run, moment)}\n")
         details(dict(run.counts))
-        _tell_account(document["account"])
-        if not run.over and not lives:
+        if run.kind == runs.IMPORT:
+            _tell_account(document["account"])
+        else:
+            tell_found(document["findings"])
+        if run.state is RunState.PAUSED:
+            note(PAUSED)
+        elif not run.over and not lives:
             note(session.NO_WORKER)
 
     answer(as_json, document, tell)
@@ -79,15 +91,40 @@ def show(run_id: str | None, as_json: bool) -> None:
 @click.option("--no-wait", is_flag=True, help="Do not wait for a worker where none is running.")
 @as_json
 def watch(run_id: str | None, no_wait: bool, as_json: bool) -> int:
-    """Watch a run until it is over; without ID, the newest.
+    """Watch a run until it is over or paused; without ID, the newest.
 
-    Exits with 0 when it is done, 5 when it is partly done, 4 when it failed. With --json, each change is a document on
+    Exits with 0 when it is done, 5 when it is partly done or paused, 4 when it failed. With --json, each change is a document on
     a line of its own. Ending this command does not end the run.
     """
     with session.opened() as runtime:
         with runtime.database.read() as db:
             chosen = _run(db, run_id).id
         return watch_run(runtime, chosen, as_json=as_json, wait=not no_wait)
+
+
+@group.command("resume")
+@click.argument("run_id", metavar="[ID]", required=False)
+@as_json
+def resume(run_id: str | None, as_json: bool) -> None:
+    """Queue a paused run again; without ID, every paused run.
+
+    It goes on from where it stood. Mend its reason first: connecting the shop again resumes its runs by itself, and so
+    does the hourly check once Shopify takes the token.
+    """
+    moment = now()
+    with session.opened() as runtime, runtime.database.write() as db:
+        ids = runs.paused(db) if run_id is None else [run_id]
+        for one in ids:
+            runs.resume(db, one, moment)
+            runtime.enqueue(db, one)
+        lives = session.worker_lives(runtime, db)
+
+    def tell() -> None:
+        say(f"Queued again: {', '.join(ids)}." if ids else "No run is paused.")
+        if ids and not lives:
+            note(session.NO_WORKER)
+
+    answer(as_json, {"resumed": ids, "worker_lives": lives}, tell)
 
 
 def _run(db: Connection, run_id: str | None) -> Run:

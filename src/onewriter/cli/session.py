@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from onewriter import log, settings
 from onewriter.cli.inputs import full_domain
 from onewriter.customers import shops, workers
-from onewriter.customers.shops import CONNECTED, Shop
+from onewriter.customers.shops import AUTHORIZING, CONNECTED, Shop
 from onewriter.errors import BadSetting, DatabaseBusy, UnknownShop
 from onewriter.runtime import Runtime, now
 
@@ -84,6 +84,8 @@ def choose_shop(db: Connection, named: str | None, *, connected: bool = False) -
 
 
 def _usable(shop: Shop, connected: bool) -> Shop:
+    if connected and shop.state == AUTHORIZING:
+        raise UnknownShop(f"{shop.domain} waits for its merchant, who must open the address that connects it.")
     if connected and shop.state != CONNECTED:
         raise UnknownShop(f"{shop.domain} is disconnected; run `onewriter shop connect {shop.domain}` first.")
     return shop

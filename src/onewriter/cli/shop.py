@@ -1,5 +1,6 @@
 """`onewriter shop`: connect shops, list, show and disconnect them."""
 
+import secrets as chance
 from typing import Any
 
 import click
@@ -18,14 +19,16 @@ from onewriter.cli.inputs import (
 )
 from onewriter.cli.output import answer, details, note, say, table, when
 from onewriter.customers import find, marks, shops
-from onewriter.customers.shops import CONNECTED, Shop
-from onewriter.errors import OnewriterError
-from onewriter.intake.connect import Connected, Wish
+from onewriter.customers.shops import DISCONNECTED, NOT_AUTHORIZING, Shop
+from onewriter.intake.authorize import AUTHORIZE_FOR, CALLBACK_PATH
+from onewriter.intake.connect import Connected, NotSubscribed, Wish
 from onewriter.records import Instant, iso
 from onewriter.runtime import Runtime, now
 from onewriter.shopify import scopes
 from onewriter.shopify.auth import Credentials
 from onewriter.shopify.queries import API_VERSION
+
+STATE_BYTES = 32
 
 
 @click.group("shop")
@@ -36,7 +39,7 @@ def group() -> None:
 @group.command("connect")
 @click.argument("domain")
 @secret_option("--access-token", "SHOPIFY_ACCESS_TOKEN", "The app's token")
-@click.option("--client-id", help="The app's client id, for an app that gets its tokens by client credentials.")
+@click.option("--client-id", help="The app's client id, for an app that gets its tokens by itself.")
 @secret_option("--client-secret", "SHOPIFY_CLIENT_SECRET", "The app's client secret")
 @secret_option(
     "--api-secret",
@@ -44,12 +47,21 @@ def group() -> None:
     "What signs webhooks, once for each live one; by default the client secret",
     multiple=True,
 )
+@click.option("--authorize", is_flag=True, help="Ask the merchant: print the address where the app is authorized.")
+@click.option("--drop-old-secrets", is_flag=True, help="Accept replaced webhook secrets no longer.")
 @click.option("--public-url", required=True, metavar="URL", help="Where Shopify reaches `onewriter serve`; https.")
 @click.option("--admin-url", metavar="URL", help="Another address than https://DOMAIN: a sandbox, a proxy.")
 @click.option("--region", metavar="CODE", help="ISO country that reads phone numbers without a country code.")
 @as_json
 def connect(
-    domain: str, public_url: str, admin_url: str | None, region: str | None, as_json: bool, **secrets: Any
+    domain: str,
+    public_url: str,
+    admin_url: str | None,
+    region: str | None,
+    authorize: bool,
+    drop_old_secrets: bool,
+    as_json: bool,
+    **secrets: Any,
 ) -> int:
     """Connect a shop, subscribe to its webhooks and queue the import of its customers.
 
@@ -57,28 +69,57 @@ def connect(
     by --client-id and --client-secret. A secret is given as it stands (which shows in `ps`), in the environment, as
     @FILE to read it from a file, or as - to be asked for it without echo.
 
-    The command returns at once: a worker carries the import out. Connecting again replaces the credentials and keeps
-    all else. Exits with 5 when Shopify refused a subscription.
+    With --authorize, for an app that merchants install, it prints the address that the merchant opens within 15
+    minutes; the web process of `onewriter serve` connects the shop when the merchant has agreed.
+
+    The command returns at once: a worker carries the import out. Connecting again replaces the credentials, resumes
+    runs that were paused for want of them, and keeps all else; deliveries signed with a replaced secret are accepted
+    for two days more. Exits with 5 when Shopify refused a subscription.
     """
     shop_domain = full_domain(domain)
-    credentials = _credentials(**secrets)
+    credentials = _authorized(**secrets) if authorize else _credentials(**secrets)
     public = base_url(public_url, "--public-url")
     admin = base_url(admin_url or f"https://{shop_domain}", "--admin-url")
     chosen_region = region_code(region)
     with session.opened() as runtime:
-        wish = Wish(
-            shop_domain,
-            admin,
-            public,
-            API_VERSION,
-            chosen_region or region_code(runtime.settings.text("region")),
-            credentials,
-        )
+        chosen_region = chosen_region or region_code(runtime.settings.text("region"))
+        wish = Wish(shop_domain, admin, public, API_VERSION, chosen_region, credentials, drop_old_secrets)
+        if authorize:
+            _begin(runtime, wish, as_json)
+            return DONE
         done = _connect(runtime, wish)
         with runtime.database.read() as db:
             lives = session.worker_lives(runtime, db)
     answer(as_json, _connected_document(wish, done, lives), lambda: _tell_connected(wish, done, lives))
     return PARTLY if done.report.refused else DONE
+
+
+def _begin(runtime: Runtime, wish: Wish, as_json: bool) -> None:
+    """Ask the merchant; the rest happens in the web process."""
+    moment = now()
+    url = runtime.authorizer().begin(wish, chance.token_urlsafe(STATE_BYTES), session.actor(), moment)
+    redirect, until = wish.public_url + CALLBACK_PATH, moment + AUTHORIZE_FOR
+    document = {"shop": wish.domain, "authorize_url": url, "redirect_url": redirect, "authorize_until": iso(until)}
+
+    def tell() -> None:
+        say(f"Let the merchant of {wish.domain} open this address before {when(until)}:")
+        say()
+        say(url)
+        say()
+        say(f"The app must allow the redirection URL {redirect}, and `onewriter serve` must be running behind it.")
+
+    answer(as_json, document, tell)
+
+
+def _authorized(
+    access_token: str | None, client_id: str | None, client_secret: str | None, api_secret: tuple[str, ...]
+) -> Credentials:
+    if access_token:
+        raise click.UsageError("--authorize gets a token, so --access-token does not go with it")
+    if not client_id or not client_secret:
+        raise click.UsageError("--authorize needs both --client-id and --client-secret")
+    secrets = api_secret or (client_secret,)
+    return Credentials("authorization_code", client_id=client_id, client_secret=client_secret, api_secrets=secrets)
 
 
 def _credentials(
@@ -102,29 +143,18 @@ def _credentials(
 
 
 def _connect(runtime: Runtime, wish: Wish) -> Connected:
-    moment = now()
     with runtime.client_for(wish.admin_url, wish.credentials, wish.api_version) as client:
         try:
-            return runtime.connector().connect(client, wish, session.actor(), moment)
-        except OnewriterError as error:
-            if _was_written(runtime, wish.domain, moment):
-                raise PartlyDone(
-                    f"{wish.domain} is connected and its import is queued, but no webhook could be subscribed to: "
-                    f"{error} Run the same command again."
-                ) from None
-            raise
-
-
-def _was_written(runtime: Runtime, domain: str, moment: Instant) -> bool:
-    with runtime.database.read() as db:
-        shop = shops.by_domain(db, domain)
-    return shop is not None and shop.connected_at == moment
+            return runtime.connector().connect(client, wish, session.actor(), now())
+        except NotSubscribed as error:
+            raise PartlyDone(f"{error} Run the same command again.") from None
 
 
 def _connected_document(wish: Wish, done: Connected, lives: bool) -> dict[str, Any]:
     return {
         "shop": wish.domain,
         "run": done.run_id,
+        "resumed": done.resumed,
         "scopes_missing": [{"scope": one.scope, "cost": one.cost, "required": one.required} for one in done.missing],
         "subscriptions": {
             "made": list(done.report.made),
@@ -141,6 +171,8 @@ def _tell_connected(wish: Wish, done: Connected, lives: bool) -> None:
     say(
         f"Queued the import of its customers: run {done.run_id}." if done.run_id else "Its import is under way already."
     )
+    for run_id in done.resumed:
+        say(f"Resumed run {run_id}, which had been paused.")
     for lacking in done.missing:
         say(f"Scope missing: {lacking.scope}, so {lacking.cost}.")
     report = done.report
@@ -185,10 +217,18 @@ def show(domain: str | None, as_json: bool) -> None:
     with session.opened() as runtime, runtime.database.read() as db:
         shop = session.choose_shop(db, domain)
         document = _document(db, shop) | {
+            "authorize_until": iso(shop.authorize_until),
+            **_old_secrets(runtime, shop, now()),
             "waiting_to_be_read": marks.count(db, shop.id),
             "scopes_missing": [one.scope for one in scopes.missing(shop.scopes)],
         }
     answer(as_json, document, lambda: details(document))
+
+
+def _old_secrets(runtime: Runtime, shop: Shop, moment: Instant) -> dict[str, Any]:
+    """How many replaced webhook secrets are still accepted, and until when; never a secret."""
+    ends = [until for _secret, until in runtime.credentials(shop).retired if moment < until]
+    return {"old_secrets_accepted": len(ends), "old_secrets_until": iso(max(ends, default=None))}
 
 
 def _document(db: Connection, shop: Shop) -> dict[str, Any]:
@@ -218,17 +258,18 @@ def disconnect(domain: str, yes: bool, as_json: bool) -> None:
     """Stop working for a shop; its customers stay.
 
     Its webhook secrets stay too, so that Shopify's request to redact the shop is still heard. To end the deliveries,
-    uninstall the app in Shopify.
+    uninstall the app in Shopify. An authorization that its merchant has not answered yet is given up.
     """
     with session.opened() as runtime:
         with runtime.database.read() as db:
             shop = session.choose_shop(db, domain)
-        changed = shop.state == CONNECTED
+        changed = shop.state != DISCONNECTED
         moment = now()
         if changed:
             confirm(f"Stop working for {shop.domain}?", yes)
             with runtime.database.write() as db:
                 shops.disconnect(db, shop.id, moment)
+                shops.change(db, shop.id, NOT_AUTHORIZING)
     since = moment if changed else shop.disconnected_at
     document = {"shop": shop.domain, "changed": changed, "disconnected_at": iso(since)}
     word = "Disconnected" if changed else "Disconnected before:"

@@ -20,7 +20,8 @@ LOOK_EACH_S = 0.4
 TELL_EACH_S = 5.0
 """How often a line is printed where there is no terminal."""
 
-CODES = {RunState.DONE: DONE, RunState.PARTIAL: PARTLY, RunState.FAILED: FAILED}
+CODES = {RunState.DONE: DONE, RunState.PARTIAL: PARTLY, RunState.PAUSED: PARTLY, RunState.FAILED: FAILED}
+"""What to exit with in each state in which a run moves no more by itself."""
 
 Show = Callable[[Run], None]
 
@@ -30,7 +31,7 @@ class NoWorker(Permanent):
 
 
 def watch_run(runtime: Runtime, run_id: str, *, as_json: bool, wait: bool) -> int:
-    """Show the run until it is over; the exit code says how it ended."""
+    """Show the run until it is over or paused; the exit code says how it ended."""
     with runtime.database.read() as db:
         domain = shops.by_id(db, runs.get(db, run_id).shop_id).domain
     warned = False
@@ -38,9 +39,9 @@ def watch_run(runtime: Runtime, run_id: str, *, as_json: bool, wait: bool) -> in
         while True:
             with runtime.database.read() as db:
                 run = runs.get(db, run_id)
-                lives = run.over or session.worker_lives(runtime, db)
+                lives = run.state in CODES or session.worker_lives(runtime, db)
             show(run)
-            if run.over:
+            if run.state in CODES:
                 break
             if not lives and not wait:
                 raise NoWorker("No worker is running, so the run stands still; start `onewriter serve`.")
@@ -92,7 +93,7 @@ def _plain_lines() -> Show:
 
     def show(run: Run) -> None:
         nonlocal told
-        if run.over or (state == [run.state] and time.monotonic() - told < TELL_EACH_S):
+        if run.state in CODES or (state == [run.state] and time.monotonic() - told < TELL_EACH_S):
             return
         state[:] = [run.state]
         told = time.monotonic()

@@ -73,6 +73,30 @@ def count_active(db: Connection, shop_id: int) -> int:
     return counted
 
 
+def active_ids(db: Connection, shop_id: int, before: Instant, after_id: int, most: int) -> Sequence[int]:
+    """The Shopify ids of customers that are not hidden and were made before that, in order, from behind `after_id`."""
+    made = func.coalesce(customers.c.created_at, customers.c.heard_at)
+    query = select(customers.c.shopify_id).where(
+        customers.c.shop_id == shop_id, customers.c.shopify_id > after_id, customers.c.state == ACTIVE, made < before
+    )
+    return list(db.execute(query.order_by(customers.c.shopify_id).limit(most)).scalars())
+
+
+def shopify_id_meant(db: Connection, shop_id: int, text: str) -> int:
+    """The Shopify id that a text means: the id itself, its gid, or our id of a customer; raises UnknownCustomer."""
+    own = _own_id(text.strip())
+    if own is not None:
+        known = select(customers.c.shopify_id).where(customers.c.shop_id == shop_id, customers.c.id == own)
+        found: int | None = db.execute(known).scalar()
+        if found is None:
+            raise UnknownCustomer("No customer of this shop has that id; `onewriter customers find` looks for it.")
+        return found
+    number = _shopify_number(text.strip())
+    if number is None:
+        raise UnknownCustomer("That is no id of a customer: give Shopify's number or gid, or our id.")
+    return number
+
+
 def account(db: Connection, shop_id: int, since: Instant, until: Instant) -> dict[str, int]:
     """What an import must add up to: in the shop at its start, plus created, less deleted, is active now."""
     created = select(func.count()).select_from(customers).where(*_created(shop_id, since, until))
@@ -113,10 +137,9 @@ def _buried(db: Connection, shop_id: int, since: Instant, until: Instant) -> int
 def _meanings(vault: ShopVault, text: str) -> list[ColumnElement[bool]]:
     """The conditions that a text can stand for; a number can be an id and a phone number at once."""
     meanings: list[ColumnElement[bool]] = []
-    gid = GID.fullmatch(text)
-    number = gid.group(1) if gid else text
-    if number.isascii() and number.isdecimal() and 0 < int(number) <= SHOPIFY_ID_MAX:
-        meanings.append(customers.c.shopify_id == int(number))
+    number = _shopify_number(text)
+    if number is not None:
+        meanings.append(customers.c.shopify_id == number)
     own = _own_id(text)
     if own is not None:
         meanings.append(customers.c.id == own)
@@ -126,6 +149,13 @@ def _meanings(vault: ShopVault, text: str) -> list[ColumnElement[bool]]:
     if phone is not None:
         meanings.append(customers.c.phone_token == phone)
     return meanings
+
+
+def _shopify_number(text: str) -> int | None:
+    gid = GID.fullmatch(text)
+    number = gid.group(1) if gid else text
+    digits = number.isascii() and number.isdecimal() and len(number) <= len(str(SHOPIFY_ID_MAX))
+    return int(number) if digits and 0 < int(number) <= SHOPIFY_ID_MAX else None
 
 
 def _own_id(text: str) -> bytes | None:

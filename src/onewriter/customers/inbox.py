@@ -5,16 +5,16 @@ reads their rows in a second statement, since locking rows would let a peer take
 first is still being applied.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, literal_column, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, literal_column, not_, or_, select, update
 
 from onewriter.db.bulk import try_stripes
 from onewriter.db.tables import inbox
 from onewriter.errors import Permanent
-from onewriter.records import SECOND, Instant
+from onewriter.records import DAY, SECOND, Instant
 
 WAITING, DONE, PARKED, DROPPED = "waiting", "done", "parked", "dropped"
 OUTCOME_LENGTH_MAX = 200
@@ -56,6 +56,19 @@ _LIST = [
 ]  # fmt: skip
 
 
+_TOLD = [
+    inbox.c.position, inbox.c.topic, inbox.c.triggered_at, inbox.c.received_at, inbox.c.state, inbox.c.outcome,
+    inbox.c.attempts, inbox.c.ended_at,
+]  # fmt: skip
+_OF_SUBJECTS = select(*_TOLD, inbox.c.subject_hash.label("of")).where(
+    inbox.c.subject_hash.in_(bindparam("hashes", expanding=True)), inbox.c.shop_id == bindparam("shop_id")
+)
+_OF_OTHERS = select(*_TOLD, inbox.c.other_hash.label("of")).where(
+    inbox.c.other_hash.in_(bindparam("hashes", expanding=True)), inbox.c.shop_id == bindparam("shop_id")
+)
+_SEALED = [inbox.c.box, inbox.c.day, inbox.c.subject_hash, inbox.c.other_hash]
+
+
 class UnknownDelivery(Permanent):
     """There is no delivery at that position."""
 
@@ -85,6 +98,23 @@ class Ending:
     outcome: str
     attempts: int = 0
     due_at: Instant = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One delivery that spoke of a customer, without its body."""
+
+    position: int
+    topic: str
+    at: Instant
+    """When Shopify triggered it; when we received it where no header said so."""
+    received: Instant
+    state: str
+    outcome: str | None
+    attempts: int
+    ended: Instant | None
+    merged_away: bool = False
+    """Of a merge: the customer is the one that was not kept."""
 
 
 def any_ready(db: Connection, now: Instant) -> bool:
@@ -146,6 +176,17 @@ def backlog_s(db: Connection, now: Instant) -> float:
     return 0.0 if oldest is None else max(0.0, (now - oldest) / SECOND)
 
 
+def versions_since(db: Connection, shop_id: int, since: Instant) -> set[str]:
+    """The API versions that deliveries of the shop named since then; the day, which is indexed, finds them quickly."""
+    query = select(inbox.c.api_version).where(
+        inbox.c.day >= since // DAY,
+        inbox.c.shop_id == shop_id,
+        inbox.c.received_at >= since,
+        inbox.c.api_version.is_not(None),
+    )
+    return set(db.execute(query.distinct()).scalars())
+
+
 def listed(db: Connection, state: str | None, most: int) -> list[Mapping[str, Any]]:
     """The newest deliveries, without their bodies."""
     query = select(*_LIST).order_by(inbox.c.position.desc()).limit(most)
@@ -156,10 +197,31 @@ def listed(db: Connection, state: str | None, most: int) -> list[Mapping[str, An
 
 def get(db: Connection, position: int) -> Mapping[str, Any]:
     """One delivery, with its sealed body; raises UnknownDelivery."""
-    row = db.execute(select(*_LIST, inbox.c.box, inbox.c.day).where(inbox.c.position == position)).first()
+    row = db.execute(select(*_LIST, *_SEALED).where(inbox.c.position == position)).first()
     if row is None:
         raise UnknownDelivery(f"There is no delivery {position}; `onewriter inbox list` shows those that there are.")
     return dict(row._mapping)
+
+
+def told_of(db: Connection, shop_id: int, hashes: Sequence[bytes], *, merges: bool = False) -> dict[bytes, list[Told]]:
+    """The deliveries that spoke of these customers, by the hash of the customer's id.
+
+    A merge speaks of two. Those that merged one of these customers away are told with `merges` only, since no index
+    leads to them.
+    """
+    found: dict[bytes, list[Told]] = {name: [] for name in hashes}
+    if not hashes:
+        return found
+    for query, away in ((_OF_SUBJECTS, False), *(((_OF_OTHERS, True),) if merges else ())):
+        for row in db.execute(query, {"shop_id": shop_id, "hashes": list(hashes)}):
+            found[bytes(row.of)].append(_told(row, away))
+    return found
+
+
+def _told(row: Any, merged_away: bool) -> Told:
+    at = row.received_at if row.triggered_at is None else row.triggered_at
+    head = (row.position, row.topic, at, row.received_at, row.state, row.outcome, row.attempts, row.ended_at)
+    return Told(*head, merged_away)
 
 
 def retry(db: Connection, position: int) -> None:
@@ -172,15 +234,15 @@ def drop(db: Connection, position: int, now: Instant) -> None:
     _from_parked(db, position, {"state": DROPPED, "ended_at": now})
 
 
-def parked_before(db: Connection, before_day: int) -> list[tuple[int, int]]:
-    """The shop and position of parked deliveries that arrived before a day."""
-    query = select(inbox.c.shop_id, inbox.c.position).where(inbox.c.day < before_day, inbox.c.state == PARKED)
-    return [(row.shop_id, row.position) for row in db.execute(query)]
+def drop_expired(db: Connection, before_day: int, given_up: Collection[str] = ()) -> int:
+    """Drop what arrived before a day: its body cannot be opened any more. Returns how many rows went.
 
-
-def drop_expired(db: Connection, before_day: int) -> int:
-    """Drop what arrived before a day: its body cannot be opened any more. Returns how many rows went."""
-    return db.execute(delete(inbox).where(inbox.c.day < before_day)).rowcount
+    A parked delivery only loses its body and goes on waiting for a person; one of the topics `given_up` goes too.
+    """
+    old = inbox.c.day < before_day
+    parked = and_(_IS_PARKED, inbox.c.topic.not_in(list(given_up)))
+    db.execute(update(inbox).where(old, parked, inbox.c.box.is_not(None)).values(box=None))
+    return db.execute(delete(inbox).where(old, not_(parked))).rowcount
 
 
 def _from_parked(db: Connection, position: int, values: dict[str, Any]) -> None:

@@ -28,16 +28,19 @@ def _is_due() -> ColumnElement[bool]:
 _EXISTING = select(marks.c.shopify_id, marks.c.reasons, marks.c.serial).where(
     marks.c.shop_id == bindparam("shop_id"), marks.c.shopify_id.in_(bindparam("ids", expanding=True))
 )
+_STANDING = select(marks.c.shopify_id, marks.c.due_at).where(
+    marks.c.shop_id == bindparam("shop_id"), marks.c.shopify_id.in_(bindparam("ids", expanding=True))
+)
 _SET_AGAIN = (
     update(marks)
     .where(marks.c.shop_id == bindparam("b_shop_id"), marks.c.shopify_id == bindparam("b_shopify_id"))
     .values(
-        reasons=bindparam("b_reasons"), serial=marks.c.serial + 1, tries=0, set_at=bindparam("b_now"),
+        reasons=bindparam("b_reasons"), serial=marks.c.serial + 1, tries=0,
         due_at=bindparam("b_now"),
     )
 )  # fmt: skip
 _DUE = (
-    select(marks.c.shopify_id, marks.c.serial, marks.c.tries, marks.c.reasons)
+    select(marks.c.shopify_id, marks.c.serial, marks.c.tries, marks.c.reasons, marks.c.set_at)
     .where(marks.c.shop_id == bindparam("shop_id"), _is_due())
     .order_by(marks.c.due_at)
     .limit(bindparam("most"))
@@ -73,6 +76,8 @@ class Mark:
     serial: int
     tries: int
     reasons: frozenset[str]
+    set_at: Instant
+    """Since when it waits: setting it again does not move this."""
 
 
 def set_marks(db: Connection, shop_id: int, wanted: Mapping[int, frozenset[str]], now: Instant) -> None:
@@ -110,7 +115,15 @@ def shops_due(db: Connection, now: Instant) -> list[int]:
 def due(db: Connection, shop_id: int, now: Instant, most: int) -> list[Mark]:
     """The marks that are due, the longest waiting first."""
     rows = db.execute(_DUE, {"shop_id": shop_id, "now": now, "far": now + FAR, "most": most})
-    return [Mark(row.shopify_id, row.serial, row.tries, frozenset(row.reasons.split())) for row in rows]
+    return [Mark(row.shopify_id, row.serial, row.tries, frozenset(row.reasons.split()), row.set_at) for row in rows]
+
+
+def standing(db: Connection, shop_id: int, shopify_ids: Sequence[int]) -> dict[int, bool]:
+    """Which of these customers are marked; True for those that are held back for a person."""
+    if not shopify_ids:
+        return {}
+    rows = db.execute(_STANDING, {"shop_id": shop_id, "ids": list(shopify_ids)})
+    return {row.shopify_id: row.due_at == HELD for row in rows}
 
 
 def clear(db: Connection, shop_id: int, settled: Sequence[Mark]) -> None:

@@ -22,13 +22,19 @@ RECONCILE = "reconcile"
 RECENT = "recent"
 """The same of the customers that changed lately, by Shopify's `updated_at`."""
 
+FEED = "feed"
+"""Where in its checkpoint a run keeps how far it has read the shop's customers."""
+
 _BY_ID = select(runs).where(runs.c.id == bindparam("id"))
-_PAUSED = select(runs.c.id).where(runs.c.shop_id == bindparam("shop_id"), runs.c.state == RunState.PAUSED.value)
 _LIST = select(runs).order_by(runs.c.requested_at.desc(), runs.c.id.desc()).limit(bindparam("most"))
 
 
 class AlreadyRunning(Permanent):
     """A run of that kind is active in the shop; the database allows one at a time."""
+
+
+class NotPaused(Permanent):
+    """Only a run that is paused can be resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,19 @@ def get(db: Connection, run_id: str) -> Run:
     return _run(row)
 
 
+def last_requested(db: Connection, shop_id: int, kind: str) -> Instant | None:
+    """When a run of that kind was last asked for in the shop, whatever became of it."""
+    asked = select(func.max(runs.c.requested_at)).where(runs.c.shop_id == shop_id, runs.c.kind == kind)
+    return db.execute(asked).scalar()
+
+
+def last_done(db: Connection, shop_id: int, kind: str) -> Instant | None:
+    """When a run of that kind last ended in the shop without having failed."""
+    well = runs.c.state.in_([RunState.DONE.value, RunState.PARTIAL.value])
+    ended = select(func.max(runs.c.finished_at)).where(runs.c.shop_id == shop_id, runs.c.kind == kind, well)
+    return db.execute(ended).scalar()
+
+
 def newest(db: Connection, most: int) -> list[Run]:
     """The newest runs, newest first."""
     return [_run(row) for row in db.execute(_LIST, {"most": most})]
@@ -148,8 +167,9 @@ def move(db: Connection, run: Run, now: Instant, **values: Any) -> None:
 
 
 def finish(db: Connection, run: Run, state: RunState, reason: str | None, now: Instant) -> None:
-    """End the run."""
-    move(db, run, now, state=state.value, reason=reason, finished_at=now)
+    """End the run. How far it had read is dropped, for there Shopify writes a customer's id into it."""
+    checkpoint = {name: value for name, value in get(db, run.id).checkpoint.items() if name != FEED}
+    move(db, run, now, state=state.value, reason=reason, finished_at=now, checkpoint=checkpoint)
 
 
 def pause(db: Connection, run: Run, reason: str, now: Instant) -> None:
@@ -157,11 +177,28 @@ def pause(db: Connection, run: Run, reason: str, now: Instant) -> None:
     move(db, run, now, state=RunState.PAUSED.value, reason=reason)
 
 
+def paused(db: Connection, shop_id: int | None = None) -> list[str]:
+    """The ids of the paused runs, of one shop or of all."""
+    wanted = select(runs.c.id).where(runs.c.state == RunState.PAUSED.value).order_by(runs.c.requested_at, runs.c.id)
+    return list(db.execute(wanted if shop_id is None else wanted.where(runs.c.shop_id == shop_id)).scalars())
+
+
+def resume(db: Connection, run_id: str, now: Instant) -> None:
+    """Queue a paused run again; the caller hands it to the workers. Raises NotPaused if it is in another state."""
+    resumed = db.execute(
+        update(runs)
+        .where(runs.c.id == run_id, runs.c.state == RunState.PAUSED.value)
+        .values(state=RunState.QUEUED.value, moved_at=now)
+    )
+    if resumed.rowcount != 1:
+        raise NotPaused(f"That run is {get(db, run_id).state.value}, not paused; there is nothing to resume.")
+
+
 def resume_paused(db: Connection, shop_id: int, now: Instant) -> list[str]:
     """Queue the paused runs of a shop again and return their ids; the caller hands them to the workers."""
-    ids = list(db.execute(_PAUSED, {"shop_id": shop_id}).scalars())
+    ids = paused(db, shop_id)
     for run_id in ids:
-        db.execute(update(runs).where(runs.c.id == run_id).values(state=RunState.QUEUED.value, moved_at=now))
+        resume(db, run_id, now)
     return ids
 
 

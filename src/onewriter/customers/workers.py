@@ -22,8 +22,11 @@ class Worker:
 
     def is_dead(self, now: Instant, silent_s: int) -> bool:
         """True when it has been silent for too long, or its process on this very host is gone."""
-        if now - self.beat_at > silent_s * SECOND:
-            return True
+        return now - self.beat_at > silent_s * SECOND or self.process_is_gone
+
+    @property
+    def process_is_gone(self) -> bool:
+        """True when it ran on this very host and its process is no more; of another host we cannot say."""
         return self.host == socket.gethostname() and not _process_lives(self.pid)
 
 
@@ -33,9 +36,9 @@ def enter(db: Connection, worker_id: str, now: Instant) -> None:
     db.execute(insert(workers).values(**values))
 
 
-def beat(db: Connection, worker_id: str, now: Instant) -> None:
-    """Say that the worker lives."""
-    db.execute(update(workers).where(workers.c.id == worker_id).values(beat_at=now))
+def beat(db: Connection, worker_id: str, now: Instant) -> bool:
+    """Say that the worker lives; False if it is not on the list any more."""
+    return db.execute(update(workers).where(workers.c.id == worker_id).values(beat_at=now)).rowcount == 1
 
 
 def leave(db: Connection, worker_id: str) -> None:

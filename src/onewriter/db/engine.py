@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pysqlite3 import dbapi2 as sqlite
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from onewriter.errors import BadSetting, DatabaseBusy
@@ -24,6 +24,12 @@ SQLITE_ERROR = 1
 BUSY_MS = 30_000
 CACHE_KIB = 32_768
 POOL_SIZE = 12
+EXCLUSIVE_WAIT_S = 120.0
+"""Longer than whoever holds a named lock may wait for the network."""
+EXCLUSIVE_STEP_S = 0.02
+
+_LOCK_TIMEOUT = text("SELECT set_config('lock_timeout', :most_ms, false)")
+_LOCK = text("SELECT pg_advisory_lock(hashtextextended(:name, 0))")
 
 
 class Database:
@@ -57,9 +63,58 @@ class Database:
         with _translated(), self.engine.connect() as connection, connection.begin():
             yield connection
 
+    @contextmanager
+    def exclusive(self, name: str, *, wait_s: float = EXCLUSIVE_WAIT_S) -> Iterator[None]:
+        """Hold the lock of that name against every thread and process that works with this database.
+
+        It is no transaction, so that whoever holds it may wait for the network while others read and write. It ends
+        with its process. Raises DatabaseBusy when others hold it for longer than `wait_s`.
+        """
+        held = self._locked_file(name, wait_s) if self.is_sqlite else self._locked_session(name, wait_s)
+        with held:
+            yield
+
+    @contextmanager
+    def _locked_file(self, name: str, wait_s: float) -> Iterator[None]:
+        until = time.monotonic() + wait_s
+        try:
+            # Opened anew each time, since two who share one open file do not lock each other out. The file stays: if
+            # it were removed, somebody could hold the lock on the removed one.
+            file = Path(f"{self.file}.{name}.lock").open("ab")  # noqa: SIM115 - closed below
+        except OSError as error:
+            raise DatabaseBusy(f"The lock file beside the database cannot be opened ({error.strerror}).") from None
+        with file:
+            while not _lock_at_once(file.fileno()):
+                if time.monotonic() > until:
+                    raise DatabaseBusy("Others hold a lock for too long; is one of their processes stopped?")
+                time.sleep(EXCLUSIVE_STEP_S)
+            yield
+
+    @contextmanager
+    def _locked_session(self, name: str, wait_s: float) -> Iterator[None]:
+        with _translated():
+            connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            # Taken out of the pool: closing it really ends the session, and the lock with it, whatever went wrong.
+            connection.detach()
+            with _translated():
+                connection.execute(_LOCK_TIMEOUT, {"most_ms": str(round(wait_s * 1000))})
+                connection.execute(_LOCK, {"name": f"onewriter {name}"})
+            yield
+        finally:
+            connection.close()
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def _lock_at_once(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class Standing:
@@ -160,7 +215,26 @@ def _set_pragmas(connection: Any, busy_ms: int) -> None:
 
 def _postgres_engine(url: str) -> Engine:
     full = make_url(url).set(drivername="postgresql+psycopg")
-    return create_engine(full, pool_size=POOL_SIZE, pool_pre_ping=True, pool_timeout=30)
+    # A server that is frozen or cut off must be told from one that is busy, or the door would wait for ever.
+    patience = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
+    return create_engine(full, pool_size=POOL_SIZE, pool_pre_ping=True, pool_timeout=30, connect_args=patience)
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """True if the database was locked, full or gone, whatever it was that we asked of it.
+
+    An error that came of handling another is looked through: SQLite undoes a whole transaction when the disk is full,
+    and what is told of then is only that its savepoint is missing.
+    """
+    while error is not None:
+        if isinstance(error, OperationalError):
+            # SQLite says so too of a statement that can never work, such as one for a table that is not there.
+            if getattr(error.orig, "sqlite_errorcode", None) != SQLITE_ERROR:
+                return True
+        elif isinstance(error, DBAPIError) and error.connection_invalidated:
+            return True
+        error = error.__context__
+    return False
 
 
 @contextmanager
@@ -171,14 +245,10 @@ def _translated() -> Iterator[None]:
     """
     try:
         yield
-    except OperationalError as error:
-        if getattr(error.orig, "sqlite_errorcode", None) == SQLITE_ERROR:
-            raise  # a statement that can never work, such as one for a table that is not there
-        raise DatabaseBusy(f"The database cannot take it now ({type(error.orig).__name__}).") from None
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseBusy("The connection to the database was lost.") from None
-        raise
+        if not is_outage(error):
+            raise
+        raise DatabaseBusy(f"The database cannot take it now ({type(error.orig).__name__}).") from None
 
 
 class DoorBell:

@@ -1,17 +1,16 @@
 """Connecting a shop: look before anything is written, then write the shop and its one import run in one transaction."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection
 
 from onewriter.customers import runs, shops
 from onewriter.customers.runs import AlreadyRunning
-from onewriter.customers.shops import CONNECTED, Shop
+from onewriter.customers.shops import CONNECTED
 from onewriter.db.engine import Database
-from onewriter.errors import Permanent
+from onewriter.errors import OnewriterError, Permanent
 from onewriter.records import Instant
 from onewriter.shopify import scopes, subscriptions
 from onewriter.shopify.auth import Credentials
@@ -19,15 +18,19 @@ from onewriter.shopify.client import AdminClient
 from onewriter.shopify.reads import ShopSurvey, survey
 from onewriter.shopify.scopes import MissingScope
 from onewriter.shopify.subscriptions import SubscriptionReport
+from onewriter.shopify.tokens import open_replaced, seal_credentials
 from onewriter.shopify.webhooks import compliance_toml
 from onewriter.vault.keystore import KeyStore
-from onewriter.vault.seal import ShopKey, bound_to
 
 DOOR_PATH = "/webhooks/shopify"
 
 
 class WrongShop(Permanent):
     """The address answers for another shop than the one that was named."""
+
+
+class NotSubscribed(OnewriterError):
+    """The shop is connected and its import is queued, but its webhooks could not be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class Wish:
     api_version: str
     region: str | None
     credentials: Credentials
+    drop_old_secrets: bool = False
+    """Whether webhook secrets that are replaced now end at once, and those that were replaced before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class Connected:
     shop_id: int
     run_id: str | None
     """The import run that was queued; None when one was active already."""
+    resumed: list[str]
+    """The runs that had been paused and were queued again."""
     missing: list[MissingScope]
     report: SubscriptionReport
     toml: str
@@ -66,33 +73,40 @@ class Connector:
     def connect(self, client: AdminClient, wish: Wish, by: str, now: Instant) -> Connected:
         """Connect the shop, or connect it again with new credentials; its customers and its install date stay.
 
-        Raises ScopeMissing before anything is written when onewriter could do nothing with this token.
+        Raises ScopeMissing before anything is written when onewriter could do nothing with this token, and
+        NotSubscribed when all is written and only the webhooks are lacking.
         """
         found = survey(client)
         lacking = self._look(found, wish)
         with self.database.write() as db:
-            known = shops.by_domain(db, wish.domain)
-            shop_id = known.id if known else self._add(db, wish, found, now)
-            self._seal(db, shop_id, wish, found, now)
+            shop_id = self._write(db, wish, found, now)
+            resumed = runs.resume_paused(db, shop_id, now)
+            for paused in resumed:
+                self.enqueue(db, paused)
             run_id = self._queue(db, shop_id, by, now)
         # Subscribing comes after the shop is on disk, so that a delivery that comes at once finds it known.
-        report = subscriptions.ensure(client, wish.public_url + DOOR_PATH, scopes.topics_allowed(found.scopes))
-        return Connected(shop_id, run_id, lacking, report, compliance_toml(wish.public_url + DOOR_PATH))
+        report = self._subscribe(client, wish, found)
+        return Connected(shop_id, run_id, resumed, lacking, report, compliance_toml(wish.public_url + DOOR_PATH))
 
     def _look(self, found: ShopSurvey, wish: Wish) -> list[MissingScope]:
         if found.domain != wish.domain:
             raise WrongShop(f"The address answers for {found.domain}, not for {wish.domain}; check --admin-url.")
         return scopes.require(found.scopes, "Grant it in the app and connect again.")
 
-    def _add(self, db: Connection, wish: Wish, found: ShopSurvey, now: Instant) -> int:
-        installed = found.date if found.date is not None else now
-        values = _columns(wish, found, now) | {"domain": wish.domain, "box": b"", "installed_at": installed}
-        return shops.add(db, values)
-
-    def _seal(self, db: Connection, shop_id: int, wish: Wish, found: ShopSurvey, now: Instant) -> None:
+    def _write(self, db: Connection, wish: Wish, found: ShopSurvey, now: Instant) -> int:
+        """Write the shop down, new or once more; its id."""
+        values = _columns(wish, found, now)
+        installed = {"installed_at": found.date if found.date is not None else now}
+        known = shops.by_domain(db, wish.domain)
+        shop_id = known.id if known else shops.add(db, values | installed | {"domain": wish.domain, "box": b""})
         key = self.keys.make_shop_key(shop_id, now)
-        values = _columns(wish, found, now) | {"box": seal_credentials(key, shop_id, wish.credentials)}
-        shops.change(db, shop_id, values | {"disconnected_at": None})
+        credentials = wish.credentials
+        if known is not None:
+            values |= installed if known.never_connected else {}
+            old = open_replaced(key, shops.locked(db, shop_id))
+            credentials = credentials.after(old, now, drop_old_secrets=wish.drop_old_secrets)
+        shops.change(db, shop_id, values | {"box": seal_credentials(key, shop_id, credentials)})
+        return shop_id
 
     def _queue(self, db: Connection, shop_id: int, by: str, now: Instant) -> str | None:
         run_id = self.new_run_id(now)
@@ -103,16 +117,13 @@ class Connector:
         self.enqueue(db, run_id)
         return run_id
 
-
-def seal_credentials(key: ShopKey, shop_id: int, credentials: Credentials) -> bytes:
-    """The credentials of a shop, sealed under its key."""
-    return key.seal(msgspec.json.encode(asdict(credentials)), bound_to("shops", shop_id, "credentials"))
-
-
-def open_credentials(key: ShopKey, shop: Shop) -> Credentials:
-    """The credentials of a shop."""
-    values = msgspec.json.decode(key.open(shop.box, bound_to("shops", shop.id, "credentials")))
-    return Credentials(**values | {"api_secrets": tuple(values["api_secrets"])})
+    def _subscribe(self, client: AdminClient, wish: Wish, found: ShopSurvey) -> SubscriptionReport:
+        try:
+            return subscriptions.ensure(client, wish.public_url + DOOR_PATH, scopes.topics_allowed(found.scopes))
+        except OnewriterError as error:
+            raise NotSubscribed(
+                f"{wish.domain} is connected and its import is queued, but no webhook could be subscribed to: {error}"
+            ) from None
 
 
 def _columns(wish: Wish, found: ShopSurvey, now: Instant) -> dict[str, Any]:
@@ -127,6 +138,9 @@ def _columns(wish: Wish, found: ShopSurvey, now: Instant) -> dict[str, Any]:
         "timezone": found.timezone,
         "scopes": sorted(found.scopes),
         "connected_at": now,
+        "disconnected_at": None,
         "shopify_date": found.date,
         "shopify_date_heard": now,
+        "checked_at": None,
+        **shops.NOT_AUTHORIZING,
     }

@@ -13,18 +13,22 @@ from sqlalchemy import Connection
 from onewriter.customers import inbox, questions, shops
 from onewriter.customers.inbox import DONE, PARKED, Ending, Row
 from onewriter.customers.questions import Ask
-from onewriter.db.engine import Database
+from onewriter.db.engine import Database, is_outage
 from onewriter.errors import KeyDestroyed, MasterKeyWrong, NotUnderstood, Temporary
 from onewriter.intake.apply import apply
 from onewriter.intake.door import inbox_binding, sealed_until
 from onewriter.records import DAY, SECOND, Change, Instant
 from onewriter.rules import retry
-from onewriter.shopify.payloads import DELETE_TOPIC, FULL_TOPICS, change_from_delivery, check_uninstalled
+from onewriter.shopify.payloads import (
+    CUSTOMER_TOPICS,
+    change_from_delivery,
+    check_scopes_changed,
+    check_uninstalled,
+)
 from onewriter.vault.vault import ShopVault
 
 BATCH = 200
 QUESTION_BEFORE_END = 5 * DAY
-CUSTOMER_TOPICS = (*FULL_TOPICS, DELETE_TOPIC)
 
 PARKED_DELIVERY = "parked delivery"
 """The kind of question that a delivery asks when it cannot be applied."""
@@ -64,7 +68,11 @@ class Drain:
         except (Temporary, MasterKeyWrong):
             # With a wrong master key nothing can be opened, and that is no fault of any row.
             raise
-        except Exception as error:  # noqa: BLE001 - a poisoned row can raise anything, and must not stop the others
+        except Exception as error:
+            # A poisoned row can raise anything, and must not stop the others; a database that is full or gone is no
+            # fault of any row.
+            if is_outage(error):
+                raise
             if len(rows) == 1:
                 self._put_off(db, rows[0], error, now)
                 return
@@ -99,6 +107,11 @@ class Drain:
     def _other(self, db: Connection, vault: ShopVault, row: Row, now: Instant) -> Ending:
         if row.topic == "app/uninstalled":
             return self._uninstall(db, row, self._body(vault, row), now)
+        if row.topic == "app/scopes_update":
+            check_scopes_changed(self._body(vault, row))
+            # Asking Shopify what is granted now is the hourly check's work; this makes it due.
+            shops.change(db, row.shop_id, {"checked_at": None})
+            return Ending(row.position, DONE, "noted: the scopes are looked at")
         if row.topic == "bulk_operations/finish":
             # The import polls as well, since Shopify does not promise this delivery; it is kept as evidence only.
             return Ending(row.position, DONE, "noted")
@@ -139,7 +152,7 @@ class Drain:
                 subject=str(row.position),
                 text=f"Delivery {row.position} ({row.topic[:80]}) could not be applied: {why}",
                 answers=PARKED_ANSWERS,
-                otherwise="its body can no longer be opened once its day's key has ended",
+                otherwise="its body is gone once its day's key has ended, and a retry then reads the customer",
                 deadline=max(now, ends - QUESTION_BEFORE_END),
                 evidence={"position": row.position, "topic": row.topic, "attempts": row.attempts},
             ),

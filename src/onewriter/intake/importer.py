@@ -1,11 +1,11 @@
-"""The import: one bulk read of all customers, streamed into `apply`, a line a customer.
+"""The import: all customers of a shop, streamed into `apply`, from one bulk file where that can be had, else by pages.
 
-A byte offset is a checkpoint, committed with the rows that come before it: a worker that is killed at any point loses
-nothing and doubles nothing, and the next one goes on from there. The file is never written to our disk.
+Where the feed stands is the checkpoint, committed with the rows that come before it: a worker that is killed at any
+point loses nothing and doubles nothing, and the next one goes on from there. The file is never written to our disk.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,13 +15,13 @@ from onewriter.customers import find, questions, runs
 from onewriter.customers.questions import Ask
 from onewriter.customers.runs import Run
 from onewriter.db.engine import Database, DoorBell
-from onewriter.errors import BulkRefused, NotUnderstood
+from onewriter.errors import NotUnderstood
 from onewriter.intake.apply import apply
 from onewriter.intake.door import park
-from onewriter.records import HOUR, SECOND, Change, Delivery, Instant, RunState
-from onewriter.shopify import bulk, reads, scopes
-from onewriter.shopify.bulk import BulkOperation
+from onewriter.records import Change, Delivery, Instant, RunState
+from onewriter.shopify import reads, scopes
 from onewriter.shopify.client import AdminClient
+from onewriter.shopify.feed import Feed, Piece
 from onewriter.shopify.payloads import change_from_bulk_line
 from onewriter.vault.vault import ShopVault
 
@@ -37,134 +37,104 @@ class _Batch:
     """Lines that will be applied in one transaction."""
 
     changes: list[Change] = field(default_factory=list)
-    broken: list[tuple[int, bytes, str]] = field(default_factory=list)
-    end: int = 0
-    """The byte offset after the last line."""
-
-    @property
-    def lines(self) -> int:
-        return len(self.changes) + len(self.broken)
+    broken: list[tuple[bytes, str]] = field(default_factory=list)
+    """Lines that cannot be read, and why."""
 
 
 @dataclass(slots=True)
 class Importer:
-    """Imports all customers of one shop."""
+    """Imports all customers of one shop, once: an object carries one run."""
 
     database: Database
     vault: ShopVault
     client: AdminClient
     clock: Callable[[], Instant]
     wait_hours: int
+    stall_minutes: int
     bell: DoorBell | None = None
     _rows: int = ROWS_FIRST
-    _denied: frozenset[str] = frozenset()
+    _counts: Counter[str] = field(default_factory=Counter)
+    _checkpoint: dict[str, Any] = field(default_factory=dict)
 
     def run(self, run: Run) -> Run:
         """Carry a run that was begun to its end from wherever it stands, and return it as it ended.
 
         Raises Superseded when another attempt has it, Temporary errors as they are, and Permanent ones when another try
-        will not mend it; the caller ends the run then, if it is still this attempt's.
+        will not mend it; what becomes of the run then is the caller's to say.
         """
-        run = self._survey(run)
-        run = self._ask(run)
-        operation = self._wait(run.checkpoint["operation"])
-        run = self._opened(run, operation)
-        if operation.url is not None:
-            self._stream(run, operation)
-        return self._finish(run, operation)
-
-    def _survey(self, run: Run) -> Run:
-        """Look at the scopes and count the customers before anything is read: never "0 customers" for "no access"."""
-        scopes.require(reads.survey(self.client).scopes, "Grant it and import again.")
-        if run.total is not None:
-            return run
-        counted = reads.count_customers(self.client)
-        return self._move(run, total=counted, counts={"in_shop_at_start": counted})
-
-    def _ask(self, run: Run) -> Run:
-        """The run with the bulk operation that it waits for written down: its own from before, or a new one."""
-        if "operation" in run.checkpoint:
-            return run
-        if "asked" in run.checkpoint:
-            # A worker died between asking and writing the id down: what it started is running without an owner.
-            operation = self._orphan(run.checkpoint["asked"]) or bulk.start_customers(self.client)
-        else:
-            run = self._move(run, checkpoint={**run.checkpoint, "asked": self.clock()})
-            operation = bulk.start_customers(self.client)
-        return self._move(run, checkpoint={**run.checkpoint, "operation": operation.id})
-
-    def _orphan(self, asked: Instant) -> BulkOperation | None:
-        # Shopify gives whole seconds, so the one we asked for may seem a second older than our asking.
-        since = asked - SECOND
-        return next((operation for operation in bulk.running(self.client) if operation.created >= since), None)
-
-    def _wait(self, operation_id: str) -> BulkOperation:
-        deadline = self.clock() + self.wait_hours * HOUR
-        operation = bulk.wait(self.client, operation_id, deadline=deadline)
-        if not operation.is_over:
-            raise BulkRefused(
-                f"Shopify's bulk operation was not done after {self.wait_hours} hours; import again, or raise "
-                "bulk_wait_hours."
-            )
-        if operation.status != "COMPLETED":
-            code = f", {operation.error_code}" if operation.error_code else ""
-            raise BulkRefused(
-                f"Shopify's bulk operation ended as {operation.status.lower()}{code}; import again, and if it fails "
-                "again look at Shopify's status page."
-            )
-        return operation
-
-    def _opened(self, run: Run, operation: BulkOperation) -> Run:
-        """Know what the token may not see, and when the rows began to flow."""
-        self._denied = reads.denied_paths(self.client)
-        checkpoint = {**run.checkpoint, "rows_began": self.clock(), "rows_before": run.done}
-        return self._move(run, checkpoint=checkpoint, total=operation.object_count)
-
-    def _stream(self, run: Run, operation: BulkOperation) -> None:
-        assert operation.url is not None
-        offset = int(run.checkpoint.get("offset", 0))
-        counts = Counter(run.counts)
-        done = run.done
-        for batch in self._batches(operation, offset):
-            counts, done = self._commit(run, batch, counts, done)
+        self._counts, self._checkpoint = Counter(run.counts), dict(run.checkpoint)
+        self._survey(run)
+        feed = Feed(
+            self.client,
+            self.clock,
+            self._checkpoint.get(runs.FEED, {}),
+            lambda state: self._keep(run, state),
+            wait_hours=self.wait_hours,
+            stall_minutes=self.stall_minutes,
+        )
+        fresh = True
+        for piece in feed.pieces(lambda: self._rows):
+            if fresh or not piece.before:
+                self._start_anew(piece)
+            self._commit(run, piece, self._read(piece), feed.total)
+            fresh = False
             if self.bell is not None:
                 self.bell.give_way()
+        return self._finish(run, feed)
 
-    def _batches(self, operation: BulkOperation, offset: int) -> Iterator[_Batch]:
+    def _survey(self, run: Run) -> None:
+        """Look at the scopes and count the customers before anything is read: never "0 customers" for "no access"."""
+        scopes.require(reads.survey(self.client).scopes, "Grant it and import again.")
+        if run.total is None:
+            counted = reads.count_customers(self.client)
+            self._counts["in_shop_at_start"] = counted
+            self._move(run, total=counted, counts=dict(self._counts))
+
+    def _keep(self, run: Run, state: Mapping[str, Any]) -> None:
+        self._checkpoint[runs.FEED] = dict(state)
+        self._move(run, checkpoint=self._checkpoint)
+
+    def _move(self, run: Run, **values: Any) -> None:
+        with self.database.write() as db:
+            runs.move(db, run, self.clock(), **values)
+
+    def _start_anew(self, piece: Piece) -> None:
+        """Know when the rows began to flow, in this attempt or of this source; another source has everybody again."""
+        self._checkpoint |= {"rows_began": self.clock(), "rows_before": piece.before}
+        if not piece.before:
+            del self._counts["unreadable"]
+
+    def _read(self, piece: Piece) -> _Batch:
         batch = _Batch()
-        for line in self.client.stream_lines(operation.url or "", offset):
-            end = offset + len(line) + 1
-            if line:
-                self._read(batch, line, offset, operation.created)
-            offset = batch.end = end
-            if batch.lines >= self._rows:
-                yield batch
-                batch = _Batch()
-        if batch.lines:
-            yield batch
+        for line in piece.lines:
+            digest = self.vault.key.raw_digest(line) if piece.raw else None
+            try:
+                change = change_from_bulk_line(
+                    line, began=piece.began, position=0, raw_digest=digest, denied=piece.denied
+                )
+                batch.changes.append(change)
+            except NotUnderstood as error:
+                batch.broken.append((line, str(error)))
+        return batch
 
-    def _read(self, batch: _Batch, line: bytes, offset: int, began: Instant) -> None:
-        digest = self.vault.key.raw_digest(line)
-        try:
-            change = change_from_bulk_line(line, began=began, position=0, raw_digest=digest, denied=self._denied)
-            batch.changes.append(change)
-        except NotUnderstood as error:
-            batch.broken.append((offset, line, str(error)))
-
-    def _commit(self, run: Run, batch: _Batch, counts: Counter[str], done: int) -> tuple[Counter[str], int]:
+    def _commit(self, run: Run, piece: Piece, batch: _Batch, total: int | None) -> None:
         """Apply one batch and its checkpoint in one transaction; how long that took sizes the next one."""
         now = self.clock()
         with self.database.write() as db:
             began = self.clock()
             applied = apply(db, self.vault, batch.changes, now, run_id=run.id)
-            for offset, line, why in batch.broken:
-                self._keep_broken(db, run, offset, line, why, now)
-            counts = counts + applied.counts + Counter({"unreadable": len(batch.broken)})
-            done += batch.lines
-            checkpoint = dict(run.checkpoint) | {"offset": batch.end}
-            runs.move(db, run, now, done=done, counts=dict(counts), checkpoint=checkpoint)
+            for line, why in batch.broken:
+                self._keep_broken(db, run, line, why, now)
+            counts = self._counts.copy()
+            counts.update(applied.counts)
+            if batch.broken:
+                counts["unreadable"] += len(batch.broken)
+            checkpoint = self._checkpoint | {runs.FEED: dict(piece.state)}
+            done = piece.before + len(piece.lines)
+            # Of pages there may be more than were counted: who changes meanwhile comes again.
+            runs.move(db, run, now, done=done, total=max(total or 0, done), counts=dict(counts), checkpoint=checkpoint)
+        self._counts, self._checkpoint = counts, checkpoint
         self._size_next(self.clock() - began)
-        return counts, done
 
     def _size_next(self, took: Instant) -> None:
         if self.bell is None:
@@ -174,32 +144,37 @@ class Importer:
         elif took > LOCK_AIM:
             self._rows = max(ROWS_FIRST, self._rows * 2 // 3)
 
-    def _keep_broken(self, db: Connection, run: Run, offset: int, line: bytes, why: str, now: Instant) -> None:
+    def _keep_broken(self, db: Connection, run: Run, line: bytes, why: str, now: Instant) -> None:
         """A line that cannot be read is kept sealed beside the deliveries that cannot be, and the import goes on."""
-        delivery = Delivery(self.vault.shop_id, f"{run.id}:{offset}", LINE_TOPIC, line, now)
+        name = self.vault.key.raw_digest(line).hex()
+        delivery = Delivery(self.vault.shop_id, f"{run.id}:{name}", LINE_TOPIC, line, now)
         park(db, delivery, self.vault, why)
         questions.ask(db, self.vault.shop_id, _question(run), now)
 
-    def _finish(self, run: Run, operation: BulkOperation) -> Run:
+    def _finish(self, run: Run, feed: Feed) -> Run:
         with self.database.write() as db:
             now = self.clock()
             ended = runs.get(db, run.id)
-            if ended.done != operation.object_count:
-                raise BulkRefused(
-                    f"The file holds {ended.done} customers but Shopify announced {operation.object_count}; "
-                    "import again."
-                )
             counts = dict(ended.counts) | find.account(db, self.vault.shop_id, ended.started_at or now, now)
-            state = RunState.PARTIAL if counts.get("unreadable") else RunState.DONE
-            reason = f"{counts['unreadable']} lines could not be read" if state is RunState.PARTIAL else None
+            if feed.by_pages:
+                counts |= {"by_pages": ended.done} | ({"unread": feed.unread} if feed.unread else {})
             runs.move(db, run, now, counts=counts)
-            runs.finish(db, run, state, reason, now)
+            lacking = _lacking(counts)
+            reason = " ".join(filter(None, (_because(feed), lacking))) or None
+            runs.finish(db, run, RunState.PARTIAL if lacking else RunState.DONE, reason, now)
             return runs.get(db, run.id)
 
-    def _move(self, run: Run, **values: Any) -> Run:
-        with self.database.write() as db:
-            runs.move(db, run, self.clock(), **values)
-            return runs.get(db, run.id)
+
+def _because(feed: Feed) -> str:
+    return f"{feed.note} All customers were read by pages instead." if feed.note else ""
+
+
+def _lacking(counts: Mapping[str, int]) -> str:
+    """Who was not imported, in words; empty when everybody was."""
+    lines, unread = counts.get("unreadable", 0), counts.get("unread", 0)
+    told = [f"{lines} lines could not be read"] if lines else []
+    told += [f"{unread} customers were hidden by errors of Shopify's; import again"] if unread else []
+    return "; ".join(told)
 
 
 def _question(run: Run) -> Ask:

@@ -7,6 +7,7 @@ them. So each field is a register that the greatest stamp wins, and a stamp is m
   no order within a topic or across topics). It ticks in whole seconds, so two different values may carry the same one:
   then a direct read ranks above a delivery, the later trigger above the earlier, and the customer is read again.
 - Tags and consents are not in the deliveries. They come from reads only, and the read that began later wins.
+  Their deliveries are doorbells: they say that something changed, and a read settles what. No delta is ever reckoned.
 - Nothing but a read without an error may empty a field. A null in a delivery can also mean that the app may not see the
   value, so it says nothing; it only asks for a read.
 """
@@ -18,6 +19,9 @@ from onewriter.records import PROFILE_FIELDS, READ_FIELDS, Change, Instant, Kind
 
 DELIVERED_FIELDS = frozenset(PROFILE_FIELDS) - {"locale"}
 """The profile fields that every full delivery carries."""
+
+CONTACTS = ("email", "phone")
+"""Consents belong to these: another address or number has another consent, and no delivery is promised for that."""
 
 TRIES_MAX = 8
 """How often an older read is asked again before it becomes a finding."""
@@ -78,9 +82,16 @@ def decide(held: Held | None, change: Change, digest: Digest, tombstone: Instant
     `held` is None for a record we have never heard of, and `tombstone` is when such a record is said to be deleted.
     """
     if change.kind is Kind.DELETED:
-        return _decide_deletion(held, change)
+        return _decide_deletion(held.deleted if held else tombstone, change)
     if change.kind is Kind.ABSENT:
         return _decide_absence(held, change)
+    if change.kind is Kind.RUNG:
+        return _decide_doorbell(held, tombstone)
+    if change.kind is Kind.MERGED:
+        # Which customer it is now is the alias's matter; of this one it says that it may be gone.
+        return Verdict(refetch=frozenset({"merge"}))
+    if change.kind is Kind.NOT_MERGED:
+        return Verdict(refused="the merge failed")
     if held is None:
         return _first(change, tombstone)
     if held.deleted is not None and not _reveals(held.deleted, change):
@@ -107,18 +118,25 @@ def _first(change: Change, tombstone: Instant | None) -> Verdict:
     )
 
 
-def _decide_deletion(held: Held | None, change: Change) -> Verdict:
-    if held is not None and held.deleted is not None:
-        # Two deliveries of one deletion may carry different times; the earlier one starts the clock.
-        earlier = change.heard if change.heard < held.deleted else None
-        return Verdict(hide=earlier, refused=None if earlier else "already deleted")
-    return Verdict(hide=change.heard, refetch=frozenset({"deletion"}))
+def _decide_deletion(deleted: Instant | None, change: Change) -> Verdict:
+    if deleted is None:
+        return Verdict(hide=change.heard, refetch=frozenset({"deletion"}))
+    # Two deliveries of one deletion may carry different times; the earlier one starts the clock.
+    if change.heard < deleted:
+        return Verdict(hide=change.heard)
+    return Verdict(refused="already deleted")
 
 
 def _decide_absence(held: Held | None, change: Change) -> Verdict:
     if held is None or held.confirmed:
         return Verdict(settles=True)
     return Verdict(hide=change.heard if held.deleted is None else None, confirm=True, settles=True)
+
+
+def _decide_doorbell(held: Held | None, tombstone: Instant | None) -> Verdict:
+    """Something changed that only a read can tell; of whom is gone, nothing can be read."""
+    gone = tombstone is not None if held is None else held.confirmed
+    return Verdict(refetch=frozenset() if gone else frozenset({"doorbell"}))
 
 
 def _reveals(deleted: Instant, change: Change) -> bool:
@@ -143,7 +161,7 @@ def _decide_present(held: Held, change: Change, digest: Digest) -> Verdict:
     said, stamp = _said(change, PROFILE_FIELDS), _stamp(change)
     won = [name for name, value in said.items() if _wins(held, stamp, name, value, digest)]
     lost = [name for name in said if name not in won and held.fields[name] != said[name]]
-    read_fields, reads_won = _decide_reads(held, change)
+    read_fields, reads_won = _decide_reads(held, change, digest)
     older = (change.version or 0) < held.version or (change.path is Path.READ and bool(lost))
     return Verdict(
         fields={**_differing(held, {name: said[name] for name in won}), **read_fields},
@@ -151,7 +169,7 @@ def _decide_present(held: Held, change: Change, digest: Digest) -> Verdict:
         newest=stamp,
         reads_won=reads_won,
         refetch=_doubts(held, change, said, won),
-        settles=change.path is Path.READ and not older and not change.denied,
+        settles=change.path is Path.READ and not older and not change.denied and not _began_earlier(held, change),
         unhide=held.deleted is not None and _reveals(held.deleted, change),
         refused="older than what we hold" if lost or (older and not won) else None,
     )
@@ -168,7 +186,7 @@ def _wins(held: Held, stamp: Stamp, name: str, value: Value, digest: Digest) -> 
 
 
 def _doubts(held: Held, change: Change, said: Mapping[str, Value], won: Collection[str]) -> frozenset[str]:
-    """Why only a direct read can tell: two values of one second, or a null where a value stood."""
+    """Why only a direct read can tell: two values of one second, a null over a value, another address."""
     if change.path is Path.READ:
         return frozenset()
     doubts = {"null"} if change.denied and change.path is Path.WEBHOOK else set()
@@ -181,6 +199,10 @@ def _doubts(held: Held, change: Change, said: Mapping[str, Value], won: Collecti
             doubts.add("null")
     if any(held.fields.get(name) is not None for name in _nulls(held, change)):
         doubts.add("null")
+    if change.path is Path.WEBHOOK and any(
+        said.get(name, held.fields.get(name)) != held.fields.get(name) for name in CONTACTS
+    ):
+        doubts.add("consent")
     return frozenset(doubts)
 
 
@@ -193,13 +215,24 @@ def _nulls(held: Held, change: Change) -> list[str]:
     return [name for name in nulls if name in held.stamps and held.stamps[name][0] <= version]
 
 
-def _decide_reads(held: Held, change: Change) -> tuple[dict[str, Value], bool]:
-    """Tags and consents: the read that began later wins, whatever `updated_at` says."""
+def _decide_reads(held: Held, change: Change, digest: Digest) -> tuple[dict[str, Value], bool]:
+    """Tags and consents: the read that began later wins, whatever `updated_at` says.
+
+    Of two that began at one instant, as bulk reads of one second do, the greater digest is kept.
+    """
     if change.path is Path.WEBHOOK:
         return {}, False
-    if held.read_began is not None and change.heard < held.read_began:
+    differing = _differing(held, _said(change, READ_FIELDS))
+    if held.read_began is None or change.heard > held.read_began:
+        return differing, True
+    if _began_earlier(held, change):
         return {}, False
-    return _differing(held, _said(change, READ_FIELDS)), True
+    greater = {name for name in differing if digest(differing[name]) > digest(held.fields.get(name))}
+    return {name: differing[name] for name in greater}, False
+
+
+def _began_earlier(held: Held, change: Change) -> bool:
+    return held.read_began is not None and change.heard < held.read_began
 
 
 def _stamp(change: Change) -> Stamp:

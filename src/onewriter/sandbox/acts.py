@@ -2,15 +2,20 @@
 
 from typing import Any
 
+from onewriter.sandbox.consents import EMAIL, SMS, WHATSAPP, Channel
 from onewriter.sandbox.customer import Customer, number_of
 from onewriter.sandbox.normalise import Mistake, Refused, snake
 from onewriter.sandbox.shop import Shop
 
-ACTIONS = ("create", "update", "delete", "enable", "disable", "tags_add", "tags_remove", "email_consent")
+CONSENTS: dict[str, Channel] = {"email_consent": EMAIL, "sms_consent": SMS, "whatsapp_consent": WHATSAPP}
+ACTIONS = ("create", "update", "delete", "enable", "disable", "tags_add", "tags_remove", *CONSENTS, "merge")
 
 
 def act(shop: Shop, action: str, identifier: int | str | None, given: dict[str, Any]) -> Customer:
-    """Do one thing. Field names may be written as in the API or with underscores; an unknown one is a KeyError."""
+    """Do one thing. Field names may be written as in the API or with underscores; an unknown one is a KeyError.
+
+    A merge takes the other customer as `with`, and gives the customer that is kept.
+    """
     fields = {snake(key): value for key, value in given.items()}
     if action == "create":
         return shop.create(**fields)
@@ -28,7 +33,18 @@ def act(shop: Shop, action: str, identifier: int | str | None, given: dict[str, 
             return shop.add_tags(number, fields["tags"])
         case "tags_remove":
             return shop.remove_tags(number, fields["tags"])
-        case "email_consent":
-            return shop.consent_to_email(number, fields["state"].upper(), fields.get("level", "SINGLE_OPT_IN"))
+        case "merge":
+            return _merge(shop, number, **fields)
+        case _ if action in CONSENTS:
+            level = fields.get("level", "SINGLE_OPT_IN")
+            return shop.consent(CONSENTS[action], number, fields["state"].upper(), level)
         case _:
             raise ValueError(f"There is no action {action!r}; the actions are {', '.join(ACTIONS)}")
+
+
+def _merge(shop: Shop, number: int, **fields: Any) -> Customer:
+    other = number_of("Customer", fields["with"])
+    keep = fields.get("override_email_of")
+    asked = shop.merge(number, other or 0, override_email_of=None if keep is None else number_of("Customer", keep))
+    # Without a wait in between it is carried out here, and what it causes is told now.
+    return shop.customers[asked.kept]

@@ -1,4 +1,8 @@
-"""Bulk operations: started by a query, run by a thread of their own, finished with a file and a webhook."""
+"""Bulk operations: started by a query, finished with a file and a webhook.
+
+Each runs in a thread of its own. In a shop without threads it stands on the shop's agenda instead, so that it starts,
+reads its customers and ends at the seconds of the shop's clock.
+"""
 
 import threading
 from dataclasses import dataclass, field
@@ -18,6 +22,8 @@ CONCURRENT_MAX = 5
 KEPT_MAX = 50
 LIVE = ("CREATED", "RUNNING", "CANCELING")
 PARTIAL_SHARE = 0.5
+MADE_AT = 0.25
+"""The share of an operation's time after which it reads the customers."""
 PROTECTED = frozenset().union(*fields.PROTECTED.values())
 
 
@@ -42,24 +48,28 @@ class Operation:
 
 
 class Operations:
-    """The shop's bulk operations, at most five at a time."""
+    """The shop's bulk operations, at most five at a time. `threads` is whether they run by themselves."""
 
-    def __init__(self, shop: Shop, schema: GraphQLSchema) -> None:
+    def __init__(self, shop: Shop, schema: GraphQLSchema, *, threads: bool | None = None) -> None:
         self._shop, self._schema = shop, schema
+        self._threads = shop.has_threads if threads is None else threads
         self._rng = Random(f"{shop.seed}/bulk")
         self._held: dict[int, Operation] = {}
         self._lock = threading.Lock()
         self._next_id = count(7_300_000_000_001, 1)
 
     def all(self) -> list[Operation]:
+        self._shop.tick()
         with self._lock:
             return list(self._held.values())
 
     def get(self, number: int) -> Operation | None:
+        self._shop.tick()
         return self._held.get(number)
 
     def start(self, query: str, *, grouped: bool) -> Operation:
         """Take a query on, or raise Refused with Shopify's code."""
+        self._shop.tick()
         faults = self._shop.faults
         read = bulk_rules.read(self._schema, query)
         if read.root.name.value != "customers":
@@ -76,11 +86,15 @@ class Operations:
             operation.expires, operation.stalls, operation.seconds = faults.expire, faults.stall, faults.bulk_seconds
             self._held[operation.id] = operation
             self._forget_old()
-        threading.Thread(target=self._run, args=(operation, read), daemon=True).start()
+        if self._threads:
+            threading.Thread(target=self._run, args=(operation, read), daemon=True).start()
+        else:
+            began = self._shop.clock()
+            self._shop.agenda.add(began + operation.seconds * MADE_AT, lambda: self._begin(operation, read, began))
         return operation
 
     def cancel(self, number: int) -> Operation:
-        operation = self._held.get(number)
+        operation = self.get(number)
         if operation is None:
             raise Refused(Mistake(("id",), "Bulk operation does not exist"))
         with self._lock:
@@ -89,6 +103,8 @@ class Operations:
                 raise Refused(Mistake(None, message))
             operation.status = "CANCELING"
         operation.stop.set()
+        if not self._threads:
+            self._shop.agenda.add(self._shop.clock(), lambda: self._finish(operation, "CANCELED", None))
         return operation
 
     def stop_all(self) -> None:
@@ -110,18 +126,26 @@ class Operations:
     # ---- Running
 
     def _run(self, operation: Operation, read: BulkQuery) -> None:
-        operation.stop.wait(operation.seconds * 0.25)
-        with self._lock:
-            if operation.status == "CREATED":
-                operation.status = "RUNNING"
+        operation.stop.wait(operation.seconds * MADE_AT)
         status, error = self._made(operation, read)
         if operation.stalls:
             operation.stop.wait()
-        operation.stop.wait(operation.seconds * 0.75)
+        operation.stop.wait(operation.seconds * (1 - MADE_AT))
         self._finish(operation, *(("CANCELED", None) if operation.stop.is_set() else (status, error)))
+
+    def _begin(self, operation: Operation, read: BulkQuery, began: float) -> None:
+        """The same as a deed of the agenda; ending it is another."""
+        if operation.stop.is_set():
+            return
+        status, error = self._made(operation, read)
+        if not operation.stalls:
+            self._shop.agenda.add(began + operation.seconds, lambda: self._finish(operation, status, error))
 
     def _made(self, operation: Operation, read: BulkQuery) -> tuple[str, str | None]:
         """Write the file; the status and the error that the operation will end with."""
+        with self._lock:
+            if operation.status == "CREATED":
+                operation.status = "RUNNING"
         faults, kind = self._shop.faults, self._schema.type_map["Customer"]
         if not isinstance(kind, GraphQLObjectType):
             raise TypeError("Customer is no object type")
@@ -153,7 +177,9 @@ class Operations:
 
     def _finish(self, operation: Operation, status: str, error: str | None) -> None:
         with self._lock:
-            operation.completed_at = int(self._shop.clock())
+            if operation.completed_at is not None:
+                return
+            operation.completed_at = int(self._shop.agenda.now())
             operation.status, operation.error_code = status, error
         body = payloads.bulk_finished(
             operation.id, operation.created_at, operation.completed_at, operation.status, operation.error_code

@@ -69,6 +69,8 @@ def routes(shop: Shop) -> list[Route]:
         Route("/_sandbox/play", _posted(lambda given: play(player, given)), methods=["POST"]),
         Route("/_sandbox/redeliver", _posted(lambda given: redeliver(shop, given)), methods=["POST"]),
         Route("/_sandbox/uninstall", _posted(lambda given: uninstall(shop)), methods=["POST"]),
+        Route("/_sandbox/rotate_secret", _posted(lambda given: rotate_secret(shop)), methods=["POST"]),
+        Route("/_sandbox/revoke_old_secret", _posted(lambda given: revoke_old_secret(shop)), methods=["POST"]),
         Route("/_sandbox/settle", _posted(lambda given: settle(shop, given)), methods=["POST"]),
     ]
 
@@ -116,7 +118,17 @@ def uninstall(shop: Shop) -> Any:
     return {"uninstalled": True}
 
 
+def rotate_secret(shop: Shop) -> Any:
+    return {"client_secret": shop.access.rotate_secret()}
+
+
+def revoke_old_secret(shop: Shop) -> Any:
+    shop.access.revoke_old_secret()
+    return {"client_secret": shop.access.client_secret}
+
+
 def settle(shop: Shop, given: dict[str, Any]) -> Any:
+    shop.tick()
     settled = shop.courier.settle(min(SETTLE_MAX_S, float(given.get("seconds", SETTLE_MAX_S))))
     return {"settled": settled, "outstanding": shop.courier.outstanding}
 

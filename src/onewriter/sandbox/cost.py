@@ -4,7 +4,7 @@ An object costs 1, a scalar nothing, a connection 2 and each item that it may ho
 """
 
 import threading
-import time
+from collections.abc import Callable
 from typing import Any
 
 from graphql import (
@@ -108,13 +108,13 @@ class Meter:
 
 
 class Bucket:
-    """The app's points in this shop: filled at a steady rate up to a maximum."""
+    """The app's points in this shop: filled by the shop's clock, at a steady rate, up to a maximum."""
 
-    def __init__(self, faults: Faults) -> None:
-        self._faults = faults
+    def __init__(self, faults: Faults, clock: Callable[[], float]) -> None:
+        self._faults, self._clock = faults, clock
         self._lock = threading.Lock()
         self._points = faults.cost_maximum
-        self._filled_at = time.monotonic()
+        self._filled_at = clock()
 
     def take(self, points: float) -> bool:
         """Pay in advance; False, and nothing is taken, if there is too little."""
@@ -139,7 +139,8 @@ class Bucket:
             }
 
     def _fill(self) -> None:
-        now = time.monotonic()
-        earned = (now - self._filled_at) * self._faults.cost_restore
+        now = self._clock()
+        # A clock that is set back takes nothing away.
+        earned = max(0.0, now - self._filled_at) * self._faults.cost_restore
         self._points = min(self._faults.cost_maximum, self._points + earned)
         self._filled_at = now

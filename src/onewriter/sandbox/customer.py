@@ -82,7 +82,7 @@ class Customer:
         return name or self.email or self.phone or ""
 
 
-def gid(kind: str, number: int) -> str:
+def gid(kind: str, number: object) -> str:
     return f"gid://shopify/{kind}/{number}"
 
 

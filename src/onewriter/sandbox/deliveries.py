@@ -1,33 +1,25 @@
-"""Webhook deliveries: signed, sent by threads of their own, tried again, and disturbed on request.
+"""Webhook deliveries: signed, tried again, given up, and disturbed on request.
 
 Every chance is drawn when the delivery is announced, from the shop's seed, so that the same shop with the same history
-loses and repeats the same deliveries however the threads run.
+loses and repeats the same deliveries however they are carried.
 """
 
 import base64
 import hmac
-import ipaddress
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from heapq import heappop, heappush
+from functools import partial
 from random import Random
-from urllib.parse import urlsplit
-
-import httpx2
 
 from onewriter.sandbox.faults import Faults
+from onewriter.sandbox.lanes import Lanes, Parcel
 
 RETRIES_MAX = 8
 # Eight doublings that add up to four hours.
 FIRST_RETRY_S = 14_400 / (2**RETRIES_MAX - 1)
-CONNECT_TIMEOUT_S = 1.0
-ANSWER_TIMEOUT_S = 5.0
-LANES = 8
 REORDER_HOLD_S = 0.3
 LOG_MAX = 200_000
 
@@ -64,29 +56,36 @@ class Delivery:
     copies: int = 1
 
 
-@dataclass(order=True, slots=True)
-class _Send:
-    due: float
-    sequence: int
-    delivery: Delivery = field(compare=False)
-    retry: int = field(compare=False, default=0)
+Schedule = Callable[[Delivery, float, int], None]
+"""Takes a send that is to be made: the delivery, after how many seconds of the shop's clock, and which retry it is."""
 
 
 class Courier:
-    """Carries deliveries. Those of one customer share a lane, so that without a fault they arrive in order."""
+    """Carries deliveries: by threads and over HTTP, or as a `schedule` from outside has it.
 
-    def __init__(self, domain: str, secret: str, version: str, seed: int, faults: Faults) -> None:
+    Such a schedule is told of every send (a delivery, the seconds to wait, the number of the retry) and answers each
+    with one call of `sent`. Sends of one customer that are due at the same moment belong in the order in which they
+    were told. It may be called while the shop is locked, so it takes note and leaves the sending for later. `secret` is
+    asked at each send.
+    """
+
+    def __init__(
+        self,
+        domain: str,
+        secret: Callable[[], str],
+        version: str,
+        seed: int,
+        faults: Faults,
+        schedule: Schedule | None = None,
+    ) -> None:
         self.domain, self.secret, self.version, self.faults = domain, secret, version, faults
         self.log: dict[str, Delivery] = {}
         self.dropped: Callable[[Subscription], None] = lambda subscription: None
         self._rng = Random(f"{seed}/deliveries")
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
-        self._lanes: list[list[_Send]] = [[] for _ in range(LANES)]
+        self._changed = threading.Condition()
         self._outstanding = 0
-        self._sequence = 0
-        self._stopping = False
-        self._threads: list[threading.Thread] = []
+        self._lanes = None if schedule else Lanes(lambda: faults.allow_remote)
+        self._hand_over = schedule or self._to_lanes
 
     # ---- Announcing
 
@@ -94,7 +93,7 @@ class Courier:
         self, subscription: Subscription, body: bytes, at: float, customer_id: int | None, event_id: str
     ) -> Delivery:
         """Take a delivery on. Whether it is lost, late or doubled is decided here and now."""
-        with self._lock:
+        with self._changed:
             delivery = Delivery(
                 webhook_id=self._uuid(),
                 event_id=event_id,
@@ -110,12 +109,12 @@ class Courier:
             return delivery
 
     def event_id(self) -> str:
-        with self._lock:
+        with self._changed:
             return self._uuid()
 
     def again(self, webhook_id: str) -> bool:
         """Send a known delivery once more, same id and same body. False if nobody knows it."""
-        with self._lock:
+        with self._changed:
             delivery = self.log.get(webhook_id)
             if delivery is None:
                 return False
@@ -144,77 +143,46 @@ class Courier:
             delivery.copies += 1
             self._schedule(delivery, wait + late * REORDER_HOLD_S)
 
-    def _schedule(self, delivery: Delivery, wait: float, retry: int = 0) -> None:
-        self._sequence += 1
+    def _schedule(self, delivery: Delivery, wait_s: float, retry: int = 0) -> None:
         self._outstanding += 1
-        lane = self._lanes[(delivery.customer_id or 0) % LANES]
-        heappush(lane, _Send(time.monotonic() + wait, self._sequence, delivery, retry))
-        self._changed.notify_all()
+        self._hand_over(delivery, wait_s, retry)
 
-    # ---- Sending
+    # ---- Carrying
 
     def start(self) -> None:
-        timeout = httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-        # A proxy of the environment must not see what is meant for this machine.
-        self._client = httpx2.Client(timeout=timeout, trust_env=False)
-        self._threads = [threading.Thread(target=self._run, args=(lane,), daemon=True) for lane in self._lanes]
-        for thread in self._threads:
-            thread.start()
+        if self._lanes is not None:
+            self._lanes.start()
 
     def stop(self) -> None:
-        with self._lock:
-            self._stopping = True
-            self._changed.notify_all()
-        for thread in self._threads:
-            thread.join(timeout=ANSWER_TIMEOUT_S + 1)
-        self._client.close()
+        if self._lanes is not None:
+            self._lanes.stop()
 
     def settle(self, seconds: float) -> bool:
-        """Wait until nothing is on its way, at most so many seconds. False if something still is."""
-        with self._lock:
-            return self._changed.wait_for(lambda: self._outstanding == 0, timeout=seconds)
+        """Wait until nothing is on its way, at most so many seconds. False if something still is.
+
+        It never waits for a schedule from outside: that one knows best what it still has.
+        """
+        with self._changed:
+            timeout = 0.0 if self._lanes is None else seconds
+            return self._changed.wait_for(lambda: self._outstanding == 0, timeout=timeout)
 
     @property
     def outstanding(self) -> int:
         return self._outstanding
 
-    def _run(self, lane: list[_Send]) -> None:
-        while (send := self._next(lane)) is not None:
-            acknowledged = self._post(send.delivery)
-            with self._finishing():
-                self._settle_one(send, acknowledged)
-
-    def _next(self, lane: list[_Send]) -> _Send | None:
-        with self._lock:
-            while not self._stopping:
-                wait = lane[0].due - time.monotonic() if lane else None
-                if wait is not None and wait <= 0:
-                    return heappop(lane)
-                self._changed.wait(timeout=wait)
-            return None
-
-    @contextmanager
-    def _finishing(self) -> Iterator[None]:
-        with self._lock:
-            yield
-            self._outstanding -= 1
-            self._changed.notify_all()
-
-    def _post(self, delivery: Delivery) -> bool:
-        if not (self.faults.allow_remote or is_loopback(delivery.uri)):
-            return False
-        try:
-            answer = self._client.post(delivery.uri, content=delivery.body, headers=self.headers(delivery))
-        except (httpx2.HTTPError, httpx2.InvalidURL):
-            return False
-        return answer.is_success
+    def _to_lanes(self, delivery: Delivery, wait_s: float, retry: int) -> None:
+        if self._lanes is None:
+            raise RuntimeError("This courier has a schedule, and no threads")
+        headers, sent = partial(self.headers, delivery), partial(self.sent, delivery, retry)
+        self._lanes.add(Parcel(delivery.customer_id or 0, delivery.uri, delivery.body, headers, sent), wait_s)
 
     def headers(self, delivery: Delivery) -> dict[str, str]:
+        """All headers of a delivery; the signature is by the secret of this moment, as at each of Shopify's tries."""
         moment = datetime.fromtimestamp(delivery.triggered_at, UTC).isoformat(timespec="microseconds")
         headers = {
             "Content-Type": "application/json",
             "X-Shopify-Topic": delivery.topic,
-            "X-Shopify-Hmac-Sha256": signature(self.secret, delivery.body),
+            "X-Shopify-Hmac-Sha256": signature(self.secret(), delivery.body),
             "X-Shopify-Shop-Domain": self.domain,
             "X-Shopify-API-Version": self.version,
             "X-Shopify-Webhook-Id": delivery.webhook_id,
@@ -223,17 +191,23 @@ class Courier:
         }
         return headers | ({"X-Shopify-Name": delivery.subscription.name} if delivery.subscription.name else {})
 
-    def _settle_one(self, send: _Send, acknowledged: bool) -> None:
-        delivery, subscription = send.delivery, send.delivery.subscription
+    def sent(self, delivery: Delivery, retry: int, acknowledged: bool) -> None:
+        """One send was made. If nobody acknowledged it, the next retry is scheduled, or the delivery given up."""
+        with self._changed:
+            self._settle_one(delivery, retry, acknowledged)
+            self._outstanding -= 1
+            self._changed.notify_all()
+
+    def _settle_one(self, delivery: Delivery, retry: int, acknowledged: bool) -> None:
+        subscription = delivery.subscription
         if delivery.attempts == 0:
             delivery.acknowledged_before = subscription.acknowledged
         delivery.attempts += 1
         if acknowledged:
             subscription.acknowledged += 1
             delivery.status = "acknowledged"
-        elif send.retry < RETRIES_MAX:
-            wait = FIRST_RETRY_S * 2**send.retry * self.faults.retry_scale
-            self._schedule(delivery, wait, send.retry + 1)
+        elif retry < RETRIES_MAX:
+            self._schedule(delivery, FIRST_RETRY_S * 2**retry * self.faults.retry_scale, retry + 1)
         else:
             self._give_up(delivery)
 
@@ -247,13 +221,3 @@ class Courier:
 
 def signature(secret: str, body: bytes) -> str:
     return base64.b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()
-
-
-def is_loopback(uri: str) -> bool:
-    host = urlsplit(uri).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

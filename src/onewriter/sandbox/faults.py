@@ -30,6 +30,13 @@ class Faults:
     wrong_count: int = 0  # lines that the file lacks although objectCount counts them
     drop_connection_after_bytes: int = 0
 
+    # Merges. What else than customers/merge Shopify tells of a merge is not documented, so that both ways can be tried.
+    merge_seconds: float = 0.0  # from the acceptance until it is carried out
+    merge_fails: bool = False
+    merge_blocked: list[int] = field(default_factory=list)  # ids of customers that have gift cards
+    merge_tells_update: bool = True
+    merge_tells_delete: bool = True
+
     # The Admin API.
     cost_maximum: float = 2000.0
     cost_restore: float = 100.0
@@ -39,7 +46,14 @@ class Faults:
     protected_denied: bool = False
     tags_touch: bool = False  # whether tag and consent changes move updated_at, which Shopify does not document
     scopes: list[str] = field(default_factory=lambda: list(SCOPES))
-    token_seconds: int = 86_399
+
+    # Tokens. A number of refusals counts down to none.
+    token_seconds: int = 86_399  # of client credentials
+    access_seconds: int = 3_600  # of an authorization that asks for expiring tokens
+    token_refused: int = 0  # calls of the Admin API that answer 401 to a good token
+    refresh_server_errors: int = 0  # refreshes that answer 520 and are not carried out
+    refresh_lost: int = 0  # refreshes that are carried out and answer 502
+    leave_out_expires_in: bool = False
 
     def set(self, changes: dict[str, Any]) -> None:
         """Set several switches, all or none; an unknown name or a wrong type is a ValueError."""

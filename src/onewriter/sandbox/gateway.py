@@ -46,9 +46,11 @@ class Gateway:
         self.shop = shop
         self.schema = schema()
         self.operations = Operations(shop, self.schema)
-        self.bucket = Bucket(shop.faults)
+        self.bucket = Bucket(shop.faults, shop.clock)
 
     def answer(self, body: bytes, base_url: str) -> Answer:
+        """Answer the body of one request. `base_url` is where the links to files are to lead."""
+        self.shop.tick()
         try:
             request = msgspec.json.decode(body, type=Request)
             document = parsed(request.query)

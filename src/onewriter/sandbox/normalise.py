@@ -73,13 +73,19 @@ def phone_key(value: str) -> str:
 
 def tags(values: Iterable[str]) -> tuple[str, ...]:
     """Split at commas, trimmed, once each whatever the case (the first spelling stays), sorted."""
+    kept = all_tags(values)
+    if len(kept) > TAGS_MAX:
+        raise Refused(Mistake(("tags",), f"Customers must have {TAGS_MAX} tags or less."))
+    return kept
+
+
+def all_tags(values: Iterable[str]) -> tuple[str, ...]:
+    """The same, however many they are."""
     kept: dict[str, str] = {}
     for value in values:
         for tag in value.split(","):
             if tag.strip():
                 kept.setdefault(tag.strip().casefold(), tag.strip())
-    if len(kept) > TAGS_MAX:
-        raise Refused(Mistake(("tags",), f"Customers must have {TAGS_MAX} tags or less."))
     return tuple(sorted(kept.values()))
 
 

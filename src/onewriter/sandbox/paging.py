@@ -2,8 +2,8 @@
 
 import base64
 import binascii
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,10 @@ class Page:
 
 def bad_request(message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": "BAD_REQUEST"})
+
+
+def bad_cursor() -> GraphQLError:
+    return bad_request("Invalid cursor for current pagination sort.")
 
 
 def size(first: int | None, last: int | None) -> int:
@@ -83,10 +87,10 @@ def customers(
     """One page. The walk goes up or down the order, whichever end the page hangs on."""
     asked = size(first, last)
     with shop.lock:
-        order = _Order.of(shop, sort)
+        order = _Order.of(shop, sort, found)
         low, high = order.window(found, *((before, after) if reverse else (after, before)))
         up = (first is not None) != reverse
-        matches = _matches(shop, order, found, range(low, high) if up else range(high - 1, low - 1, -1))
+        matches = order.matches(found, range(low, high) if up else range(high - 1, low - 1, -1))
         taken = [match for _, match in zip(range(asked + 1), matches, strict=False)]
     more, taken = len(taken) > asked, taken[:asked]
     if first is None:
@@ -104,8 +108,8 @@ def page_info(edges: list[Edge], has_next: bool, has_previous: bool) -> PageInfo
 def selected(shop: Shop, found: Search) -> Iterator[Customer]:
     """Every customer that a search finds, in the order of ids."""
     with shop.lock:
-        order = _Order.of(shop, "ID")
-        return iter([record for _, record in _matches(shop, order, found, range(len(order.keys)))])
+        order = _Order.of(shop, "ID", found)
+        return iter([record for _, record in order.matches(found, range(len(order.keys)))])
 
 
 def listed(items: Sequence[Any], first: int | None = None, last: int | None = None, after: str | None = None) -> Page:
@@ -127,25 +131,34 @@ def key_of(cursor: str) -> Key:
         value = read["last_value"]
         return (int(value) if value.isdigit() else value), int(read["last_id"])
     except (binascii.Error, msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise bad_request("Invalid cursor for current pagination sort.") from error
+        raise bad_cursor() from error
 
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """Customers in an order: `keys` are ids, or pairs of a value and an id."""
+    """Customers in an order: `keys` are ids, or pairs of a value and an id.
+
+    `stale` is what the search index still holds of customers that changed a moment ago. A search goes by the index, in
+    what it finds and in the order of it.
+    """
 
     keys: Sequence[Any]
     field: str
+    records: Mapping[int, Customer]
+    stale: dict[int, Customer | None]
 
     @classmethod
-    def of(cls, shop: Shop, sort: str) -> "_Order":
+    def of(cls, shop: Shop, sort: str, found: Search) -> "_Order":
+        """The caller holds the lock of the shop; whatever was due there is done once this returns, and nothing more."""
+        records = shop.customers
+        stale = shop.unindexed() if found.conditions and shop.faults.search_lag else {}
         if sort == "UPDATED_AT":
-            return cls(shop.by_update(), "updated_at")
+            return cls(_as_indexed(shop.by_update(), records, stale), "updated_at", records, stale)
         if sort == "NAME":
-            named = ((f"{each.last_name or ''}, {each.first_name or ''}", each.id) for each in shop.customers.values())
-            return cls(sorted(named), "name")
+            named = ((f"{each.last_name or ''}, {each.first_name or ''}", each.id) for each in records.values())
+            return cls(sorted(named), "name", records, stale)
         # Ids rise with time, so the order of creation is the order of ids.
-        return cls(shop.ids, "id")
+        return cls(shop.ids, "id", records, stale)
 
     def pair(self, key: Any) -> Key:
         return (key, key) if self.field == "id" else key
@@ -162,18 +175,35 @@ class _Order:
 
     def _own(self, cursor: str) -> Any:
         value, number = key_of(cursor)
-        return number if self.field == "id" else (value, number)
+        if self.field == "id":
+            return number
+        if isinstance(value, int) != (self.field == "updated_at"):
+            raise bad_cursor()
+        return value, number
 
     def _bound(self, value: int) -> Any:
         return value if self.field == "id" else (value, 0)
 
+    def matches(self, found: Search, places: range) -> Iterator[tuple[Key, Customer]]:
+        """A search judges what its index holds, which may be old; what is returned is always fresh."""
+        for place in places:
+            pair = self.pair(self.keys[place])
+            record = self.records[pair[1]]
+            seen = self.stale.get(record.id, record)
+            if seen is not None and found.holds(seen):
+                yield pair, record
 
-def _matches(shop: Shop, order: _Order, found: Search, places: range) -> Iterator[tuple[Key, Customer]]:
-    """The search judges what its index holds, which may be old; what is returned is always fresh."""
-    stale = shop.unindexed() if found.conditions and shop.faults.search_lag else {}
-    for place in places:
-        pair = order.pair(order.keys[place])
-        record = shop.customers[pair[1]]
-        seen = stale.get(record.id, record)
-        if seen is not None and found.holds(seen):
-            yield pair, record
+
+def _as_indexed(
+    keys: list[tuple[int, int]], records: Mapping[int, Customer], stale: Mapping[int, Customer | None]
+) -> list[tuple[int, int]]:
+    """The order by update as the index has it: who changed since stands where they stood, who is new stands nowhere."""
+    if not stale:
+        return keys
+    indexed = list(keys)
+    for number, seen in stale.items():
+        if number in records:
+            del indexed[bisect_left(indexed, (records[number].updated_at, number))]
+            if seen is not None:
+                insort(indexed, (seen.updated_at, number))
+    return indexed

@@ -87,6 +87,40 @@ def _consent(consent: Consent) -> Body:
     }
 
 
+def sms_consent(record: Customer, *, denied: bool = False) -> Body:
+    consent = _consent(record.sms_consent) | {"consent_collected_from": _source(record.sms_consent)}
+    return {"id": record.id, "phone": None if denied else record.phone, "sms_marketing_consent": consent}
+
+
+def whatsapp_consent(record: Customer, *, denied: bool = False) -> Body:
+    consent = record.whatsapp_consent
+    return {
+        "customer_id": record.id,
+        "phone_number": None if denied else record.phone,
+        "whats_app_marketing_consent": {
+            "state": consent.state.lower(),
+            "opt_in_level": consent.level and consent.level.lower(),
+            "updated_at": consent_text(consent.at),
+            "collected_from": _source(consent),
+        },
+    }
+
+
+def _source(consent: Consent) -> str:
+    return (consent.collected_from or "OTHER").lower()
+
+
+def merged(kept: int, deleted: int, job_id: str | None, status: str, errors: list[Body]) -> Body:
+    """`customers/merge`, of merges that succeeded and of those that failed."""
+    return {
+        "admin_graphql_api_customer_kept_id": gid("Customer", kept),
+        "admin_graphql_api_customer_deleted_id": gid("Customer", deleted),
+        "admin_graphql_api_job_id": job_id,
+        "status": status.lower(),
+        "errors": errors,
+    }
+
+
 def bulk_finished(operation_id: int, created_at: int, completed_at: int | None, status: str, error: str | None) -> Body:
     return {
         "admin_graphql_api_id": gid("BulkOperation", operation_id),

@@ -34,7 +34,14 @@ WEIGHTS = {
     "tags_add": 7,
     "tags_remove": 4,
     "email_consent": 5,
+    "sms_consent": 3,
+    "whatsapp_consent": 2,
+    "merge": 2,
 }
+CONSENTS = ("email_consent", "sms_consent", "whatsapp_consent")
+
+# Updates within one second are at most so many.
+ACTS_MAX = 3
 
 Act = tuple[str, int | None, dict[str, Any]]
 
@@ -53,15 +60,18 @@ class Player:
         """Play so many events over about so many seconds; how many of each action were done."""
         done: Counter[str] = Counter()
         with self._lock:
-            start, kinds, weights = time.monotonic(), list(WEIGHTS), list(WEIGHTS.values())
+            start = time.monotonic()
             while (played := done.total()) < events:
                 wait = start + seconds * played / events - time.monotonic()
                 if wait > 0:
                     time.sleep(wait)
-                kind = self._rng.choices(kinds, weights)[0]
-                for act in self._planned(kind)[: events - played]:
-                    done[self._do(act)] += 1
+                done.update(self.event(events - played))
         return dict(sorted(done.items()))
+
+    def event(self, acts_max: int = ACTS_MAX) -> list[str]:
+        """Let one thing happen now: the actions that it took, in their order; `refused` for what could not be."""
+        kind = self._rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        return [self._do(act) for act in self._planned(kind)[:acts_max]]
 
     def _do(self, act: Act) -> str:
         action, number, given = act
@@ -93,8 +103,11 @@ class Player:
             return {"tags": self._rng.sample(TAGS, 2)}
         if kind == "tags_remove":
             return {"tags": [self._rng.choice(someone.tags or TAGS)]}
-        if kind == "email_consent":
+        if kind in CONSENTS:
             return {"state": self._rng.choice(("SUBSCRIBED", "UNSUBSCRIBED"))}
+        if kind == "merge":
+            # At times with themselves, which the shop refuses.
+            return {"with": (self._someone() or someone).id}
         return {}
 
     # ---- What changes

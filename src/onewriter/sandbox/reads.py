@@ -8,6 +8,7 @@ from onewriter.sandbox.bulk import Operation
 from onewriter.sandbox.call import Call, number_in
 from onewriter.sandbox.customer import SHOP_ZONE_NAME, Customer, gid, number_of
 from onewriter.sandbox.fields import CURRENCY
+from onewriter.sandbox.merges import Merge
 from onewriter.sandbox.paging import Page, bad_request
 from onewriter.sandbox.shop import API_VERSION, Shop
 from onewriter.sandbox.subscriptions import TOPICS
@@ -84,6 +85,11 @@ def nodes(call: Call, *, ids: list[str]) -> list[Any]:
     return [node(call, id=each) for each in ids]
 
 
+def customer_merge_job_status(call: Call, *, job_id: str) -> Merge | None:
+    call.need("read_customer_merge", "customerMergeJobStatus")
+    return call.shop.merges.get(job_id)
+
+
 def bulk_operation(call: Call, *, id: str) -> Operation | None:
     return call.operations.get(number_in("BulkOperation", id))
 
@@ -156,8 +162,10 @@ QUERIES: dict[str, Callable[..., Any]] = {
     "currentAppInstallation": current_app_installation,
     "customer": customer,
     "customerByIdentifier": customer_by_identifier,
+    "customerMergeJobStatus": customer_merge_job_status,
     "customers": customers,
     "customersCount": customers_count,
+    "job": lambda call, *, id: call.shop.merges.get(id),
     "node": node,
     "nodes": nodes,
     "publicApiVersions": lambda call: [version(handle) for handle in VERSIONS],

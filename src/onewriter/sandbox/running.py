@@ -3,7 +3,8 @@
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 
 import uvicorn
@@ -15,6 +16,7 @@ from onewriter.sandbox.faults import Faults
 from onewriter.sandbox.shop import Shop
 
 START_MAX_S = 30.0
+TICK_S = 0.05
 DOMAIN = "sandbox-shop.myshopify.com"
 
 
@@ -34,10 +36,11 @@ def serve(
         if ready is not None:
             ready(info_of(shop, _url(sock)))
         shop.courier.start()
-        try:
-            _server(app).run(sockets=[sock])
-        finally:
-            _stop(shop, app)
+        with _ticking(shop):
+            try:
+                _server(app).run(sockets=[sock])
+            finally:
+                _stop(shop, app)
 
 
 class RunningSandbox:
@@ -61,10 +64,12 @@ class RunningSandbox:
         self._sock = _listening("127.0.0.1", 0)
         self.url = _url(self._sock)
         self.info = info_of(self.shop, self.url)
+        self._ticking = ExitStack()
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._sock]}, daemon=True)
 
     def __enter__(self) -> "RunningSandbox":
         self.shop.courier.start()
+        self._ticking.enter_context(_ticking(self.shop))
         self._thread.start()
         deadline = time.monotonic() + START_MAX_S
         while not self._server.started:
@@ -79,7 +84,26 @@ class RunningSandbox:
         self._server.should_exit = True
         self._thread.join(timeout=START_MAX_S)
         self._sock.close()
+        self._ticking.close()
         _stop(self.shop, self._app)
+
+
+@contextmanager
+def _ticking(shop: Shop) -> Iterator[None]:
+    """What waits for its time is carried out although nobody looks, so that the subscribers hear of it."""
+    over = threading.Event()
+
+    def tick() -> None:
+        while not over.wait(TICK_S):
+            shop.tick()
+
+    thread = threading.Thread(target=tick, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _server(app: Starlette) -> uvicorn.Server:

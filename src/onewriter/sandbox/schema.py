@@ -20,6 +20,7 @@ from onewriter.sandbox.call import Call
 from onewriter.sandbox.customer import Customer, Metafield, gid, utc_text
 from onewriter.sandbox.deliveries import Subscription
 from onewriter.sandbox.fields import CONNECTIONS, FIELDS, PROTECTED, Getter
+from onewriter.sandbox.merges import ERROR_FIELDS
 from onewriter.sandbox.normalise import snake
 from onewriter.sandbox.paging import Page, listed
 from onewriter.sandbox.shop import API_VERSION
@@ -159,6 +160,20 @@ _PLAIN: dict[str, dict[str, Resolver]] = {
         "status": _of(lambda operation: operation.status),
         "type": _of(lambda operation: "QUERY"),
         "url": _file_link(partial=False),
+    },
+    "Job": {
+        "done": _of(lambda merge: merge.done),
+        "id": _of(lambda merge: merge.job_id),
+    },
+    "CustomerMergeRequest": {
+        "customerMergeErrors": _of(lambda merge: merge.problems),
+        "jobId": _of(lambda merge: merge.job_id),
+        "resultingCustomerId": _of(lambda merge: gid("Customer", merge.kept)),
+        "status": _of(lambda merge: merge.status),
+    },
+    "CustomerMergeError": {
+        "errorFields": _of(lambda problem: [each for each in ERROR_FIELDS if each == problem.field.upper()]),
+        "message": _of(lambda problem: problem.message),
     },
     "WebhookSubscription": {
         "apiVersion": _of(lambda subscription: reads.version(API_VERSION)),

@@ -5,7 +5,9 @@ from functools import wraps
 from typing import Any
 
 from onewriter.sandbox.call import Call, errors_of, number_in, seconds_of
+from onewriter.sandbox.consents import CHANNELS, EMAIL, SMS, WHATSAPP, Channel
 from onewriter.sandbox.customer import Consent, Customer, gid
+from onewriter.sandbox.merging import NO_OVERRIDE, Override
 from onewriter.sandbox.normalise import Mistake, Refused, camel, snake
 from onewriter.sandbox.reads import shop_of
 
@@ -39,12 +41,11 @@ def _fields(given: dict[str, Any]) -> dict[str, Any]:
 def customer_create(call: Call, *, input: dict[str, Any]) -> Customer:
     if input.get("id"):
         raise Refused(Mistake(("id",), "Cannot specify ID on creation"))
-    consent = input.get("emailMarketingConsent")
     fields = _fields(input)
-    if consent:
-        at = seconds_of(consent.get("consentUpdatedAt")) or int(call.shop.clock())
-        level = consent.get("marketingOptInLevel")
-        fields["email_consent"] = Consent(consent["marketingState"], level, at, None)
+    for channel in CHANNELS:
+        if given := input.get(channel.input):
+            at = seconds_of(given.get(channel.at)) or int(call.shop.clock())
+            fields[channel.field] = Consent(given[channel.state], given.get(channel.level), at, channel.collected_from)
     return call.shop.create(**fields)
 
 
@@ -52,9 +53,11 @@ def customer_create(call: Call, *, input: dict[str, Any]) -> Customer:
 def customer_update(call: Call, *, input: dict[str, Any]) -> Customer:
     if not input.get("id"):
         raise Refused(Mistake(("id",), "Customer does not exist"))
-    if "emailMarketingConsent" in input:
-        message = "To update emailMarketingConsent, please use the customerEmailMarketingConsentUpdate Mutation instead"
-        raise Refused(Mistake(("emailMarketingConsent",), message))
+    for channel in CHANNELS:
+        if channel.input in input:
+            mutation = f"customer{channel.input[0].upper()}{channel.input[1:]}Update"
+            message = f"To update {channel.input}, please use the {mutation} Mutation instead"
+            raise Refused(Mistake((channel.input,), message))
     return call.shop.update(number_in("Customer", input["id"]), **_fields(input))
 
 
@@ -68,12 +71,56 @@ def customer_delete(call: Call, *, input: dict[str, Any]) -> Payload:
 
 @_answering("customer", "write_customers")
 def customer_email_marketing_consent_update(call: Call, *, input: dict[str, Any]) -> Customer:
-    consent = input["emailMarketingConsent"]
-    return call.shop.consent_to_email(
-        number_in("Customer", input["customerId"]),
-        consent["marketingState"],
-        consent.get("marketingOptInLevel"),
-        seconds_of(consent.get("consentUpdatedAt")),
+    return _consented(call, EMAIL, input)
+
+
+@_answering("customer", "write_customers")
+def customer_sms_marketing_consent_update(call: Call, *, input: dict[str, Any]) -> Customer:
+    return _consented(call, SMS, input)
+
+
+@_answering("customerPhoneNumber", "write_customers")
+def customer_whats_app_marketing_consent_update(call: Call, *, input: dict[str, Any]) -> Customer:
+    return _consented(call, WHATSAPP, input)
+
+
+def _consented(call: Call, channel: Channel, given: dict[str, Any]) -> Customer:
+    consent = given[channel.input]
+    number, at = number_in("Customer", given["customerId"]), seconds_of(consent.get(channel.at))
+    return call.shop.consent(channel, number, consent[channel.state], consent.get(channel.level), at)
+
+
+def customer_merge(
+    call: Call, *, customer_one_id: str, customer_two_id: str, override_fields: dict[str, Any] | None = None
+) -> Payload:
+    """The job and who will be kept; neither is said of a merge that is refused."""
+
+    @_answering("job", "write_customer_merge")
+    def customer_merge(call: Call) -> Any:
+        one, two = number_in("Customer", customer_one_id), number_in("Customer", customer_two_id)
+        return call.shop.merge(one, two, override=_override(override_fields or {}))
+
+    payload = customer_merge(call)
+    job = payload["job"]
+    return payload | {"resultingCustomerId": job and gid("Customer", job.kept)}
+
+
+def _override(given: dict[str, Any]) -> Override:
+    if not given:
+        return NO_OVERRIDE
+
+    def whose(part: str) -> int | None:
+        identifier = given.get(f"customerIdOf{part}ToKeep")
+        return None if identifier is None else number_in("Customer", identifier)
+
+    return Override(
+        email_of=whose("Email"),
+        first_name_of=whose("FirstName"),
+        last_name_of=whose("LastName"),
+        phone_of=whose("PhoneNumber"),
+        default_address_of=whose("DefaultAddress"),
+        note=given.get("note"),
+        tags=None if given.get("tags") is None else tuple(given["tags"]),
     )
 
 
@@ -124,7 +171,10 @@ MUTATIONS: dict[str, Callable[..., Payload]] = {
     "customerCreate": customer_create,
     "customerDelete": customer_delete,
     "customerEmailMarketingConsentUpdate": customer_email_marketing_consent_update,
+    "customerMerge": customer_merge,
+    "customerSmsMarketingConsentUpdate": customer_sms_marketing_consent_update,
     "customerUpdate": customer_update,
+    "customerWhatsAppMarketingConsentUpdate": customer_whats_app_marketing_consent_update,
     "tagsAdd": tags_add,
     "tagsRemove": tags_remove,
     "webhookSubscriptionCreate": webhook_subscription_create,

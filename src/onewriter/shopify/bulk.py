@@ -4,12 +4,11 @@ Since 2026-01 five may run at a time for each app and shop. Links to the file ex
 """
 
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from onewriter.errors import BulkRefused, NotUnderstood
+from onewriter.errors import BulkRefused, NotUnderstood, OnewriterError, Temporary
 from onewriter.records import SECOND, Instant, parse_instant
 from onewriter.shopify import queries
 from onewriter.shopify.client import AdminClient
@@ -18,16 +17,18 @@ OVER = frozenset(("COMPLETED", "FAILED", "CANCELED", "EXPIRED"))
 POLL_MAX_S = 10.0
 """Seconds between two looks at most; a look costs one point of the budget."""
 
-_OPERATION_ID = re.compile(r"gid://shopify/BulkOperation/\d+")
+BUSY = frozenset(("OPERATION_IN_PROGRESS", "LIMIT_REACHED"))
+"""The codes of a refusal that passes by itself."""
+
 _CODE = re.compile(r"[A-Z_]{1,64}")
 
 
-class AlreadyRunning(BulkRefused):
-    """As many operations as are allowed are running; `ids` are theirs, as far as Shopify names them."""
+class BulkBusy(Temporary):
+    """As many operations as Shopify allows are running."""
 
-    def __init__(self, message: str, ids: tuple[str, ...]) -> None:
-        super().__init__(message)
-        self.ids = ids
+
+class BulkGone(BulkRefused):
+    """Shopify no longer has the operation or its file; only a new operation helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,65 +55,79 @@ class BulkOperation:
 
 
 def start_customers(client: AdminClient) -> BulkOperation:
-    """Start reading all customers; AlreadyRunning if no more may run, BulkRefused with Shopify's code for the rest.
+    """Start reading all customers; BulkBusy if no more may run now, BulkRefused with Shopify's code for the rest.
 
-    It is not tried again by itself when the answer is lost: look at `running` first, or two would run.
+    It is not tried again by itself when the answer is lost: look for it with `started_since`, or two would run.
     """
     answer = client.query(queries.BULK_RUN, {"query": queries.BULK_CUSTOMERS_QUERY})
     payload = answer.part("bulkOperationRunQuery")
     for error in payload["userErrors"]:
-        raise _refused(client, error)
+        raise _refusal(error)
     return _operation(payload["bulkOperation"])
 
 
-def _refused(client: AdminClient, error: dict[str, Any]) -> BulkRefused:
+def _refusal(error: dict[str, Any]) -> BulkBusy | BulkRefused:
     given = error.get("code")
     code = given if isinstance(given, str) and _CODE.fullmatch(given) else "NO_CODE"
-    if code != "OPERATION_IN_PROGRESS":
-        return BulkRefused(f"Shopify refused the bulk operation ({code}).")
-    named = _OPERATION_ID.findall(str(error.get("message")))
-    ids = tuple(dict.fromkeys(named)) or tuple(operation.id for operation in running(client))
-    return AlreadyRunning("As many bulk operations as Shopify allows are running; wait for one of them to end.", ids)
+    if code in BUSY:
+        return BulkBusy(f"As many bulk operations as Shopify allows are running ({code}); wait for one of them to end.")
+    return BulkRefused(f"Shopify refused the bulk operation ({code}).")
 
 
 def running(client: AdminClient) -> list[BulkOperation]:
-    """The bulk queries that are under way among the last twenty, newest first."""
+    """The bulk reads of all customers that are under way among the last twenty bulk queries, newest first."""
     nodes = client.query(queries.BULK_RUNNING).part("bulkOperations")["nodes"]
     # The states are looked at here: `status:running` would leave out those that were only just created, and Shopify
-    # passes over search filters that it does not know.
-    found = [_operation(node) for node in nodes if node["type"] == "QUERY"]
+    # passes over search filters that it does not know. The app may also read other things than customers in bulk.
+    ours = queries.BULK_CUSTOMERS_QUERY.split()
+    found = [_operation(node) for node in nodes if node["type"] == "QUERY" and node["query"].split() == ours]
     return [operation for operation in found if not operation.is_over]
 
 
+def started_since(client: AdminClient, asked: Instant) -> BulkOperation | None:
+    """The newest read of all customers that is under way and was started since then; None if there is none."""
+    # Shopify gives whole seconds, so the one that was asked for may seem a second older than the asking.
+    return next((operation for operation in running(client) if operation.created >= asked - SECOND), None)
+
+
 def read_operation(client: AdminClient, id: str) -> BulkOperation:
-    """The operation as it is now; BulkRefused if Shopify does not know it."""
+    """The operation as it is now; BulkGone if Shopify does not know it."""
     node = client.query(queries.BULK_STATUS, {"id": id}).data["bulkOperation"]
     if node is None:
-        raise BulkRefused("Shopify does not know this bulk operation; start the run again.")
+        raise BulkGone("Shopify does not know this bulk operation any more.")
     return _operation(node)
+
+
+def cancel(client: AdminClient, operation: BulkOperation) -> BulkOperation:
+    """Tell Shopify that nobody waits for an operation any more, or it would take one of five places for days.
+
+    Returns it as it then is; where Shopify does not do so, it is left as it was, and that is no error.
+    """
+    try:
+        payload = client.query(queries.BULK_CANCEL, {"id": operation.id}).part("bulkOperationCancel")
+        return _operation(payload["bulkOperation"])
+    except OnewriterError:
+        return operation
 
 
 def wait(
     client: AdminClient,
     id: str,
     *,
-    sleep: Callable[[float], None] = time.sleep,
     poll_s: float = 1.0,
     deadline: Instant,
-    on_poll: Callable[[BulkOperation], None] | None = None,
+    enough: Callable[[BulkOperation], bool] | None = None,
 ) -> BulkOperation:
-    """Look until the operation is over or the client's clock passes `deadline`; look at `is_over` to know which.
+    """Look until the operation is over, the client's clock passes `deadline`, or `enough` of a look says so.
 
-    The pauses grow from `poll_s` to ten seconds. `on_poll` gets each look, for progress; what it raises ends the wait.
+    `is_over` tells which it was. The pauses grow from `poll_s` to ten seconds.
     """
     while True:
         operation = read_operation(client, id)
-        if on_poll is not None:
-            on_poll(operation)
         left_s = (deadline - client.now()) / SECOND
-        if operation.is_over or left_s <= 0:
+        if operation.is_over or left_s <= 0 or (enough is not None and enough(operation)):
             return operation
-        sleep(min(poll_s, left_s))
+        client.sleep(min(poll_s, left_s))
         poll_s = min(poll_s * 1.5, POLL_MAX_S)
 
 

@@ -22,7 +22,6 @@ from onewriter.errors import (
     ShopifyRefused,
     ShopifyThrottled,
     ShopifyUnreachable,
-    TokenRefused,
 )
 from onewriter.records import Instant
 from onewriter.shopify import auth
@@ -36,6 +35,7 @@ from onewriter.shopify.answers import (
 )
 from onewriter.shopify.auth import Credentials
 from onewriter.shopify.budget import Budget, kind_of
+from onewriter.shopify.tokens import KeptInMemory, Tokens, TokenSource
 
 __all__ = ["AdminClient", "Answer", "CostTooHigh", "QueryError"]
 
@@ -50,6 +50,8 @@ WAIT_MAX_S = 60.0
 """A longer pause is the caller's to keep, since it holds a run."""
 NODES_MAX = 250
 """Ids that Shopify takes in one list."""
+GRANT_REFUSED = (400, 401, 403)
+"""What the token endpoint answers when it does not give out a token."""
 
 # At INFO the library logs every URL, and the URL of a bulk file opens all customers to whoever has it.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -106,29 +108,33 @@ class _Reply:
 class AdminClient:
     """One shop's Admin API. Safe between threads; close it, or use it in a `with`.
 
-    `on_renewed` is told of new credentials before they are used, so that they can be kept; it is called inside the
-    client's lock and must not call the client. `transport` is for tests.
+    `credentials` are used as they stand, or are asked for of a source that keeps them. Those used as they stand are
+    renewed in memory: `on_renewed` is told of them before they are used, and must not call the client. `on_date` is
+    told Shopify's clock with each answer. `transport` is for tests.
     """
 
     def __init__(
         self,
         admin_url: str,
-        credentials: Credentials,
+        credentials: Credentials | TokenSource,
         *,
         api_version: str,
         clock: Callable[[], Instant],
         sleep: Callable[[float], None] = time.sleep,
         on_renewed: Callable[[Credentials], None] | None = None,
+        on_date: Callable[[Instant], None] | None = None,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         self.nodes_at_once = NODES_MAX
         """How many nodes one query reads; a reader lowers it when Shopify says that it costs too much."""
         self.now = clock
+        self.sleep = sleep
         self._admin_url = admin_url.rstrip("/")
         self._endpoint = f"{self._admin_url}/admin/api/{api_version}/graphql.json"
-        self._credentials = credentials
-        self._sleep = sleep
-        self._on_renewed = on_renewed
+        if isinstance(credentials, Credentials):
+            credentials = Tokens(KeptInMemory(credentials, on_renewed), clock)
+        self._tokens = credentials
+        self._on_date = on_date
         self._lock = threading.RLock()
         self._budget = Budget()
         self._http = httpx2.Client(
@@ -158,6 +164,13 @@ class AdminClient:
         repeatable = not document.lstrip().startswith("mutation")
         return self._persist(lambda: self._ask(content, kind), repeatable)
 
+    def grant(self, body: Mapping[str, str]) -> Mapping[str, Any]:
+        """What Shopify answers to a request for a token; raises GrantRefused, or ShopifyUnreachable after some tries.
+
+        It is sent again when no answer came, so it is for what Shopify may be asked twice.
+        """
+        return self._persist(lambda: self._ask_grant(body), repeatable=True)
+
     def _persist(self, attempt: Callable[[], T], repeatable: bool) -> T:
         failures = waits = 0
         while True:
@@ -167,12 +180,12 @@ class AdminClient:
                 waits += 1
                 if waits >= WAITS_MAX or error.retry_after_s > WAIT_MAX_S:
                     raise
-                self._sleep(error.retry_after_s)
+                self.sleep(error.retry_after_s)
             except ShopifyUnreachable as error:
                 failures += 1
                 if failures >= TRIES_MAX or not (repeatable or isinstance(error, NotSent)):
                     raise
-                self._sleep(_backoff_s(failures))
+                self.sleep(_backoff_s(failures))
 
     def _ask(self, content: bytes, kind: tuple[str, int]) -> Answer:
         """One try: wait for the budget, send, learn the cost, and raise what was refused."""
@@ -180,7 +193,7 @@ class AdminClient:
             reserved, wait_s = self._budget.reserve(kind, self.now())
         try:
             if wait_s:
-                self._sleep(min(wait_s, WAIT_MAX_S))
+                self.sleep(min(wait_s, WAIT_MAX_S))
             reply = self._authorised(content)
             check_status(reply.status, reply.retry_after)
             answer = read_answer(reply.body, reply.date)
@@ -190,44 +203,37 @@ class AdminClient:
         if answer.cost is not None:
             with self._lock:
                 self._budget.observe(kind, answer.cost, self.now())
+        if answer.date is not None and self._on_date is not None:
+            self._on_date(answer.date)
         raise_refusal(answer)
         return answer
 
     def _authorised(self, content: bytes) -> _Reply:
-        token = self._token(refused=None)
+        token = self._tokens.present(self._ask_grant)
         reply = self._post(self._endpoint, content, {"X-Shopify-Access-Token": token})
-        if reply.status == 401 and self._credentials.kind == "client_credentials":
-            # Shopify may end a token early, for one when the app's secret is rotated; a second 401 is final.
-            token = self._token(refused=token)
+        final = False
+        while reply.status == 401 and not final:
+            # Shopify may end a token early, for one when it was renewed elsewhere or the app's secret was rotated. What
+            # was given out just now and is refused all the same is final.
+            token, final = self._tokens.replace(self._ask_grant, token)
             reply = self._post(self._endpoint, content, {"X-Shopify-Access-Token": token})
         return reply
 
-    def _token(self, refused: str | None) -> str:
-        """A usable token; a new one if the present one is `refused`, unless another thread has renewed it already."""
-        with self._lock:
-            present = self._credentials.access_token
-            if present is None or present == refused or not self._credentials.is_usable(self.now()):
-                self._credentials = self._renewed()
-                present = self._credentials.access_token
-                if self._on_renewed is not None:
-                    self._on_renewed(self._credentials)
-            if present is None:
-                raise TokenRefused("There is no access token; connect the shop again.")
-            return present
-
-    def _renewed(self) -> Credentials:
-        content = msgspec.json.encode(self._credentials.grant())
+    def _ask_grant(self, body: Mapping[str, str]) -> Mapping[str, Any]:
+        content = msgspec.json.encode(dict(body))
         try:
             reply = self._post(f"{self._admin_url}/admin/oauth/access_token", content, {})
-            if reply.status != 400:
+            if reply.status not in GRANT_REFUSED:
                 check_status(reply.status, reply.retry_after)
         except ShopifyUnreachable as error:
             # The query that needs the token has not left yet.
             raise NotSent(str(error)) from None
         answer = _json_object(reply.body)
-        if reply.status == 400:
-            raise auth.refusal(answer)
-        return auth.renewed(self._credentials, answer, self.now())
+        if reply.status in GRANT_REFUSED:
+            raise auth.refusal(body, answer or {})
+        if answer is None:
+            raise NotSent("Something other than Shopify answered the request for a token; check the admin URL.")
+        return answer
 
     def _post(self, url: str, content: bytes, headers: dict[str, str]) -> _Reply:
         headers = {**headers, "Content-Type": "application/json", "Accept": "application/json"}
@@ -259,7 +265,7 @@ class AdminClient:
                 failures = 1 if offset > begin else failures + 1
                 if failures >= TRIES_MAX:
                     raise
-                self._sleep(_backoff_s(failures))
+                self.sleep(_backoff_s(failures))
 
     def _file_lines(self, url: str, start: int) -> Iterator[tuple[list[bytes], int]]:
         """The complete lines of each chunk, with the bytes that they and their newlines take."""
@@ -295,12 +301,12 @@ def _backoff_s(failures: int) -> float:
     return min(8.0, 0.25 * 2.0**failures) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
+def _json_object(body: bytes) -> dict[str, Any] | None:
     try:
         decoded = msgspec.json.decode(body)
     except (ValueError, RecursionError):
-        return {}
-    return decoded if isinstance(decoded, dict) else {}
+        return None
+    return decoded if isinstance(decoded, dict) else None
 
 
 def _to_skip(response: httpx2.Response, start: int) -> int:

@@ -25,6 +25,7 @@ from onewriter.shopify.shapes import (
     WebhookAddress,
     WebhookCustomer,
     WebhookDeletion,
+    WebhookMerge,
     denied_fields,
 )
 
@@ -32,20 +33,36 @@ from onewriter.shopify.shapes import (
 
 FULL_TOPICS = ("customers/create", "customers/update", "customers/enable", "customers/disable")
 DELETE_TOPIC = "customers/delete"
+MERGE_TOPIC = "customers/merge"
+DOORBELLS = (
+    "customer.tags_added",
+    "customer.tags_removed",
+    "customers_email_marketing_consent/update",
+    "customers_marketing_consent/update",
+    "customers_whats_app_marketing_consent/update",
+)
+"""Topics that say that something changed, and too little of what: the customer is read."""
+CUSTOMER_TOPICS = (*FULL_TOPICS, DELETE_TOPIC, MERGE_TOPIC, *DOORBELLS)
 
 _TEXT_KEYS = ("first_name", "last_name", "email", "phone", "note")
 PERSONAL = frozenset(canonical.ADDRESS_TEXTS) - {"province_code", "country_code"}
 """The parts of an address that an app without access to protected data sees as null."""
 _customer_body = msgspec.json.Decoder(WebhookCustomer)
 _deletion_body = msgspec.json.Decoder(WebhookDeletion)
+_merge_body = msgspec.json.Decoder(WebhookMerge)
 
 
 def change_from_delivery(topic: str, body: bytes, *, heard: Instant, position: int) -> Change:
-    """The change that a customers/* body tells; NotUnderstood for another topic or another shape.
+    """The change that the body of one of CUSTOMER_TOPICS tells; NotUnderstood for another topic or another shape.
 
-    customers/delete gives Kind.DELETED without fields or version, since its body holds only the id.
+    customers/delete gives Kind.DELETED without fields or version, since its body holds only the id; a doorbell gives
+    Kind.RUNG, and a merge that failed Kind.NOT_MERGED.
     """
     try:
+        if topic == MERGE_TOPIC:
+            return _merge(_merge_body.decode(body), heard, position)
+        if topic in DOORBELLS:
+            return _doorbell(topic, body, heard, position)
         if topic == DELETE_TOPIC:
             return _deletion(_deletion_body.decode(body), heard, position)
         if topic in FULL_TOPICS:
@@ -67,6 +84,25 @@ def _deletion(body: WebhookDeletion, heard: Instant, position: int) -> Change:
         heard=heard,
         position=position,
     )
+
+
+def _merge(body: WebhookMerge, heard: Instant, position: int) -> Change:
+    kept = canonical.record_number(body.admin_graphql_api_customer_kept_id, key="admin_graphql_api_customer_kept_id")
+    deleted = canonical.record_number(
+        body.admin_graphql_api_customer_deleted_id, key="admin_graphql_api_customer_deleted_id"
+    )
+    if kept == deleted:
+        raise NotUnderstood("nobody can be merged into itself.")
+    # The word for success is undocumented, so any other than this one is settled by reading.
+    kind = Kind.NOT_MERGED if body.status.lower() == "failed" else Kind.MERGED
+    return Change(deleted, kind, Path.WEBHOOK, {}, None, heard, position=position, into=kept)
+
+
+def _doorbell(topic: str, body: bytes, heard: Instant, position: int) -> Change:
+    ids = customer_ids(topic, body)
+    if not ids:
+        raise NotUnderstood("the customer's id is missing or no id.")
+    return Change(ids[0], Kind.RUNG, Path.WEBHOOK, {}, None, heard, position=position)
 
 
 def _told(body: WebhookCustomer, heard: Instant, position: int) -> Change:
@@ -246,6 +282,16 @@ def _why(error: Exception) -> str:
 
 
 # ---- The shop's own topics ------------------------------------------------------------------------------------------
+
+
+def check_scopes_changed(body: bytes) -> None:
+    """Raise NotUnderstood unless this is the body of app/scopes_update."""
+    try:
+        told = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        raise NotUnderstood("app/scopes_update: the body is not JSON that we can read.") from None
+    if not isinstance(told, dict) or not {"previous", "current"} <= told.keys():
+        raise NotUnderstood("app/scopes_update: the body does not tell scopes.")
 
 
 def check_uninstalled(body: bytes, domain: str) -> None:

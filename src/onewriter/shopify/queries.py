@@ -50,12 +50,30 @@ BULK_STATUS = "query BulkStatus($id: ID!) { bulkOperation(id: $id) { " + _BULK_F
 BULK_RUNNING = (
     """query BulkRunning {
   bulkOperations(first: 20, query: "operation_type:query", sortKey: CREATED_AT, reverse: true) {
-    nodes { type """
+    nodes { type query """
     + _BULK_FIELDS
     + """ }
   }
 }"""
 )
+
+BULK_CANCEL = (
+    "mutation CancelBulk($id: ID!) { bulkOperationCancel(id: $id) { bulkOperation { "
+    + _BULK_FIELDS
+    + " } userErrors { field message } } }"
+)
+
+PAGE = (
+    """query Page($first: Int!, $after: String, $search: String) {
+  customers(first: $first, after: $after, query: $search, sortKey: UPDATED_AT) {
+    nodes {"""
+    + CUSTOMER_FIELDS
+    + """}
+    pageInfo { hasNextPage endCursor }
+  }
+}"""
+)
+"""Customers in the order of their last change: one that changes meanwhile only comes again, at the end."""
 
 NODES = "query Customers($ids: [ID!]!) { nodes(ids: $ids) { ... on Customer {" + CUSTOMER_FIELDS + "} } }"
 

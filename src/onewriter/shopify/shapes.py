@@ -7,7 +7,7 @@ except in a deletion.
 
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -57,6 +57,16 @@ class WebhookDeletion(msgspec.Struct, forbid_unknown_fields=True):
     id: int | str
     tax_exemptions: list[str] = []
     admin_graphql_api_id: str | None = None
+
+
+class WebhookMerge(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of customers/merge. It is told of merges that failed as well; what it says of others is undocumented."""
+
+    admin_graphql_api_customer_kept_id: str
+    admin_graphql_api_customer_deleted_id: str
+    status: str
+    admin_graphql_api_job_id: str | None = None
+    errors: list[dict[str, Any]] = []
 
 
 class GraphAddress(msgspec.Struct, rename="camel", gc=False):

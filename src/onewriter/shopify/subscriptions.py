@@ -1,15 +1,18 @@
-"""Webhook subscriptions: which there are, and making those that are missing.
+"""Webhook subscriptions: which there are, making those that are missing, and the API versions that deliveries come in.
 
 Shopify deletes a subscription made by the Admin API after eight failed deliveries in a row, without a word to the shop.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from onewriter.errors import ScopeMissing, ShopifyRefused
 from onewriter.shopify import queries
 from onewriter.shopify.client import AdminClient
+
+VERSIONS_READ = ("2026-07", "2026-10")
+"""The API versions whose deliveries onewriter is known to read."""
 
 PAGES_MAX = 40
 """Pages of 250. A shop has a few dozen subscriptions for each app."""
@@ -50,27 +53,42 @@ def listed(client: AdminClient) -> list[Subscription]:
     raise ShopifyRefused(f"There are more than {PAGES_MAX} pages of subscriptions; delete those that nobody uses.")
 
 
+def lacking(there: Iterable[Subscription], callback_url: str, topics: Mapping[str, str]) -> dict[str, str]:
+    """The topics, of those wanted (header name to enum), that no subscription brings to `callback_url`."""
+    known = {subscription.topic for subscription in there if subscription.uri == callback_url}
+    return {topic: word for topic, word in topics.items() if word not in known}
+
+
 def ensure(client: AdminClient, callback_url: str, topics: Mapping[str, str]) -> SubscriptionReport:
-    """Subscribe `callback_url` to the topics (header name to enum) that it misses; twice does no harm.
+    """Subscribe `callback_url` to the topics (header name to enum) that it misses; twice does no harm."""
+    missing = lacking(listed(client), callback_url, topics)
+    report = make(client, callback_url, missing)
+    present = tuple(topic for topic in topics if topic not in missing or topic in report.present)
+    return replace(report, present=present)
+
+
+def make(client: AdminClient, callback_url: str, topics: Mapping[str, str]) -> SubscriptionReport:
+    """Subscribe `callback_url` to topics that it lacks; one that somebody else made since we looked counts as present.
 
     A refusal of one topic, as for a scope that is missing, does not keep the others from being made.
     """
-    there = {(subscription.topic, subscription.uri) for subscription in listed(client)}
-    present = [topic for topic, word in topics.items() if (word, callback_url) in there]
     made: list[str] = []
+    present: list[str] = []
     refused: list[tuple[str, str]] = []
-    for topic in topics:
-        if topic in present:
-            continue
-        reason = _subscribe(client, callback_url, topics[topic])
+    for topic, word in topics.items():
+        reason = _subscribe(client, callback_url, word)
         if reason is None:
             made.append(topic)
         elif "already been taken" in reason:
-            # Somebody else made it since we looked.
             present.append(topic)
         else:
             refused.append((topic, reason))
     return SubscriptionReport(tuple(made), tuple(present), tuple(refused))
+
+
+def unread_versions(versions: Iterable[str | None]) -> list[str]:
+    """Those of the API versions that onewriter is not known to read; one that was not told is passed over."""
+    return sorted({version for version in versions if version is not None} - set(VERSIONS_READ))
 
 
 def _subscribe(client: AdminClient, callback_url: str, word: str) -> str | None:

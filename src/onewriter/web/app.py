@@ -8,9 +8,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from onewriter.intake.authorize import CALLBACK_PATH
 from onewriter.intake.connect import DOOR_PATH
 from onewriter.intake.door import Door
 from onewriter.runtime import Runtime
+from onewriter.web.authorize import AuthorizeRoute
 from onewriter.web.door import DoorRoute
 from onewriter.web.health import Health
 
@@ -28,6 +30,7 @@ def create_app(runtime: Runtime) -> Starlette:
     door = Door(runtime.database, bell)
     health = Health(runtime)
     door_route = DoorRoute(runtime, door, health.count_delivery)
+    authorize_route = AuthorizeRoute(runtime, SECURITY_HEADERS)
 
     async def healthz(_request: Request) -> Response:
         return JSONResponse({"ok": True}, headers=SECURITY_HEADERS)
@@ -49,6 +52,7 @@ def create_app(runtime: Runtime) -> Starlette:
     return Starlette(
         routes=[
             Route(DOOR_PATH, door_route.receive, methods=["POST"]),
+            Route(CALLBACK_PATH, authorize_route.answer),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),

@@ -89,7 +89,7 @@ class DoorRoute:
         if shop is None:
             return _Known((), None, until)
         credentials = self._runtime.credentials(shop)
-        return _Known(credentials.api_secrets, self._runtime.vault(shop.id), until)
+        return _Known(credentials.live_secrets(self._runtime.now()), self._runtime.vault(shop.id), until)
 
 
 async def _read_body(request: Request) -> bytes | None:

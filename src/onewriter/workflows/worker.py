@@ -1,4 +1,4 @@
-"""A worker process: the durable jobs, the schedules, and the loops that apply, read again and beat."""
+"""A worker process: the durable jobs, the schedules, and the loops that apply, read again, watch and beat."""
 
 import os
 import threading
@@ -11,30 +11,36 @@ import structlog
 from dbos import DBOS
 
 from onewriter.customers import marks, workers
+from onewriter.customers.workers import Worker as Listed
 from onewriter.db.engine import jobs_engine
 from onewriter.errors import OnewriterError
 from onewriter.intake.drain import Drain
 from onewriter.intake.refetch import Refetch
 from onewriter.runtime import JOBS_NAME, JOBS_VERSION, RUN_QUEUE, RUN_WORKFLOW, Runtime, new_run_id
+from onewriter.workflows import schedules
 from onewriter.workflows.carrying import carry_out
-from onewriter.workflows.housekeeping import tidy
+from onewriter.workflows.housekeeping import TIDY, tidy
 
 RUNS_AT_ONCE = 4
 IDLE_S = 0.05
 ERROR_WAIT_S = 1.0
 SHOP_WAIT_S = 5.0
+WATCH_REST_S = 2.0
+WATCH_WAIT_S = 60.0
 
 log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """One worker process: the durable jobs, the inbox, the refetches and the heartbeat, each in a thread."""
+    """One worker process: the durable jobs, the inbox, the refetches, the watch and the heartbeat, each in a thread."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.id = new_run_id(runtime.now())
         self._runtime = runtime
         self._stop = threading.Event()
         self._quiet_until: dict[int, float] = {}
+        self._unwatched_until: dict[int, float] = {}
+        self._beats: dict[str, tuple[int, float]] = {}
         self._drain = Drain(runtime.database, runtime.vault, runtime.settings.number("inbox_keep_days"))
         self._refetch = Refetch(runtime.database, runtime.client, runtime.vault, runtime.now)
 
@@ -43,7 +49,8 @@ class Worker:
         with self._runtime.database.write() as db:
             workers.enter(db, self.id, self._runtime.now())
         self._launch_jobs()
-        for name, turn in (("inbox", self._apply), ("refetch", self._read), ("heartbeat", self._beat)):
+        turns = (("inbox", self._apply), ("refetch", self._read), ("watch", self._watch), ("heartbeat", self._beat))
+        for name, turn in turns:
             threading.Thread(target=self._loop, args=(name, turn), name=name, daemon=True).start()
 
     def stop(self) -> None:
@@ -70,14 +77,21 @@ class Worker:
         def run(run_id: str) -> None:
             carry_out(runtime, run_id)
 
-        @DBOS.workflow(name="housekeeping")
+        @DBOS.workflow(name=TIDY)
         def keep_house(_due: datetime, _context: Any) -> None:
             tidy(runtime)
+
+        @DBOS.workflow(name="strike")
+        def strike(due: datetime, _context: Any) -> None:
+            schedules.strike(runtime, due)
 
         DBOS.launch()
         DBOS.register_queue(RUN_QUEUE, worker_concurrency=RUNS_AT_ONCE, polling_interval_sec=0.2)
         DBOS.apply_schedules(
-            [{"schedule_name": "housekeeping", "workflow_fn": keep_house, "schedule": "17 * * * *", "context": None}]
+            [
+                {"schedule_name": TIDY, "workflow_fn": keep_house, "schedule": "17 * * * *", "context": None},
+                {"schedule_name": "shops", "workflow_fn": strike, "schedule": schedules.STRIKE, "context": None},
+            ]
         )
 
     def _loop(self, name: str, turn: Callable[[], float]) -> None:
@@ -111,9 +125,21 @@ class Worker:
             self._quiet_until[shop_id] = time.monotonic() + SHOP_WAIT_S
             return 0
 
+    def _watch(self) -> float:
+        """Look at once at shops that ask for it, and make up for what no strike has brought about."""
+        for shop in schedules.unwatched(self._runtime):
+            if self._unwatched_until.get(shop.id, 0.0) > time.monotonic():
+                continue
+            if not schedules.catch_up(self._runtime, shop):
+                self._unwatched_until[shop.id] = time.monotonic() + WATCH_WAIT_S
+        return WATCH_REST_S
+
     def _beat(self) -> float:
+        moment = self._runtime.now()
         with self._runtime.database.write() as db:
-            workers.beat(db, self.id, self._runtime.now())
+            # Another worker may have taken us for dead and off the list.
+            if not workers.beat(db, self.id, moment) and not self._stop.is_set():
+                workers.enter(db, self.id, moment)
         self._take_over()
         return float(self._runtime.settings.number("worker_beat_s"))
 
@@ -122,7 +148,7 @@ class Worker:
         silent_s = self._runtime.settings.number("worker_dead_s")
         with self._runtime.database.read() as db:
             known = workers.every(db)
-        dead = [worker for worker in known if worker.id != self.id and worker.is_dead(self._runtime.now(), silent_s)]
+        dead = [worker for worker in known if worker.id != self.id and self._is_silent(worker, silent_s)]
         # One that ended in good order has left the list, and what it was at is nobody's now either.
         living = {worker.id for worker in known} - {worker.id for worker in dead}
         jobs = self._runtime.jobs
@@ -134,6 +160,14 @@ class Worker:
             with self._runtime.database.write() as db:
                 for worker in dead:
                     workers.leave(db, worker.id)
+
+    def _is_silent(self, worker: Listed, silent_s: int) -> bool:
+        """True when its process is gone, or we have seen no new beat for too long: no two clocks are compared."""
+        beat_at, seen = self._beats.get(worker.id, (None, 0.0))
+        if beat_at != worker.beat_at:
+            self._beats[worker.id] = (worker.beat_at, time.monotonic())
+            return worker.process_is_gone
+        return worker.process_is_gone or time.monotonic() - seen > silent_s
 
 
 def end_process(code: int) -> None:

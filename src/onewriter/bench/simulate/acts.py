@@ -1,0 +1,118 @@
+"""What is done at the beginning of a trouble, beyond turning a switch."""
+
+from collections.abc import Sequence
+from functools import partial
+from random import Random
+
+from onewriter.bench.simulate.commands import connect, queue
+from onewriter.bench.simulate.scenario import HOUR_S, Phase, Scenario
+from onewriter.bench.simulate.world import World
+from onewriter.customers import runs
+from onewriter.sandbox import Refused
+from onewriter.sandbox.customer import Customer
+from onewriter.sandbox.payloads import merged
+
+MANY = 28
+"""More than the twenty that a reconcile deletes without asking in a shop of this size."""
+POISONS = (b"", b"{", b"[]", b"null", b'{"id": "nobody"}', b'{"id": 7}', b"\xff\xfe")
+
+
+class Acts:
+    """Acts of one seed. Each is told of the phase that begins."""
+
+    def __init__(self, world: World, scenario: Scenario) -> None:
+        self._world, self._shop = world, world.shop
+        self._rng = Random(f"{scenario.seed}/acts")
+
+    # ---- In the shop
+
+    def merge_some(self, phase: Phase) -> None:
+        """Merge two to four times within this phase, at times one that was kept into yet another."""
+        for turn in range(self._rng.randint(2, 4)):
+            self._world.timeline.after(self._rng.uniform(0.0, phase.lasts_s), self._merge_two)
+            if turn == 0:
+                self._world.timeline.after(phase.lasts_s / 2, self._merge_kept_on)
+
+    def _merge_two(self) -> None:
+        self._merge(*self._some(2))
+
+    def _merge_kept_on(self) -> None:
+        over = [each.kept for each in self._shop.merges.all() if each.kept in self._shop.customers]
+        if over:
+            self._merge(self._shop.customers[over[-1]], *self._some(1))
+
+    def _merge(self, one: Customer, two: Customer) -> None:
+        # Which of the two is kept is the shop's rule, or else the merchant's wish.
+        wish = self._rng.choice([None, *(each.id for each in (one, two) if each.email)])
+        try:
+            self._shop.merge(one.id, two.id, override_email_of=wish)
+        except Refused:
+            self._world.tally.events["refused"] += 1
+        else:
+            self._world.tally.events["merge"] += 1
+        self._world.tick_shop()
+
+    def merge_without_end(self, _phase: Phase) -> None:
+        """Tell of a merge that is under way and never goes on: both customers stay, now and later."""
+        staying = [record for record in self._shop.snapshot() if record.orders]
+        one, two = self._rng.sample(staying, 2)
+        # Customers with orders cannot be deleted, and those with gift cards cannot be merged away.
+        blocked = {one.id, two.id, *self._shop.faults.merge_blocked}
+        self._shop.set_faults({"merge_blocked": sorted(blocked)})
+        self._shop.announce("customers/merge", merged(one.id, two.id, None, "in_progress", []))
+
+    def delete_many(self, phase: Phase) -> None:
+        """Delete more customers than may vanish unasked."""
+        free = [record for record in self._shop.snapshot() if not record.orders]
+        for record in self._rng.sample(free, min(MANY, len(free))):
+            self._shop.delete(record.id)
+            self._world.tally.events["delete"] += 1
+
+    def _some(self, number: int) -> Sequence[Customer]:
+        return self._rng.sample(self._shop.snapshot(), number)
+
+    # ---- Between the shop and us
+
+    def poison(self, _phase: Phase) -> None:
+        """Signed deliveries that nobody can understand: another topic, and bodies of another shape."""
+        subscriptions = self._shop.subscriptions.all()
+        if not subscriptions:
+            return
+        other = self._rng.choice(subscriptions)
+        if not self._shop.subscriptions.of("shop/update"):
+            self._shop.subscriptions.create("SHOP_UPDATE", {"uri": other.uri})
+        for subscription in (self._shop.subscriptions.of("shop/update")[0], other):
+            body = self._rng.choice(POISONS)
+            courier = self._shop.courier
+            courier.announce(subscription, body, self._shop.clock(), None, courier.event_id())
+
+    def garble(self, phase: Phase) -> None:
+        """For the length of this phase some updates arrive in a shape that nobody can understand."""
+        self._world.garbles += 1
+        self._world.timeline.after(phase.lasts_s, self._ungarble)
+
+    def _ungarble(self) -> None:
+        self._world.garbles -= 1
+
+    def drop_subscriptions(self, _phase: Phase) -> None:
+        """Shopify drops some of our subscriptions, as it does after failures, and tells nobody."""
+        held = self._shop.subscriptions.all()
+        for subscription in self._rng.sample(held, min(3, len(held))):
+            self._shop.subscriptions.drop(subscription)
+
+    def revoke_token(self, _phase: Phase) -> None:
+        """The app's token dies, as when somebody removes it; hours later the shop is connected again."""
+        self._shop.access.revoke()
+        again = partial(self._world.command, "connect", connect(self._world, grants=True), again=True)
+        self._world.timeline.after(self._rng.uniform(0.1, 6.0) * HOUR_S, again)
+
+    # ---- On our side
+
+    def suspend_worker(self, phase: Phase) -> None:
+        """The worker stands still, as on a machine that is suspended; another takes over, and then it goes on."""
+        self._world.suspend_worker(phase.lasts_s)
+
+    def import_again(self, phase: Phase) -> None:
+        """Somebody asks for another import early in this phase."""
+        ask = partial(self._world.command, "import", queue(runs.IMPORT))
+        self._world.timeline.after(self._rng.uniform(0.0, phase.lasts_s / 2), ask)

@@ -1,0 +1,134 @@
+"""What a seed draws: how large the shop is, how Shopify behaves in it, and what goes wrong in which hours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+HOUR_S = 3600.0
+DAYS_S = 48 * HOUR_S
+LATEST_S = 40 * HOUR_S
+"""Troubles begin by then, so that they are over when the two days are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that is wrong for some hours. `shop` are switches of the sandbox, `wire` of what lies between us.
+
+    `withholds` is true for what can keep us from learning of a change, so that only a reconcile brings it back.
+    """
+
+    shop: Mapping[str, Any] = field(default_factory=dict)
+    wire: Mapping[str, float] = field(default_factory=dict)
+    act: str | None = None
+    """Something else that is done at its beginning, by the history's method of that name."""
+    withholds: bool = False
+    chance: float = 0.3
+
+
+TROUBLES: Mapping[str, Trouble] = {
+    # Between us and the shop.
+    "throttled": Trouble({"cost_maximum": 120.0, "cost_restore": 4.0}),
+    "server errors": Trouble({"server_errors": 0.5}),
+    "bad wire": Trouble(wire={"refused": 0.2, "unanswered": 0.2}),
+    "slow search": Trouble({"search_lag": 90.0}),
+    # Bulk operations; an import or a reconcile of these hours meets them.
+    "bulk refused": Trouble({"refuse": True}, act="import_again"),
+    "bulk partial": Trouble({"partial": True}, act="import_again"),
+    "bulk stalled": Trouble({"stall": True}, act="import_again", chance=0.15),
+    "bulk link expired": Trouble({"expire": True}, act="import_again", chance=0.15),
+    "bulk short": Trouble({"wrong_count": 2}, act="import_again"),
+    "bulk breaks off": Trouble({"drop_connection_after_bytes": 20_000}, act="import_again"),
+    # On our side.
+    "database gone": Trouble(wire={"database": 0.5}, chance=0.25),
+    "worker suspended": Trouble(act="suspend_worker"),
+    "import": Trouble(act="import_again"),
+    # What a person must do something about.
+    "token revoked": Trouble(act="revoke_token", chance=0.2),
+    "poison": Trouble(act="poison"),
+    "merges fail": Trouble({"merge_fails": True}, act="merge_some"),
+    "merges": Trouble(act="merge_some", chance=0.6),
+    "merge without end": Trouble(act="merge_without_end", chance=0.25),
+    # What we cannot learn of before a reconcile.
+    "losses": Trouble({"lose": 0.6}, withholds=True, chance=0.5),
+    "merges unheard": Trouble({"lose": 1.0}, act="merge_some", withholds=True, chance=0.4),
+    "many deletions unheard": Trouble({"lose": 1.0}, act="delete_many", withholds=True, chance=0.4),
+    "lines cannot be read": Trouble({"corrupt_lines": 3}, act="import_again", withholds=True, chance=0.4),
+    "bodies cannot be read": Trouble(act="garble", withholds=True, chance=0.4),
+    "values are denied": Trouble({"protected_denied": True}, withholds=True),
+    "scope is missing": Trouble({"scopes": ["write_customers"][:0]}, withholds=True, chance=0.3),
+    "subscriptions dropped": Trouble(act="drop_subscriptions", withholds=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Some hours of trouble."""
+
+    name: str
+    begins_s: float
+    lasts_s: float
+
+    @property
+    def trouble(self) -> Trouble:
+        """What is wrong then."""
+        return TROUBLES[self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One seed's scenario."""
+
+    seed: int
+    customers: int
+    events: int
+    crashes: int
+    usual: Mapping[str, Any]
+    """The shop's switches outside of any trouble."""
+    phases: tuple[Phase, ...]
+    withheld: bool
+    """Whether anything keeps us from learning of a change. If not, all must be equal before any reconcile."""
+    has_schedules: bool
+    """Whether the hourly and nightly work is done meanwhile, or only asked for at the end."""
+    grants: bool
+    """Whether our app asks for its tokens itself, again and again, or was given one for good."""
+    seconds: float = DAYS_S
+
+
+def drawn(seed: int, events: int) -> Scenario:
+    """The scenario of a seed."""
+    rng = Random(f"{seed}/scenario")
+    withheld = rng.random() < 0.65
+    phases = [
+        Phase(name, rng.uniform(0.0, LATEST_S), rng.choice((0.2, 1.0, 4.0)) * HOUR_S)
+        for name, trouble in TROUBLES.items()
+        if rng.random() < trouble.chance and (withheld or not trouble.withholds)
+    ]
+    return Scenario(
+        seed=seed,
+        customers=rng.randint(70, 140),
+        events=events,
+        crashes=rng.randint(3, 14),
+        usual=_usual(rng, withheld),
+        phases=tuple(phases),
+        withheld=withheld,
+        has_schedules=rng.random() < 0.5,
+        grants=rng.random() < 0.5,
+    )
+
+
+def _usual(rng: Random, withheld: bool) -> dict[str, Any]:
+    lose = rng.choice((0.0, 0.03, 0.1, 0.3))
+    return {
+        "duplicate": rng.choice((0.0, 0.1, 0.3)),
+        "reorder": rng.choice((0.0, 0.2, 0.5)),
+        "delay": rng.choice((0.0, 2.0, 600.0, 3 * HOUR_S)),
+        "lose": lose if withheld else 0.0,
+        "bulk_seconds": rng.choice((1.0, 30.0, 900.0)),
+        "token_seconds": rng.choice((600, 3_600, 86_399)),
+        "merge_seconds": rng.choice((0.0, 20.0, 1_200.0)),
+        # Shopify does not document any of these, so that each may be so or not.
+        "tags_touch": rng.random() < 0.5,
+        "merge_tells_update": rng.random() < 0.5,
+        "merge_tells_delete": rng.random() < 0.5,
+    }

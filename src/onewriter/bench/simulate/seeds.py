@@ -1,0 +1,115 @@
+"""One seed from its beginning to its end: connect, live two days, grow quiet, compare; reconcile, compare again."""
+
+import random
+from collections.abc import Callable
+
+from onewriter.bench.simulate import compare
+from onewriter.bench.simulate.commands import connect, queue
+from onewriter.bench.simulate.history import History
+from onewriter.bench.simulate.journal import Journal
+from onewriter.bench.simulate.judging import Judge
+from onewriter.bench.simulate.person import Person
+from onewriter.bench.simulate.scenario import Scenario, drawn
+from onewriter.bench.simulate.tally import Tally
+from onewriter.bench.simulate.tracing import Tracer
+from onewriter.bench.simulate.world import World
+from onewriter.bench.stage import Place, settings_of
+from onewriter.customers import inbox, marks, questions, runs, shops
+from onewriter.records import DAY, HOUR, SECOND, Instant
+from onewriter.runtime import Runtime
+
+PATIENCE: Instant = 14 * DAY
+RUNS_MAX = 10_000
+
+
+def play(seed: int, place: Place, database: str, events: int) -> Tally:
+    """Play one seed in an empty installation."""
+    # Backoffs are shortened by chance, and that chance is the seed's too.
+    random.seed(seed)
+    scenario = drawn(seed, events)
+    tally = Tally(seed, database, withheld=scenario.withheld)
+    settings = settings_of(place)
+    with Runtime(settings) as runtime:
+        runtime.prepare()
+    world = World(
+        settings,
+        tally,
+        customers=scenario.customers,
+        crashes=scenario.crashes,
+        schedules=scenario.has_schedules,
+    )
+    try:
+        _Play(world, scenario).play()
+    finally:
+        world.close()
+    return tally
+
+
+class _Play:
+    def __init__(self, world: World, scenario: Scenario) -> None:
+        self._world, self._scenario = world, scenario
+        self._journal = Journal(world.shop)
+        self._history = History(world, scenario, self._journal)
+        self._person = Person(world)
+
+    def play(self) -> None:
+        world, timeline, tally = self._world, self._world.timeline, self._world.tally
+        world.shop.set_faults(dict(self._scenario.usual))
+        self._connect()
+        self._journal.begin()
+        world.start()
+        self._history.plan()
+        self._person.begin()
+        timeline.run(timeline.now + int(self._scenario.seconds * SECOND))
+        self._history.end_troubles()
+        self._person.decide()
+        with Runtime(world.settings, clock=timeline.clock) as reader:
+            self._grow_quiet(reader)
+            before = compare.differences(reader, world.shop)
+            run_id = self._reconcile(reader)
+            after = compare.differences(reader, world.shop)
+            tracer = Tracer(world, self._journal)
+            Judge(tally, reader, world).judge(before, after, tracer, run_id)
+
+    def _connect(self) -> None:
+        """Connect the shop, as a person would, who tries again when the command fails."""
+        world = self._world
+        world.command("connect", connect(world, grants=self._scenario.grants), again=True)
+        self._until(lambda: world.tally.commands_done["connect"] > 0 and world.is_idle)
+
+    def _reconcile(self, reader: Runtime) -> str:
+        """Reconcile in full, and let the questions that it asks be answered; the run's id."""
+        world = self._world
+        before = self._newest_reconcile(reader)
+        world.command("reconcile", queue(runs.RECONCILE), again=True)
+        self._until(lambda: self._newest_reconcile(reader) not in (None, before))
+        run_id = self._newest_reconcile(reader)
+        self._grow_quiet(reader)
+        assert run_id is not None
+        return run_id
+
+    def _newest_reconcile(self, reader: Runtime) -> str | None:
+        with reader.database.read() as db:
+            return next((run.id for run in runs.newest(db, RUNS_MAX) if run.kind == runs.RECONCILE), None)
+
+    def _grow_quiet(self, reader: Runtime) -> None:
+        """Let everything arrive, be applied, read and answered."""
+        self._until(lambda: self._is_quiet(reader), step=HOUR // 4)
+
+    def _until(self, reached: Callable[[], bool], step: Instant = HOUR // 60) -> None:
+        timeline = self._world.timeline
+        until = timeline.now + PATIENCE
+        while timeline.now < until:
+            timeline.run(timeline.now + step)
+            if reached():
+                return
+        self._world.tally.wrong.append("it never grew quiet")
+
+    def _is_quiet(self, reader: Runtime) -> bool:
+        world = self._world
+        if not world.is_whole or world.shop.courier.outstanding or world.shop.next_due():
+            return False
+        with reader.database.read() as db:
+            (shop,) = shops.every(db)
+            waiting = inbox.open_counts(db).get("waiting", 0) + marks.count(db, shop.id) + questions.count(db)
+            return not waiting and all(run.over for run in runs.newest(db, RUNS_MAX))

@@ -1,0 +1,64 @@
+"""What the sandbox itself holds, in the canonical words of our fields: the truth, and never by our own client."""
+
+import re
+from typing import Any
+
+from onewriter.records import SECOND
+from onewriter.sandbox import Shop
+from onewriter.sandbox.control import truth
+from onewriter.sandbox.customer import Consent, Customer
+from onewriter.shopify.canonical import ADDRESS_TEXTS
+
+PLAIN = ("first_name", "last_name", "email", "phone", "note", "locale")
+EXISTENCE = "existence"
+"""What differs of a customer that only one of the two has, or that was merged otherwise than we say."""
+COMPLETED = "COMPLETED"
+DELETED = re.compile(rb'customer_deleted_id":"gid://shopify/Customer/(\d+)"')
+
+
+def fields_of(record: Customer) -> dict[str, Any]:
+    """What the shop holds of a customer, in the canonical values of our fields."""
+    shown = truth(record)
+    return {
+        **{name: shown[name] for name in PLAIN},
+        "state": record.state.lower(),
+        "tags": sorted(record.tags) or None,
+        "addresses": _addresses(record),
+        "email_consent": _consent(record.email_consent) if record.email else None,
+        "sms_consent": _consent(record.sms_consent) if record.phone else None,
+        "whatsapp_consent": _consent(record.whatsapp_consent) if record.phone else None,
+    }
+
+
+def _addresses(record: Customer) -> list[dict[str, Any]] | None:
+    listed = [
+        {"id": each.id, "default": place == 0}
+        | {name: value for name in ADDRESS_TEXTS if (value := getattr(each, name))}
+        for place, each in enumerate(record.addresses)
+    ]
+    return sorted(listed, key=lambda entry: int(entry["id"] or 0)) or None
+
+
+def _consent(consent: Consent) -> dict[str, Any]:
+    return {
+        "state": consent.state.lower(),
+        "level": consent.level.lower() if consent.level else None,
+        "at": None if consent.at is None else consent.at * SECOND,
+    }
+
+
+def merged_on(shop: Shop, number: int) -> list[int]:
+    """The customers that one which was merged away has become, one merge after the other; empty for any other."""
+    into = {merge.deleted: merge.kept for merge in shop.merges.all() if merge.status == COMPLETED}
+    chain: list[int] = []
+    while number in into:
+        number = into[number]
+        chain.append(number)
+    return chain
+
+
+def merges_heard(shop: Shop) -> set[int]:
+    """The merged-away customers of whose merge we were told, and took it."""
+    away = {merge.deleted for merge in shop.merges.all() if merge.status == COMPLETED}
+    told = [sent for sent in shop.deliveries if sent.topic == "customers/merge" and sent.status == "acknowledged"]
+    return away & {number for sent in told for number in map(int, DELETED.findall(sent.body))}
