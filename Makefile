@@ -59,6 +59,10 @@ bench: install ## measure it on this machine
 	$(HEADING) Bench
 	@$(BIN)/onewriter bench all
 
+mutate: install ## break the rules of order, one thing at a time, and see whether the tests notice
+	$(HEADING) Mutate
+	@$(BIN)/python tools/mutate.py onewriter.rules.ordering tests/rules/test_ordering.py
+
 format: install ## put the source in form
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
@@ -78,4 +82,4 @@ clean: ## remove what was built; not .venv
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find src tests tools -name __pycache__ -type d -exec rm -rf {} +
 
-.PHONY: help install test lint types imports schema demo bench format lock clean
+.PHONY: help install test lint types imports schema demo bench mutate format lock clean

@@ -55,6 +55,12 @@ SETTINGS: tuple[Setting, ...] = (
         "bulk_stall_minutes", 30, "How long a bulk operation may stand still, or find no room, before that", "minutes"
     ),
     Setting("nightly_hour", 3, "Hour of the day, UTC, in which every shop is read and compared in full (0 to 23)"),
+    Setting(
+        "delivery_grace_s",
+        120,
+        "How long a change may take to be delivered before a reconcile reports it as drift",
+        "seconds",
+    ),
     Setting("worker_beat_s", 5, "How often a worker says that it lives", "seconds"),
     Setting("worker_dead_s", 30, "After how long a silent worker's runs are taken over", "seconds"),
     Setting("log_level", "info", "debug, info, warning or error"),
@@ -69,6 +75,7 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "runs_keep_days": (1, 3650),
     "bulk_wait_hours": (1, 240),
     "bulk_stall_minutes": (1, 1440),
+    "delivery_grace_s": (0, 86_400),
     "nightly_hour": (0, 23),
     "worker_beat_s": (1, 60),
     "worker_dead_s": (5, 3600),

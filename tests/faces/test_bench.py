@@ -13,8 +13,13 @@ from onewriter.bench import DATABASES, NAMES, run
 from onewriter.bench.costs import Sampler
 from onewriter.bench.figures import Cost, Figure, table
 from onewriter.bench.parts import peak_mb, started
+from onewriter.bench.reconciling import fingerprint
+from onewriter.bench.stage import prepared
+from onewriter.customers import marks, shops, workers
 from onewriter.errors import Permanent
 
+SHOP: dict[str, Any] = {"domain": "d", "admin_url": "", "public_url": "", "api_version": "", "state": "connected"}
+SHOP |= {"scopes": [], "box": b"", "installed_at": 1, "connected_at": 1}
 ALWAYS = {"bench", "database", "n", "rate", "baseline", "ratio", "largest_costs"}
 
 
@@ -51,6 +56,29 @@ def test_the_drain_is_measured(capsys: pytest.CaptureFixture[str], database: str
     assert min(figure["rate"], figure["baseline"], figure["ratio"]) > 0
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_the_reconcile_of_an_unchanged_shop_is_measured(capsys: pytest.CaptureFixture[str], database: str) -> None:
+    (figure,) = figures(capsys, "reconcile", 150, database)
+    assert figure.keys() == ALWAYS | {"peak_mb"}
+    assert (figure["bench"], figure["n"]) == ("reconcile", 150)
+    assert min(figure["rate"], figure["baseline"], figure["ratio"], figure["peak_mb"]) > 0
+
+
+def test_a_reconcile_that_writes_is_not_measured(tmp_path: Path) -> None:
+    place = {"ONEWRITER_DATA_DIR": str(tmp_path)}
+    with prepared(place) as runtime:
+        before = fingerprint(place)
+        assert fingerprint(place) == before
+        with runtime.database.write() as db:
+            workers.enter(db, "a worker", 1)
+        assert fingerprint(place) == before, "where a run tells how far it is, there is something to write"
+        with runtime.database.write() as db:
+            shop_id = shops.add(db, SHOP)
+            marks.set_marks(db, shop_id, {7: frozenset({"asked"})}, 1)
+    changed = {name for name, number in fingerprint(place).items() if before[name] != number}
+    assert changed == {"refetch_marks", "owners"}
+
+
 def test_nothing_of_a_measurement_remains(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,7 +95,7 @@ def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_there_is_a_measurement_for_each_name() -> None:
-    assert NAMES == ("import", "door", "drain", "all")
+    assert NAMES == ("import", "reconcile", "door", "drain", "all")
     assert set(DATABASES) == {"sqlite", "postgres", "both"}
 
 

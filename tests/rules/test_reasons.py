@@ -103,7 +103,7 @@ def test_a_row_is_older_if_every_field_that_differs_was_told_later(
 )
 def test_a_change_of_a_moment_ago_may_still_be_told(changes: dict[str, Any], young: bool) -> None:
     fields = changes.pop("fields", {})
-    assert is_young(read(fields, **changes)) is young
+    assert is_young(read(fields, **changes), GRACE) is young
 
 
 # ---- Why ------------------------------------------------------------------------------------------------------------
@@ -193,6 +193,12 @@ def test_of_two_changes_in_one_second_the_later_is_the_one_that_was_lost() -> No
     wanted = sought(Ill.DRIFT, "email", known, read())
     assert reason(wanted, [told(UPDATE, NOON + 200)])[0] is Reason.NEVER
     assert reason(wanted, [told(UPDATE, NOON + 700, **PARKED_ROW)])[0] is Reason.REFUSED
+
+
+def test_a_delivery_of_that_second_that_did_not_tell_the_field_is_the_one_that_was_not_applied() -> None:
+    known = side(version=NOON, heard=NOON + 200, others={"email": (HELD, 0, HELD)})
+    assert reason(sought(Ill.DRIFT, "email", known, read()), [told(UPDATE, NOON + 200)])[0] is Reason.NOT_APPLIED
+    assert reason(sought(Ill.DRIFT, "note", known, read()), [told(UPDATE, NOON + 200)])[0] is Reason.NEVER
 
 
 def test_every_field_has_topics_that_tell_of_it() -> None:

@@ -13,7 +13,7 @@ from onewriter.customers.questions import Question
 from onewriter.records import RunState
 from onewriter.runtime import Runtime
 from onewriter.workflows.answers import carry_out_answer
-from tests.support.drifting import LATER_S, NEVER, Drifting, drifting
+from tests.support.drifting import LATE, LATER_S, NEVER, Drifting, drifting
 
 MASS = limit_of(0) + 1
 SOME = 90
@@ -92,7 +92,10 @@ def test_an_error_confirms_nothing(runtime: Runtime) -> None:
         stage.wire.refused = {gone}
         run = stage.reconcile()
         assert (run.state, run.counts["unread"], "absent" in run.counts) == (RunState.PARTIAL, 1, False)
-        assert gone in stage.held()
+        stage.wire.refused = set()
+        stage.follow()
+        assert gone in stage.held(), "a mark would delete it, and however many others, without asking"
+        assert stage.reconcile().counts["absent"] == 1
 
 
 def test_who_is_deleted_after_its_row_was_written_is_found_gone_by_the_read(runtime: Runtime) -> None:
@@ -205,6 +208,30 @@ def test_who_waits_for_a_person_is_not_deleted_by_a_smaller_run(runtime: Runtime
         assert len(asked(stage, MISSING_CUSTOMERS)) == 1
 
 
+def test_the_question_goes_when_everybody_was_told_of_after_all(runtime: Runtime) -> None:
+    with drifting(runtime, SOME) as stage:
+        gone = vanish(stage, MASS)
+        stage.reconcile()
+        for number in gone:
+            stage.shop.announce("customers/delete", {"id": number})
+        stage.follow()
+        assert len(asked(stage, MISSING_CUSTOMERS)) == 1
+        run = stage.reconcile()
+        assert (run.state, "absent" in run.counts) == (RunState.DONE, False)
+        assert (asked(stage, MISSING_CUSTOMERS), stage.held_back()) == ([], 0)
+
+
+def test_the_question_that_waits_tells_the_newest_figures(runtime: Runtime) -> None:
+    with drifting(runtime, SOME) as stage:
+        vanish(stage, MASS)
+        stage.reconcile()
+        vanish(stage, 2)
+        run = stage.reconcile()
+        (question,) = asked(stage, MISSING_CUSTOMERS)
+        assert (question.evidence["missing"], question.evidence["run"]) == (MASS + 2, run.id)
+        assert f" {MASS + 2} of {SOME} customers" in question.text
+
+
 def test_a_dry_run_asks_nothing(runtime: Runtime) -> None:
     with drifting(runtime, SOME) as stage:
         vanish(stage, MASS)
@@ -249,6 +276,23 @@ def test_a_merge_that_was_never_told_is_proposed(runtime: Runtime, chosen: str) 
         assert asked(stage, UNHEARD_MERGE) == []
 
 
+@pytest.mark.req("K16")
+@pytest.mark.parametrize("topic", ["customers/delete", "customers/merge"])
+def test_who_was_gone_before_we_were_told_was_told_late(runtime: Runtime, topic: str) -> None:
+    with drifting(runtime, 20) as stage:
+        stage.clock.pass_by(LATER_S)
+        one, two = [record.id for record in stage.shop.snapshot() if record.addresses and record.email][:2]
+        gone = stage.shop.merge(one, two).deleted
+        stage.clock.pass_by(LATER_S)
+        stage.shop.tick()
+        run = stage.reconcile()
+        assert (gone, "not deleted here", None, NEVER, True) in stage.found(run)
+        stage.waiting[:] = [sent for sent in stage.waiting if sent.topic == topic]
+        stage.follow()
+        stage.reconcile(runs.RECENT)
+        assert (gone, "not deleted here", None, LATE, True) in stage.found(run)
+
+
 def test_a_merge_is_proposed_though_the_kept_customer_was_told(runtime: Runtime) -> None:
     with drifting(runtime, 20) as stage:
         deleted, kept = merge(stage)
@@ -265,6 +309,23 @@ def test_a_merge_that_was_told_is_not_proposed(runtime: Runtime) -> None:
         assert deleted not in stage.held()
         run = stage.reconcile()
         assert (stage.found(run), asked(stage, UNHEARD_MERGE)) == ([], [])
+
+
+def test_a_merge_whose_delivery_waits_is_under_way(runtime: Runtime) -> None:
+    with drifting(runtime, 20) as stage:
+        stage.clock.pass_by(LATER_S)
+        one, two = [record.id for record in stage.shop.snapshot() if record.addresses and record.email][:2]
+        merged = stage.shop.merge(one, two)
+        stage.clock.pass_by(60.0)
+        stage.shop.tick()
+        stage.waiting[:] = [sent for sent in stage.waiting if sent.topic == "customers/merge"]
+        stage.clock.pass_by(LATER_S)
+        stage.hear()
+        run = stage.reconcile()
+        assert (stage.found(run), run.counts["in_flight"], asked(stage, UNHEARD_MERGE)) == ([], 2, [])
+        stage.follow()
+        assert stage.profile(merged.deleted).state == "merged"
+        assert stage.held() == stage.truth()
 
 
 def test_a_deletion_is_no_merge(runtime: Runtime) -> None:

@@ -9,8 +9,10 @@ from onewriter.customers import findings, profiles, runs
 from onewriter.records import SECOND, Change, Delivery, Kind, Path, RunState
 from onewriter.runtime import Runtime
 from tests.support.drifting import (
+    LATE,
     LATER_S,
     NEVER,
+    REFUSED,
     Drifting,
     drifting,
     lose_create,
@@ -19,8 +21,6 @@ from tests.support.drifting import (
     lose_update,
 )
 from tests.support.joined import put_in_inbox
-
-LATE, REFUSED = "delivered late", "refused"
 
 
 def email_holder(stage: Drifting) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import Connection
 
+from onewriter.audit.compare import GRACE
 from onewriter.audit.direct import Place
 from onewriter.audit.reconcile import Reconcile
 from onewriter.audit.settle import Mending
@@ -84,7 +85,7 @@ def test_a_run_that_is_killed_while_it_heals_ends_the_same(runtime: Runtime) -> 
 
         place = Place(runtime.database, stage.vault, runtime.client(stage.shop_id), runtime.now)
         with pytest.raises(Killed):
-            Reconcile(place, Mending(mending.lock, heal), 48, 30).run(stage.begin(run_id))
+            Reconcile(place, Mending(mending.lock, heal), 48, 30, GRACE).run(stage.begin(run_id))
         assert healed == [2, 1], "those that are there were healed, and the one that is gone was not"
         run = stage.carry_out(run_id)
         assert (run.state, stage.found(run)) == (RunState.DONE, expected)

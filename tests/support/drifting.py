@@ -31,7 +31,7 @@ from onewriter.workflows.carrying import carry_out
 from tests.support.joined import KEEP_DAYS, NOBODY, fields_of, put_in_inbox
 from tests.support.rehearsal import START
 
-NEVER = "never delivered"
+NEVER, LATE, REFUSED = "never delivered", "delivered late", "refused"
 
 BEGIN = START + 400 * DAY
 """Later than everything in a seeded shop."""

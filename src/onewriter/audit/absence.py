@@ -11,7 +11,7 @@ from operator import le
 
 from sqlalchemy import Connection
 
-from onewriter.customers import find, questions
+from onewriter.customers import find, marks, questions
 from onewriter.customers.questions import Ask
 from onewriter.db.engine import Database
 from onewriter.records import Instant
@@ -75,3 +75,9 @@ def ask(db: Connection, shop_id: int, missing: int, active: int, run_id: str, no
         ),
         now,
     )
+
+
+def withdraw(db: Connection, shop_id: int, now: Instant) -> None:
+    """Take the question back, and what it held: everybody was looked at, and nobody is missing any more."""
+    questions.withdraw(db, shop_id, MISSING_CUSTOMERS, [SUBJECT], now)
+    marks.drop_held(db, shop_id)

@@ -12,8 +12,7 @@ from onewriter.records import PROFILE_FIELDS, READ_FIELDS, SECOND, Change, Insta
 
 HIDDEN = frozenset((DELETED, MERGED))
 GRACE: Instant = 120 * SECOND
-"""How long Shopify and we may take to tell and to hear of a change before it counts as lost; it also covers clocks that
-differ a little."""
+"""How far Shopify's clock and ours may differ before the newer of two is taken for that."""
 
 
 class Ill(StrEnum):
@@ -70,7 +69,7 @@ def _older_fields(side: Side, read: Change) -> frozenset[str]:
     return frozenset((() if newer else PROFILE_FIELDS) + (READ_FIELDS if tags else ()))
 
 
-def is_young(read: Change) -> bool:
+def is_young(read: Change, grace: Instant) -> bool:
     """True when Shopify changed the customer a moment before the read, so that we may still be told of it."""
     consents: list[Instant] = [value["at"] for value in read.fields.values() if isinstance(value, dict) and value["at"]]
-    return max([read.version or 0, *consents]) > read.heard - GRACE
+    return max([read.version or 0, *consents]) > read.heard - grace

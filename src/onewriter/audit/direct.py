@@ -57,7 +57,7 @@ class Direct:
             for changes in parts(read.changes, SETTLED_AT_ONCE):
                 self._settle(changes, listed_at)
             if read.unread:
-                self._leave_unread(list(read.unread))
+                self._leave_unread(list(read.unread), was_listed=listed_at is not None)
 
     def remember(self, addresses: dict[int, int]) -> None:
         """Remember who has which address, as long as there is room."""
@@ -84,11 +84,14 @@ class Direct:
         self._gone_at.extend(read.heard for read in settled.gone)
         self.place.give_way()
 
-    def _leave_unread(self, ids: Sequence[int]) -> None:
-        """Nothing may be concluded of whom Shopify would not show: the marks ask again, and end as a finding."""
+    def _leave_unread(self, ids: Sequence[int], *, was_listed: bool) -> None:
+        """Nothing may be concluded of whom Shopify would not show: the marks ask again, and end as a finding.
+
+        Not of those who were missing: a mark deletes whoever is gone, however many that are. The next run asks again.
+        """
         now = self.place.clock()
         with self.place.database.write() as db:
-            if not self.account.is_dry:
+            if was_listed and not self.account.is_dry:
                 marks.set_marks(db, self.place.vault.shop_id, dict.fromkeys(ids, frozenset({"unread"})), now)
             self.account.add(db, {"unread": len(ids)}, now)
 

@@ -64,14 +64,19 @@ def sought(ill: Ill, field: str | None, side: Side | None, read: Change) -> Soug
     if ill is Ill.UNDELETED:
         return Sought(topics, side.version, read.heard, side.read_began)
     if field in PROFILE_FIELDS:
-        return Sought(topics, _unheard_since(side, read), read.heard)
+        return Sought(topics, _unheard_since(side, field, read), read.heard)
     return Sought(topics, side.read_began or side.version, read.heard, side.read_began)
 
 
-def _unheard_since(side: Side, read: Change) -> Instant:
-    """Shopify's version ticks in seconds: within one, what comes after the delivery that we hold was not told by it."""
+def _unheard_since(side: Side, field: str, read: Change) -> Instant:
+    """From when on a delivery told of the version that Shopify has, and we had not heard it.
+
+    Versions tick in seconds. Where the delivery that we hold is of that very second and told the field, another came
+    after it. Where it did not tell the field, because it was null there, it is the one that we look for.
+    """
     version = read.version or 0
-    return max(version, side.heard + 1) if side.version == version else version
+    of_version, _read, heard = side.others.get(field, (side.version, 0, side.heard))
+    return max(version, heard + 1) if of_version == version else version
 
 
 def reason(wanted: Sought, told: Iterable[Told]) -> tuple[Reason, list[Told]]:

@@ -41,6 +41,8 @@ class Reconcile:
     mending: Mending
     wait_hours: int
     stall_minutes: int
+    grace: Instant
+    """How long a change may take to be delivered before it counts as lost."""
     _wanted: list[int] = field(default_factory=list)
     """Nominated, and not read yet."""
     _learnt: list[tuple[Side, Change]] = field(default_factory=list)
@@ -56,7 +58,7 @@ class Reconcile:
         """
         scopes.require(reads.survey(self.place.client).scopes, "Grant it and reconcile again.")
         account = Account.of(run)
-        direct = Direct(self.place, Settler(self.place.vault, self.mending, run, account.is_dry), account)
+        direct = Direct(self.place, Settler(self.place.vault, self.mending, run, account.is_dry, self.grace), account)
         feed = self._feed(account)
         fresh = True
         for piece in feed.pieces(lambda: ROWS_AT_ONCE):
@@ -150,6 +152,8 @@ class Reconcile:
         shops.change(db, shop.id, {"full_at": feed.began})
         if everybody:
             findings.heal_earlier(db, shop.id, account.run.id, ILLS, now)
+            if not account.outcomes["held_back"]:
+                absence.withdraw(db, shop.id, now)
 
 
 def _lacking(account: Account, feed: Feed) -> str:

@@ -10,7 +10,6 @@ from onewriter.customers import findings, inbox
 from onewriter.customers.findings import Open
 from onewriter.db.engine import Database
 from onewriter.records import DAY, Instant
-from onewriter.shopify.payloads import MERGE_TOPIC
 from onewriter.vault.vault import ShopVault
 
 FOR: Instant = 3 * DAY
@@ -27,8 +26,7 @@ def rejudge(database: Database, vault: ShopVault, now: Instant) -> int:
                 db, vault.shop_id, Reason.NEVER.value, ILLS, now - FOR, after=after, most=AT_ONCE
             )
             hashes = {each.id: vault.key.id_hash(each.shopify_id) for each in waiting}
-            merges = any(MERGE_TOPIC in each.evidence["looked_for"]["topics"] for each in waiting)
-            told = inbox.told_of(db, vault.shop_id, sorted(set(hashes.values())), merges=merges)
+            told = inbox.told_of(db, vault.shop_id, sorted(set(hashes.values())))
         changed = [(each, found) for each in waiting if (found := _late(each, told[hashes[each.id]]))]
         if changed:
             with database.write() as db:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from onewriter.audit import reasons
-from onewriter.audit.compare import GRACE, Difference, Ill, is_young, judge
+from onewriter.audit.compare import Difference, Ill, is_young, judge
 from onewriter.customers import findings, inbox, marks, profiles
 from onewriter.customers.findings import Finding
 from onewriter.customers.inbox import WAITING, Told
@@ -62,6 +62,8 @@ class Settler:
     mending: Mending
     run: Run
     dry: bool
+    grace: Instant
+    """How long Shopify and we may take to tell and to hear of a change before it counts as lost."""
 
     def settle(
         self, db: Connection, reads: Sequence[Change], now: Instant, *, listed_at: Instant | None = None
@@ -103,8 +105,7 @@ class Settler:
         ids = [read.record_id for read in reads]
         shop_id = self.vault.shop_id
         hashes = {self.vault.key.id_hash(number): number for number in ids}
-        away = any(read.kind is Kind.ABSENT for read in reads)
-        told = inbox.told_of(db, shop_id, list(hashes), merges=away)
+        told = inbox.told_of(db, shop_id, list(hashes))
         return _Looked(
             profiles.sides_of(db, self.vault, ids),
             {hashes[name]: deliveries for name, deliveries in told.items()},
@@ -117,8 +118,8 @@ class Settler:
         if looked.marked.get(number) is False or any(each.state == WAITING for each in looked.told[number]):
             return True
         if read.kind is Kind.ABSENT:
-            return listed_at is not None and read.heard - listed_at < GRACE
-        return is_young(read)
+            return listed_at is not None and read.heard - listed_at < self.grace
+        return is_young(read, self.grace)
 
     def _heal(self, db: Connection, reads: Sequence[Change], now: Instant) -> dict[int, Side]:
         """Apply the reads, and look again: the sides of those that are now as they should be."""

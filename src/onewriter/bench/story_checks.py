@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TOLD_FIELDS = ("first_name", "last_name", "email", "phone", "note", "state")
-"""What deliveries tell; the other fields come with reads."""
+TEXTS = ("first_name", "last_name", "email", "phone", "note", "state", "locale")
+CONSENTS = ("email", "sms", "whatsapp")
 
 SHORTEST = 8
 """Shorter values stand in files by chance: Ann is in Annapolis."""
@@ -36,26 +36,33 @@ class Differences:
         return f"{len(self.wrong)} of {self.compared:,} differ in {', '.join(fields)}"
 
 
-def compare(
-    truth: Mapping[int, Mapping[str, Any]], ours: Mapping[int, Mapping[str, Any]], *, every_field: bool
-) -> Differences:
+def compare(truth: Mapping[int, Mapping[str, Any]], ours: Mapping[int, Mapping[str, Any]]) -> Differences:
     """Compare the shop's own account with what we hold, customer by customer; one that only one side has differs."""
     wrong: dict[int, tuple[str, ...]] = {}
     for number in truth.keys() | ours.keys():
         if number not in truth or number not in ours:
             wrong[number] = ("presence",)
-        elif differing := _differing(truth[number], ours[number], every_field):
+        elif differing := _differing(truth[number], ours[number]):
             wrong[number] = differing
     return Differences(wrong, len(truth.keys() | ours.keys()))
 
 
-def _differing(theirs: Mapping[str, Any], held: Mapping[str, Any], every_field: bool) -> tuple[str, ...]:
-    names = [name for name in TOLD_FIELDS if _plain(theirs[name]) != _plain(held.get(name))]
-    if every_field:
-        names += ["tags"] if sorted(theirs["tags"]) != (held.get("tags") or []) else []
-        names += ["locale"] if theirs["locale"] != held.get("locale") else []
-        names += ["addresses"] if len(theirs["addresses"]) != len(held.get("addresses") or []) else []
-    return tuple(names)
+def _differing(theirs: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[str, ...]:
+    names = [name for name in TEXTS if _plain(theirs[name]) != _plain(held.get(name))]
+    names += ["tags"] if sorted(theirs["tags"]) != (held.get("tags") or []) else []
+    names += ["addresses"] if len(theirs["addresses"]) != len(held.get("addresses") or []) else []
+    consents = {name: held.get(f"{name}_consent") for name in CONSENTS}
+    return (*names, *(f"{name}_consent" for name, ours in consents.items() if _agreed(theirs, name) != _state(ours)))
+
+
+def _agreed(theirs: Mapping[str, Any], channel: str) -> str | None:
+    """The state of a consent in the shop; without an address to send to there is none."""
+    given = theirs["email" if channel == "email" else "phone"]
+    return str(theirs["consents"][channel]["state"]).lower() if given else None
+
+
+def _state(consent: Mapping[str, Any] | None) -> str | None:
+    return None if consent is None else str(consent["state"])
 
 
 def _plain(value: Any) -> Any:

@@ -20,7 +20,7 @@ database_option = click.option(
 
 @click.group("bench")
 def bench() -> None:
-    """Measure onewriter on this machine, and simulate whatever can go wrong."""
+    """Measure onewriter here, and simulate whatever can go wrong."""
 
 
 def _measurement(name: str, told: str) -> click.Command:

@@ -93,8 +93,8 @@ def show(run_id: str | None, as_json: bool) -> None:
 def watch(run_id: str | None, no_wait: bool, as_json: bool) -> int:
     """Watch a run until it is over or paused; without ID, the newest.
 
-    Exits with 0 when it is done, 5 when it is partly done or paused, 4 when it failed. With --json, each change is a document on
-    a line of its own. Ending this command does not end the run.
+    Exits with 0 when it is done, 5 when it is partly done or paused, 4 when it failed. With --json, each change is a
+    document on a line of its own. Ending this command does not end the run.
     """
     with session.opened() as runtime:
         with runtime.database.read() as db:

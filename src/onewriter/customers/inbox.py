@@ -203,16 +203,12 @@ def get(db: Connection, position: int) -> Mapping[str, Any]:
     return dict(row._mapping)
 
 
-def told_of(db: Connection, shop_id: int, hashes: Sequence[bytes], *, merges: bool = False) -> dict[bytes, list[Told]]:
-    """The deliveries that spoke of these customers, by the hash of the customer's id.
-
-    A merge speaks of two. Those that merged one of these customers away are told with `merges` only, since no index
-    leads to them.
-    """
+def told_of(db: Connection, shop_id: int, hashes: Sequence[bytes]) -> dict[bytes, list[Told]]:
+    """The deliveries that spoke of these customers, by the hash of the customer's id; a merge speaks of two."""
     found: dict[bytes, list[Told]] = {name: [] for name in hashes}
     if not hashes:
         return found
-    for query, away in ((_OF_SUBJECTS, False), *(((_OF_OTHERS, True),) if merges else ())):
+    for query, away in ((_OF_SUBJECTS, False), (_OF_OTHERS, True)):
         for row in db.execute(query, {"shop_id": shop_id, "hashes": list(hashes)}):
             found[bytes(row.of)].append(_told(row, away))
     return found

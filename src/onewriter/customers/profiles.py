@@ -144,6 +144,8 @@ class Side:
     state: str
     deleted: Instant | None
     box: bytes
+    others: Mapping[str, Stamp] = field(default_factory=dict)
+    """The stamps of those fields that another change than the newest one had the last word on."""
 
 
 def raw_digests(db: Connection, shop_id: int, shopify_ids: Sequence[int]) -> dict[str, bytes | None]:
@@ -165,9 +167,9 @@ def sides_of(db: Connection, vault: ShopVault, shopify_ids: Sequence[int]) -> di
 
 def _open_side(row: Any, key: SubjectKey, shop_id: int) -> Side:
     fields = key.open_fields(bytes(row.box), side_binding(shop_id, row.record_id))
-    fields.pop(OTHER_STAMPS, None)
+    others = {name: (stamp[0], stamp[1], stamp[2]) for name, stamp in fields.pop(OTHER_STAMPS, {}).items()}
     head = (int(row.record_id), bytes(row.id), fields, row.version, row.heard_at, Path(row.path))
-    return Side(*head, row.read_began, row.state, row.deleted_at, bytes(row.box))
+    return Side(*head, row.read_began, row.state, row.deleted_at, bytes(row.box), others)
 
 
 def learn(db: Connection, shop_id: int, learnt: Sequence[tuple[Side, Change]]) -> int:

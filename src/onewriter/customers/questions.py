@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import JSON, Connection, Row, bindparam, func, insert, select, update
 
 from onewriter.db.tables import questions
 from onewriter.errors import Permanent
@@ -19,13 +19,13 @@ _SAME = select(questions.c.id).where(
     questions.c.kind == bindparam("kind"),
     questions.c.subject == bindparam("subject"),
 )
+_THIS = questions.c.id == bindparam("b_id")
+_RENEW = update(questions).where(_THIS).values(text=bindparam("b_text"), evidence=bindparam("b_evidence", type_=JSON))
 _ASK_AGAIN = (
     update(questions)
-    .where(questions.c.id == bindparam("b_id"), questions.c.answered_at.is_not(None))
-    .values(
-        text=bindparam("b_text"), asked_at=bindparam("b_now"), answered_at=None, answer=None, answered_by=None, why=None
-    )
-)  # fmt: skip
+    .where(_THIS, questions.c.answered_at.is_not(None))
+    .values(asked_at=bindparam("b_now"), answered_at=None, answer=None, answered_by=None, why=None)
+)
 
 
 class NotAnswerable(Permanent):
@@ -67,11 +67,15 @@ class Question:
 
 
 def ask(db: Connection, shop_id: int, asked: Ask, now: Instant) -> int:
-    """Ask, unless the same waits already; what was answered and came up again is asked again. Returns its id."""
+    """Ask, unless the same waits already, which is told anew; what was answered and came up again is asked again.
+
+    Returns its id.
+    """
     key = {"shop_id": shop_id, "kind": asked.kind, "subject": asked.subject}
     known: int | None = db.execute(_SAME, key).scalar()
     if known is not None:
-        db.execute(_ASK_AGAIN, {"b_id": known, "b_text": asked.text, "b_now": now})
+        db.execute(_RENEW, {"b_id": known, "b_text": asked.text, "b_evidence": dict(asked.evidence or {})})
+        db.execute(_ASK_AGAIN, {"b_id": known, "b_now": now})
         return known
     values = key | {"text": asked.text, "answers": dict(asked.answers), "otherwise": asked.otherwise}
     values |= {"evidence": dict(asked.evidence or {}), "deadline": asked.deadline, "asked_at": now}

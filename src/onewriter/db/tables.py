@@ -44,7 +44,7 @@ shops = Table(
     Column("admin_url", Text, nullable=False),
     Column("public_url", Text, nullable=False),
     Column("api_version", Text, nullable=False),
-    Column("state", Text, nullable=False),  # connected | disconnected
+    Column("state", Text, nullable=False),  # connected | disconnected | authorizing
     Column("name", Text),
     Column("currency", Text),
     Column("timezone", Text),
@@ -98,6 +98,7 @@ workers = Table(
 
 WAITING = text("state = 'waiting'")
 PARKED = text("state = 'parked'")
+OF_TWO = text("other_hash IS NOT NULL")
 
 inbox = Table(
     "inbox",
@@ -124,6 +125,8 @@ inbox = Table(
     Index("ix_inbox_waiting", "position", sqlite_where=WAITING, postgresql_where=WAITING),
     Index("ix_inbox_parked", "position", sqlite_where=PARKED, postgresql_where=PARKED),
     Index("ix_inbox_subject_hash", "subject_hash"),
+    # Of the merges alone, so that no other delivery pays for it.
+    Index("ix_inbox_other_hash", "other_hash", sqlite_where=OF_TWO, postgresql_where=OF_TWO),
     Index("ix_inbox_day", "day"),
     sqlite_autoincrement=True,
 )

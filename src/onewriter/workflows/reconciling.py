@@ -13,7 +13,7 @@ from onewriter.customers import aliases, runs
 from onewriter.customers.runs import RECENT, RECONCILE, Run
 from onewriter.db.bulk import lock_stripes
 from onewriter.intake.apply import apply, stripe_of
-from onewriter.records import Change, Instant, Kind
+from onewriter.records import SECOND, Change, Instant, Kind
 from onewriter.runtime import Runtime, new_run_id
 from onewriter.vault.vault import ShopVault
 
@@ -41,12 +41,13 @@ def reconcile(runtime: Runtime, run: Run) -> Run:
     vault = runtime.vault(run.shop_id)
     bell = runtime.open_bell()
     place = Place(runtime.database, vault, runtime.client(run.shop_id), runtime.now, bell)
+    grace = runtime.settings.number("delivery_grace_s") * SECOND
     wait_hours, stall_minutes = (
         runtime.settings.number("bulk_wait_hours"),
         runtime.settings.number("bulk_stall_minutes"),
     )
     try:
-        return Reconcile(place, mending(vault), wait_hours, stall_minutes).run(run)
+        return Reconcile(place, mending(vault), wait_hours, stall_minutes, grace).run(run)
     finally:
         if bell is not None:
             bell.close()

@@ -9,9 +9,13 @@ from onewriter.bench.simulate.scenario import HOUR_S, Phase, Scenario
 from onewriter.bench.simulate.world import World
 from onewriter.customers import runs
 from onewriter.sandbox import Refused
+from onewriter.sandbox.acts import CONSENTS, act
 from onewriter.sandbox.customer import Customer
+from onewriter.sandbox.names import TAGS
 from onewriter.sandbox.payloads import merged
 
+RUNG = 8
+RINGS_S = 40.0
 MANY = 28
 """More than the twenty that a reconcile deletes without asking in a shop of this size."""
 POISONS = (b"", b"{", b"[]", b"null", b'{"id": "nobody"}', b'{"id": 7}', b"\xff\xfe")
@@ -25,6 +29,23 @@ class Acts:
         self._rng = Random(f"{scenario.seed}/acts")
 
     # ---- In the shop
+
+    def ring_some(self, _phase: Phase) -> None:
+        """Change tags and consents of a few customers again and again, while the last change is still being read."""
+        for record in self._some(RUNG):
+            for _ in range(self._rng.randint(2, 9)):
+                after_s = self._rng.uniform(0.0, RINGS_S)
+                self._world.timeline.after(after_s, partial(self._ring, record.id))
+
+    def _ring(self, number: int) -> None:
+        action = self._rng.choice(("tags_add", "tags_remove", *CONSENTS))
+        given = {"tags": [self._rng.choice(TAGS)], "state": self._rng.choice(("SUBSCRIBED", "UNSUBSCRIBED"))}
+        try:
+            act(self._shop, action, number, given)
+        except Refused:
+            action = "refused"
+        self._world.tally.events[action] += 1
+        self._world.tick_shop()
 
     def merge_some(self, phase: Phase) -> None:
         """Merge two to four times within this phase, at times one that was kept into yet another."""

@@ -11,14 +11,28 @@ from onewriter.bench.simulate.journal import Journal
 from onewriter.bench.simulate.scenario import Phase, Scenario
 from onewriter.bench.simulate.world import World
 from onewriter.sandbox import Faults
+from onewriter.sandbox.customer import Customer
 from onewriter.sandbox.play import Player
 
 BURSTS = (1, 1, 2, 3, 5, 8, 13)
 DENIALS = ("values are denied", "scope is missing")
 SPREADS_S = (0.0, 0.5, 3.0, 60.0)
 """Some bursts fall into one second, in which nobody's clock can order them."""
+SAME_AGAIN = 0.5
 FIRST_S = 120.0
 """Some of them come while the shop is being imported."""
+
+
+class Crowd(Player):
+    """A player whose events often meet the customer of the one before, so that they meet each other on their way."""
+
+    _last: Customer | None = None
+
+    def _someone(self) -> Customer | None:
+        last = self._last
+        if last is None or last.id not in self._shop.customers or self._rng.random() > SAME_AGAIN:
+            self._last = super()._someone()
+        return self._last
 
 
 class History:
@@ -27,7 +41,7 @@ class History:
     def __init__(self, world: World, scenario: Scenario, journal: Journal) -> None:
         self._world, self._scenario, self._journal = world, scenario, journal
         self._rng = Random(f"{scenario.seed}/history")
-        self._player = Player(world.shop)
+        self._player = Crowd(world.shop)
         self._acts = Acts(world, scenario)
         self._usual = asdict(Faults(**scenario.usual))
         self._now: Counter[str] = Counter()

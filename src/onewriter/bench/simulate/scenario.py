@@ -43,11 +43,13 @@ TROUBLES: Mapping[str, Trouble] = {
     "database gone": Trouble(wire={"database": 0.5}, chance=0.25),
     "worker suspended": Trouble(act="suspend_worker"),
     "import": Trouble(act="import_again"),
+    # In the shop.
+    "doorbells": Trouble(act="ring_some", chance=0.8),
+    "merges fail": Trouble({"merge_fails": True}, act="merge_some"),
+    "merges": Trouble(act="merge_some", chance=0.6),
     # What a person must do something about.
     "token revoked": Trouble(act="revoke_token", chance=0.2),
     "poison": Trouble(act="poison"),
-    "merges fail": Trouble({"merge_fails": True}, act="merge_some"),
-    "merges": Trouble(act="merge_some", chance=0.6),
     "merge without end": Trouble(act="merge_without_end", chance=0.25),
     # What we cannot learn of before a reconcile.
     "losses": Trouble({"lose": 0.6}, withholds=True, chance=0.5),
@@ -92,6 +94,8 @@ class Scenario:
     """Whether the hourly and nightly work is done meanwhile, or only asked for at the end."""
     grants: bool
     """Whether our app asks for its tokens itself, again and again, or was given one for good."""
+    latency_s: float
+    """The most that a request to the shop takes, one way."""
     seconds: float = DAYS_S
 
 
@@ -114,6 +118,7 @@ def drawn(seed: int, events: int) -> Scenario:
         withheld=withheld,
         has_schedules=rng.random() < 0.5,
         grants=rng.random() < 0.5,
+        latency_s=rng.choice((0.1, 1.0, 6.0)),
     )
 
 

@@ -31,13 +31,7 @@ def play(seed: int, place: Place, database: str, events: int) -> Tally:
     settings = settings_of(place)
     with Runtime(settings) as runtime:
         runtime.prepare()
-    world = World(
-        settings,
-        tally,
-        customers=scenario.customers,
-        crashes=scenario.crashes,
-        schedules=scenario.has_schedules,
-    )
+    world = World(settings, tally, scenario)
     try:
         _Play(world, scenario).play()
     finally:
@@ -54,7 +48,6 @@ class _Play:
 
     def play(self) -> None:
         world, timeline, tally = self._world, self._world.timeline, self._world.tally
-        world.shop.set_faults(dict(self._scenario.usual))
         self._connect()
         self._journal.begin()
         world.start()

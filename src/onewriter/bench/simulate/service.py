@@ -85,7 +85,7 @@ class Service:
             [*COMMAND, *words, "--json"], env=self._environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise Permanent(f"`onewriter {words[0]} {words[1]}` failed: {(done.stdout + done.stderr)[-SAID_MAX:]}")
+            raise Permanent(f"A command failed ({words[0]} {words[1]}): {(done.stdout + done.stderr)[-SAID_MAX:]}")
 
     @property
     def _environment(self) -> dict[str, str]:

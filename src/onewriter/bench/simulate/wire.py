@@ -10,13 +10,14 @@ from onewriter.bench.simulate.timeline import Timeline
 
 TOKEN_PATH = "/admin/oauth/access_token"  # noqa: S105 - an address
 PIECE = 16 * 1024
-LATENCY_S = 0.15
-PIECE_S = 0.05
 
 
 @dataclass(slots=True)
 class WireFaults:
-    """Chances of what can go wrong between us and the shop."""
+    """What can go wrong between us and the shop; all but the first are chances."""
+
+    latency_s: float = 0.1
+    """The most that a request takes, one way."""
 
     refused: float = 0.0
     """No connection is made."""
@@ -57,13 +58,13 @@ class Wire(httpx2.BaseTransport):
         self._check()
         # Whoever asks for a token holds a lock meanwhile, on which another strand would wait with the baton in hand.
         if request.url.path != TOKEN_PATH:
-            self._timeline.sleep(self._rng.uniform(0.0, LATENCY_S))
+            self._timeline.sleep(self._rng.uniform(0.0, self._faults.latency_s))
         self._check()
 
     def _pieces(self, body: bytes, error: httpx2.TransportError | None) -> Iterator[bytes]:
         for start in range(0, len(body), PIECE):
             if start:
-                self._timeline.sleep(self._rng.uniform(0.0, PIECE_S))
+                self._timeline.sleep(self._rng.uniform(0.0, self._faults.latency_s))
                 self._check()
             yield body[start : start + PIECE]
         if error is not None:

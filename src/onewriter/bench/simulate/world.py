@@ -9,6 +9,7 @@ from random import Random
 from onewriter.bench.simulate.commands import Command, Deed
 from onewriter.bench.simulate.crashes import CrashPlan
 from onewriter.bench.simulate.processes import Process
+from onewriter.bench.simulate.scenario import Scenario
 from onewriter.bench.simulate.tally import Tally
 from onewriter.bench.simulate.timeline import Timeline
 from onewriter.bench.simulate.webside import Web
@@ -32,14 +33,20 @@ UPDATE_TOPIC = "customers/update"
 class World:
     """Everything that lives in one seed, by one clock."""
 
-    def __init__(self, settings: Settings, tally: Tally, *, customers: int, crashes: int, schedules: bool) -> None:
+    def __init__(self, settings: Settings, tally: Tally, scenario: Scenario) -> None:
         seed = tally.seed
-        self.settings, self.tally, self.has_schedules = settings, tally, schedules
+        self.settings, self.tally, self.has_schedules = settings, tally, scenario.has_schedules
         self.rng = Random(f"{seed}/world")
         self.timeline = Timeline(START, Random(f"{seed}/timeline"))
-        self.plan = CrashPlan(Random(f"{seed}/crashes"), crashes)
-        self.wire_faults = WireFaults()
-        self.shop = Shop(customers, seed, faults=Faults(), clock=self.timeline.seconds, courier_schedule=self._take_on)
+        self.plan = CrashPlan(Random(f"{seed}/crashes"), scenario.crashes)
+        self.wire_faults = WireFaults(scenario.latency_s)
+        self.shop = Shop(
+            scenario.customers,
+            seed,
+            faults=Faults(**scenario.usual),
+            clock=self.timeline.seconds,
+            courier_schedule=self._take_on,
+        )
         self.front = Transport(Front(self.shop))
         self.garbles = 0
         """While it is not 0, some updates arrive garbled."""

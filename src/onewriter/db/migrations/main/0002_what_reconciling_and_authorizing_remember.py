@@ -14,6 +14,8 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_index("ix_findings_run_id", "findings", ["run_id"], unique=False)
+    of_two = sa.text("other_hash IS NOT NULL")
+    op.create_index("ix_inbox_other_hash", "inbox", ["other_hash"], sqlite_where=of_two, postgresql_where=of_two)
     op.add_column("shops", sa.Column("checked_at", sa.BigInteger(), nullable=True))
     op.add_column("shops", sa.Column("recent_to", sa.BigInteger(), nullable=True))
     op.add_column("shops", sa.Column("full_at", sa.BigInteger(), nullable=True))
