@@ -24,7 +24,7 @@ from onewriter.records import Instant, id_text, sortable_id
 from onewriter.settings import Settings
 from onewriter.shopify.auth import Credentials
 from onewriter.shopify.client import AdminClient
-from onewriter.shopify.tokens import KeptInDatabase, Tokens, open_credentials, seal_credentials
+from onewriter.shopify.tokens import KeptInDatabase, Tokens, open_credentials
 from onewriter.vault import master
 from onewriter.vault.keystore import KeyStore
 from onewriter.vault.master import MasterKey
@@ -204,12 +204,6 @@ class Runtime:
     def credentials(self, shop: Shop) -> Credentials:
         """The credentials of a shop, opened."""
         return open_credentials(self.keys.shop_key(shop.id), shop)
-
-    def keep_credentials(self, shop_id: int, credentials: Credentials) -> None:
-        """Write renewed credentials down, sealed."""
-        box = seal_credentials(self.keys.shop_key(shop_id), shop_id, credentials)
-        with self.database.write() as db:
-            shops.change(db, shop_id, {"box": box})
 
     @property
     def jobs(self) -> DBOSClient:

@@ -62,7 +62,7 @@ def test_a_shop_is_reconciled_when_somebody_asks_and_not_while_one_runs(
         queued = installed.json("sync", "reconcile")
         assert (queued["state"], queued["worker_lives"]) == ("queued", False)
         second = installed.json("sync", "reconcile", code=FAILED)["error"]
-        assert (second["kind"], "already queued or running" in second["message"]) == ("AlreadyRunning", True)
+        assert (second["kind"], "already queued" in second["message"]) == ("AlreadyRunning", True)
         recent = installed.json("sync", "reconcile", "--recent")
         installed.json("sync", "reconcile", "--recent", code=FAILED)
         carry_out(queued["run"])
@@ -171,6 +171,22 @@ def test_a_customer_that_is_gone_is_shown_as_deleted(onewriter: Onewriter, sandb
     worker.join()
     assert told.out.rstrip().endswith("was read, and is deleted.")
     assert "No worker is running" in told.err
+
+
+@pytest.mark.req("K48")
+def test_a_customer_that_waits_for_a_person_is_read_when_a_person_asks(
+    onewriter: Onewriter, sandbox: RunningSandbox
+) -> None:
+    onewriter.imported(sandbox)
+    one, other = sandbox.shop.ids[:2]
+    with Runtime(settings.load()) as runtime, runtime.database.write() as db:
+        shop_id = shops.every(db)[0].id
+        marks.hold(db, shop_id, [one, other], "absence", now())
+    worker = work_until_done(refetch)
+    assert onewriter.json("sync", "customer", str(one), "--wait")["state"] == "active"
+    worker.join()
+    with Runtime(settings.load()) as runtime, runtime.database.read() as db:
+        assert marks.standing(db, shop_id, [one, other]) == {other: True}
 
 
 def test_a_customer_whom_shopify_will_not_show_is_told_so(onewriter: Onewriter, sandbox: RunningSandbox) -> None:

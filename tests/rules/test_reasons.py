@@ -116,6 +116,7 @@ def told(topic: str, at: Instant, state: str = DONE, outcome: str | None = "chan
 
 UPDATE, TAGS, DELETE, MERGE = "customers/update", "customer.tags_added", "customers/delete", "customers/merge"
 EMAIL, SMS, WHATSAPP = (TOPICS[name][0] for name in ("email_consent", "sms_consent", "whatsapp_consent"))
+FAILED_MERGE = "refused: the merge failed"
 PARKED_ROW: dict[str, Any] = {
     "state": PARKED,
     "outcome": "customers/update: it is not the JSON that this should be.",
@@ -154,6 +155,8 @@ PARKED_ROW: dict[str, Any] = {
         (Ill.UNDELETED, None, [told(DELETE, HELD - 1, outcome="deleted")], Reason.NEVER),
         (Ill.UNDELETED, None, [told(MERGE, NOON, **PARKED_ROW)], Reason.NEVER),
         (Ill.UNDELETED, None, [told(MERGE, NOON, **PARKED_ROW, merged_away=True)], Reason.REFUSED),
+        (Ill.UNDELETED, None, [told(MERGE, NOON, outcome="merged", merged_away=True)], Reason.NOT_APPLIED),
+        (Ill.UNDELETED, None, [told(MERGE, NOON, outcome=FAILED_MERGE, merged_away=True)], Reason.NEVER),
     ],
 )
 def test_the_reason_of_a_difference(ill: Ill, field: str | None, heard: list[Told], why: Reason) -> None:

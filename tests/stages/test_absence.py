@@ -1,17 +1,21 @@
 """Who is missing: absence in a whole file nominates, a direct read confirms, and a mass of them waits for a person."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from onewriter.audit import absence
 from onewriter.audit.absence import MISSING_CUSTOMERS, limit_of
-from onewriter.audit.merges import UNHEARD_MERGE
+from onewriter.audit.compare import GRACE
+from onewriter.audit.direct import Place
+from onewriter.audit.reconcile import Reconcile
 from onewriter.customers import questions, runs
+from onewriter.customers.aliases import UNHEARD_MERGE
 from onewriter.customers.questions import Question
-from onewriter.records import RunState
+from onewriter.records import Instant, RunState
 from onewriter.runtime import Runtime
+from onewriter.workflows import reconciling
 from onewriter.workflows.answers import carry_out_answer
 from tests.support.drifting import LATE, LATER_S, NEVER, Drifting, drifting
 
@@ -230,6 +234,35 @@ def test_the_question_that_waits_tells_the_newest_figures(runtime: Runtime) -> N
         (question,) = asked(stage, MISSING_CUSTOMERS)
         assert (question.evidence["missing"], question.evidence["run"]) == (MASS + 2, run.id)
         assert f" {MASS + 2} of {SOME} customers" in question.text
+
+
+def test_a_run_that_is_killed_behind_its_question_counts_nobody_twice(runtime: Runtime) -> None:
+    with drifting(runtime, SOME) as stage:
+        vanish(stage, MASS)
+        run_id = stage.queue()
+        place = Place(
+            runtime.database, stage.vault, runtime.client(stage.shop_id), clock_until(stage, MISSING_CUSTOMERS)
+        )
+        with pytest.raises(Killed):
+            Reconcile(place, reconciling.mending(stage.vault), 48, 30, GRACE).run(stage.begin(run_id))
+        run = stage.carry_out(run_id)
+        assert (run.counts["different"], run.counts["absent"], run.counts["held_back"]) == (MASS, MASS, MASS)
+        assert (len(stage.found(run)), stage.held_back(), len(asked(stage, MISSING_CUSTOMERS))) == (MASS, MASS, 1)
+
+
+class Killed(Exception):
+    """The process ended here."""
+
+
+def clock_until(stage: Drifting, kind: str) -> Callable[[], Instant]:
+    """A clock that kills whoever looks at it once such a question is asked."""
+
+    def look() -> Instant:
+        if asked(stage, kind):
+            raise Killed
+        return stage.clock.now
+
+    return look
 
 
 def test_a_dry_run_asks_nothing(runtime: Runtime) -> None:

@@ -23,6 +23,7 @@ from onewriter.shopify.reads import survey
 from onewriter.shopify.webhooks import TOPICS
 from tests.support.doors import knock, serving, signed
 from tests.support.joined import connect, joined, wish_of
+from tests.support.keeping import keep_credentials
 from tests.support.shops import DOMAIN, SECRET, Tea
 
 
@@ -175,7 +176,7 @@ def test_the_door_takes_what_a_replaced_secret_signed_until_its_time_is_over(run
     with runtime.database.read() as db:
         held = runtime.credentials(shops.by_id(db, tea.shop_id))
     retired = (("old", now() + HOUR), ("older", now() - 1))
-    runtime.keep_credentials(tea.shop_id, replace(held, retired=retired))
+    keep_credentials(runtime, tea.shop_id, replace(held, retired=retired))
     with serving(runtime) as url:
         for number, (secret, status) in enumerate([(SECRET, 200), ("old", 200), ("older", 401)]):
             headers = signed(b"{}", secret, DOMAIN, f"w-{number}")

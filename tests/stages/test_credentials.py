@@ -20,6 +20,7 @@ from onewriter.shopify.client import AdminClient
 from onewriter.shopify.queries import API_VERSION
 from onewriter.shopify.tokens import KeptInDatabase, Replaced, Tokens, open_credentials
 from onewriter.vault.seal import bound_to
+from tests.support.keeping import keep_credentials
 from tests.support.rehearsal import COUNTED, START, Play, Rehearsal, raises
 from tests.support.shops import SECRET, Tea
 
@@ -54,7 +55,7 @@ def kept(tea: Tea) -> Credentials:
 @contextmanager
 def rehearsed(tea: Tea, held: Credentials, *script: Play | httpx2.Response) -> Iterator[Rehearsal]:
     """A rehearsal whose client takes its tokens from the database of a connected shop, as every process does."""
-    tea.runtime.keep_credentials(tea.shop_id, held)
+    keep_credentials(tea.runtime, tea.shop_id, held)
     stage = Rehearsal(*script)
     with another_client(tea, stage) as stage.client:
         yield stage
@@ -178,7 +179,7 @@ def test_credentials_that_somebody_replaced_during_a_refresh_are_not_overwritten
     fresh = Credentials("token", access_token="a9_canary", api_secrets=("new",))
 
     def refresh(_request: httpx2.Request) -> httpx2.Response:
-        tea.runtime.keep_credentials(tea.shop_id, fresh)
+        keep_credentials(tea.runtime, tea.shop_id, fresh)
         return granted(2)
 
     with rehearsed(tea, OVER, refresh, COUNTED) as stage:
@@ -191,7 +192,7 @@ def test_credentials_without_a_token_that_came_during_a_refresh_are_for_the_next
     app = Credentials("client_credentials", client_id="other", client_secret="secret_canary")
 
     def refresh(_request: httpx2.Request) -> httpx2.Response:
-        tea.runtime.keep_credentials(tea.shop_id, app)
+        keep_credentials(tea.runtime, tea.shop_id, app)
         return granted(2)
 
     with rehearsed(tea, OVER, refresh) as stage, pytest.raises(Replaced):
@@ -202,7 +203,7 @@ def test_credentials_without_a_token_that_came_during_a_refresh_are_for_the_next
 
 def test_a_secret_that_was_changed_during_a_refresh_stays_changed(tea: Tea) -> None:
     def refresh(_request: httpx2.Request) -> httpx2.Response:
-        tea.runtime.keep_credentials(tea.shop_id, replace(OVER, api_secrets=("new", SECRET)))
+        keep_credentials(tea.runtime, tea.shop_id, replace(OVER, api_secrets=("new", SECRET)))
         return granted(2)
 
     with rehearsed(tea, OVER, refresh, COUNTED) as stage:
@@ -296,7 +297,7 @@ def test_a_new_token_that_is_refused_too_is_final(tea: Tea) -> None:
 def test_a_token_that_another_process_replaced_is_looked_up_and_then_renewed_if_that_one_is_refused(tea: Tea) -> None:
     with rehearsed(tea, HELD, *[httpx2.Response(401)] * 2, granted(3), COUNTED) as stage:
         newer = replace(HELD, access_token="a2_canary", refresh_token="r2_canary")
-        tea.runtime.keep_credentials(tea.shop_id, newer)
+        keep_credentials(tea.runtime, tea.shop_id, newer)
         assert reads.count_customers(stage.client) == 5
         assert used(stage) == ["a1_canary", "a2_canary", "r2_canary", "a3_canary"]
 
@@ -304,7 +305,7 @@ def test_a_token_that_another_process_replaced_is_looked_up_and_then_renewed_if_
 def test_a_token_that_was_given_by_hand_is_taken_anew_from_where_it_is_written_down(tea: Tea) -> None:
     token = Credentials("token", access_token="a1_canary", api_secrets=(SECRET,))
     with rehearsed(tea, token, httpx2.Response(401), COUNTED, httpx2.Response(401)) as stage:
-        tea.runtime.keep_credentials(tea.shop_id, replace(token, access_token="a2_canary"))
+        keep_credentials(tea.runtime, tea.shop_id, replace(token, access_token="a2_canary"))
         assert reads.count_customers(stage.client) == 5
         with pytest.raises(TokenRefused, match="connect the shop again"):
             reads.count_customers(stage.client)
@@ -334,7 +335,7 @@ def test_credentials_of_the_first_release_still_open(tea: Tea) -> None:
 
 def test_what_is_written_down_is_read_as_it_was(tea: Tea) -> None:
     everything = replace(HELD, retired=(("old", START), ("older", START + 1)))
-    tea.runtime.keep_credentials(tea.shop_id, everything)
+    keep_credentials(tea.runtime, tea.shop_id, everything)
     assert kept(tea) == everything
 
 

@@ -21,6 +21,7 @@ from onewriter.runtime import Runtime, now
 from onewriter.web.door import BODY_MAX
 from tests.support.doors import knock, serving, signed
 from tests.support.joined import drain_all
+from tests.support.keeping import keep_credentials
 from tests.support.raw import ON_SQLITE, raw_bytes
 from tests.support.shops import DOMAIN, SECRET, Tea
 
@@ -116,7 +117,7 @@ def test_a_delivery_that_comes_twice_is_one_row_and_acknowledged_twice(tea: Tea,
 def test_both_secrets_are_accepted_while_one_replaces_the_other(tea: Tea) -> None:
     with tea.runtime.database.read() as db:
         given = tea.runtime.credentials(shops.by_id(db, tea.shop_id))
-    tea.runtime.keep_credentials(tea.shop_id, replace(given, api_secrets=("the new one", SECRET)))
+    keep_credentials(tea.runtime, tea.shop_id, replace(given, api_secrets=("the new one", SECRET)))
     with serving(tea.runtime) as url:
         for name, secret, status in (("old", SECRET, 200), ("new", "the new one", 200), ("empty", "", 401)):
             assert knock(url, BODY, signed(BODY, secret, DOMAIN, name)).status_code == status

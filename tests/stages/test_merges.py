@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from onewriter.customers import aliases, inbox, questions
-from onewriter.intake.refetch import UNSETTLED_MERGE, Refetch, answer_unsettled
+from onewriter.customers.aliases import UNSETTLED_MERGE
+from onewriter.intake.refetch import Refetch, answer_unsettled
 from onewriter.records import DAY, HOUR, SECOND, Change, Instant, Path
 from onewriter.runtime import Runtime
 from tests.stages.test_drain import body, delivery

@@ -21,6 +21,7 @@ from onewriter.shopify import reads
 from onewriter.shopify.auth import Credentials
 from onewriter.shopify.queries import API_VERSION
 from tests.support.joined import NOBODY, connect
+from tests.support.keeping import keep_credentials
 from tests.support.processes import environment_of
 
 CHILD = """
@@ -54,7 +55,7 @@ class Authorized:
     def wind_on(self) -> Credentials:
         """Bring the token that is written down to its end, as far as we know; what is written down then."""
         held = replace(self.kept, expires=now(), renew_at=now() - 300 * SECOND)
-        self.runtime.keep_credentials(self.shop_id, held)
+        keep_credentials(self.runtime, self.shop_id, held)
         with self.runtime.database.write() as db:
             # As another process would, which knows only what is written down.
             shops.change(db, self.shop_id, {"connected_at": now()})
@@ -144,7 +145,7 @@ def test_the_previous_token_helps_where_the_present_one_is_not_known(
         shop.wind_on()
         shop.count()
         held = replace(shop.wind_on(), refresh_token="never heard of")
-        runtime.keep_credentials(shop.shop_id, held)
+        keep_credentials(runtime, shop.shop_id, held)
         assert shop.count() == 3
         assert shop.refreshes[1:] == ["never heard of", held.previous_refresh_token]
 
@@ -155,7 +156,7 @@ def test_a_pair_that_was_replaced_long_ago_is_refused(runtime: Runtime, monkeypa
         for _hour in range(3):
             shop.wind_on()
             shop.count()
-        runtime.keep_credentials(shop.shop_id, old)
+        keep_credentials(runtime, shop.shop_id, old)
         shop.wind_on()
         with pytest.raises(TokenRefused, match="authorize the shop again"):
             shop.count()

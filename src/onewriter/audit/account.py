@@ -63,6 +63,8 @@ class Account:
         self.checkpoint |= {"rows_began": now, "rows_before": before}
         if not before:
             self.rows.clear()
+            # Whoever was unread, and whoever was held back, is met again.
+            self.outcomes["unread"] = self.outcomes["held_back"] = 0
         self._rows_told, self._done_told, self._told_at = dict(self.rows), before, now
 
     def count(self, counts: Mapping[str, int], done: int) -> None:

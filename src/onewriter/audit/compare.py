@@ -47,6 +47,8 @@ def row_is_older(side: Side, row: Change, fields: tuple[str, ...]) -> bool:
 def judge(side: Side | None, read: Change) -> Difference | None:
     """What is wrong with our side in the light of a direct read, or None; the side is as it stands after the read."""
     if read.kind is Kind.ABSENT:
+        if side is not None and side.read_began is not None and side.read_began > read.heard:
+            return None  # somebody has seen the customer since
         return Difference(Ill.UNDELETED) if side is not None and side.state not in HIDDEN else None
     if side is None:
         return Difference(Ill.MISSING)

@@ -92,6 +92,7 @@ class Direct:
         now = self.place.clock()
         with self.place.database.write() as db:
             if was_listed and not self.account.is_dry:
+                self.settler.mending.lock(db, [_absent(number, now) for number in ids])
                 marks.set_marks(db, self.place.vault.shop_id, dict.fromkeys(ids, frozenset({"unread"})), now)
             self.account.add(db, {"unread": len(ids)}, now)
 

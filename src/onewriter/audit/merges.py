@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection
 
 from onewriter.customers import aliases, profiles, questions
+from onewriter.customers.aliases import UNHEARD_MERGE
 from onewriter.customers.profiles import ACTIVE, Side
 from onewriter.customers.questions import Ask
 from onewriter.records import Instant, id_text
 from onewriter.vault.vault import ShopVault
 
-UNHEARD_MERGE = "unheard merge"
-"""The kind of question that a vanished customer's address under another customer asks."""
 ADDRESSES_MAX = 200_000
 """How many addresses a run remembers, at some 100 bytes each."""
 
@@ -34,7 +33,7 @@ def propose(
     for side in gone:
         into = kept.get(heirs.get(side.shopify_id, 0))
         if side.shopify_id not in told and into is not None and into.state == ACTIVE:
-            questions.ask(db, vault.shop_id, _question(side, into, run_id), now)
+            questions.ask(db, vault.shop_id, _question(side, into, run_id), now, once=True)
             asked += 1
     return asked
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from onewriter.audit.compare import Ill
-from onewriter.customers.inbox import DONE, DROPPED, PARKED, WAITING, Told
+from onewriter.customers.inbox import DONE, WAITING, Told
 from onewriter.customers.profiles import Side
 from onewriter.records import PROFILE_FIELDS, Change, Instant
 from onewriter.shopify.payloads import DELETE_TOPIC, FULL_TOPICS, MERGE_TOPIC
@@ -82,34 +82,38 @@ def _unheard_since(side: Side, field: str, read: Change) -> Instant:
 def reason(wanted: Sought, told: Iterable[Told]) -> tuple[Reason, list[Told]]:
     """The probable reason, and the deliveries that speak for it; `told` are those of the customer, known by now."""
     fitting = [delivery for delivery in told if _fits(wanted, delivery)]
-    for kind, test in ((Reason.LATE, _is_late), (Reason.NOT_APPLIED, _was_taken), (Reason.REFUSED, _was_refused)):
-        found = [delivery for delivery in fitting if test(delivery, wanted)]
+    for kind, found in (
+        (Reason.LATE, [delivery for delivery in fitting if _is_late(delivery, wanted.until)]),
+        (Reason.NOT_APPLIED, [delivery for delivery in fitting if _was_taken(delivery)]),
+        (Reason.REFUSED, fitting),  # parked, dropped, or dealt with as a refusal
+    ):
         if found:
             return kind, found
     return Reason.NEVER, []
 
 
 def _fits(wanted: Sought, delivery: Told) -> bool:
-    if delivery.topic not in wanted.topics or (delivery.topic == MERGE_TOPIC and not delivery.merged_away):
+    if delivery.topic not in wanted.topics or (delivery.topic == MERGE_TOPIC and not _merges_away(delivery)):
         return False
     if delivery.state == DONE and wanted.answered is not None and (delivery.ended or 0) <= wanted.answered:
         return False
     return wanted.since <= delivery.at < wanted.until
 
 
-def _is_late(delivery: Told, wanted: Sought) -> bool:
+def _merges_away(delivery: Told) -> bool:
+    """True unless the customer is the one that was kept, or the merge was told as failed."""
+    return delivery.merged_away and not (delivery.state == DONE and not _was_taken(delivery))
+
+
+def _is_late(delivery: Told, until: Instant) -> bool:
     """Received after the difference was found, or not dealt with yet. One that was only slow, and applied, has healed
     the difference itself.
     """
-    return delivery.received > wanted.until or delivery.state == WAITING
+    return delivery.received > until or delivery.state == WAITING
 
 
-def _was_taken(delivery: Told, _wanted: Sought) -> bool:
+def _was_taken(delivery: Told) -> bool:
     return delivery.state == DONE and not (delivery.outcome or "").startswith("refused")
-
-
-def _was_refused(delivery: Told, wanted: Sought) -> bool:
-    return delivery.state in (PARKED, DROPPED) or (delivery.state == DONE and not _was_taken(delivery, wanted))
 
 
 def evidence(wanted: Sought, side: Side | None, read: Change, spoke: Sequence[Told]) -> dict[str, Any]:

@@ -135,9 +135,9 @@ class Reconcile:
             lacking = _lacking(account, feed)
             if not account.is_dry:
                 self._remember(db, account, feed, everybody=not lacking, now=now)
-            reasons = findings.count_of_run(db, run.id, ILLS)
-            counts = {name: number for name, number in {**account.rows, **account.outcomes}.items() if number}
-            runs.move(db, run, now, counts={**counts, **reasons}, total=account.done)
+            counts = {**account.rows, **account.outcomes, **_found(db, run), **findings.count_of_run(db, run.id, ILLS)}
+            shown = {name: number for name, number in counts.items() if number}
+            runs.move(db, run, now, counts=shown, total=account.done)
             runs.finish(db, run, RunState.PARTIAL if lacking else RunState.DONE, lacking or None, now)
             return runs.get(db, run.id)
 
@@ -149,11 +149,23 @@ class Reconcile:
             newest = account.checkpoint.get(NEWEST, 0)
             shops.change(db, shop.id, {"recent_to": max(newest, shop.recent_to or 0) or None})
             return
-        shops.change(db, shop.id, {"full_at": feed.began})
+        if feed.complete and self._whole:
+            shops.change(db, shop.id, {"full_at": feed.began})
         if everybody:
             findings.heal_earlier(db, shop.id, account.run.id, ILLS, now)
             if not account.outcomes["held_back"]:
                 absence.withdraw(db, shop.id, now)
+
+
+def _found(db: Connection, run: Run) -> dict[str, int]:
+    """What came of the customers that differed, by what is written down: so that nobody counts twice after a crash."""
+    found = findings.customers_of_run(db, run.id, ILLS)
+    return {
+        "different": sum(found.values()),
+        "missing": sum(number for (kind, _healed), number in found.items() if kind == Ill.MISSING),
+        "absent": sum(number for (kind, _healed), number in found.items() if kind == Ill.UNDELETED),
+        "healed": sum(number for (_kind, healed), number in found.items() if healed),
+    }
 
 
 def _lacking(account: Account, feed: Feed) -> str:

@@ -16,6 +16,7 @@ from onewriter.customers import find, findings, marks, runs
 from onewriter.customers.find import Found
 from onewriter.customers.shops import Shop
 from onewriter.errors import UnknownCustomer
+from onewriter.intake.apply import read_again
 from onewriter.records import Instant
 from onewriter.runtime import Runtime, new_run_id, now
 from onewriter.workflows import reconciling
@@ -83,7 +84,8 @@ def read_customer(customer: str, domain: str | None, wait: bool, as_json: bool) 
         with runtime.database.write() as db:
             shop = session.choose_shop(db, domain, connected=True)
             number = find.shopify_id_meant(db, shop.id, customer)
-            marks.set_marks(db, shop.id, {number: frozenset({ASKED})}, moment)
+            read_again(db, runtime.vault(shop.id), {number: frozenset({ASKED})}, moment)
+            marks.release_one(db, shop.id, number, moment)
             lives = session.worker_lives(runtime, db)
         found = _wait_for(runtime, shop, number, moment) if wait else None
     document = {"shop": shop.domain, "shopify_id": number, "read": wait, "worker_lives": lives}

@@ -9,6 +9,11 @@ from onewriter.records import Instant
 from onewriter.rules.aliasing import CHAIN_MAX, Alias, AliasState
 from onewriter.vault.vault import ShopVault
 
+UNHEARD_MERGE = "unheard merge"
+"""The kind of question that a vanished customer's address under another customer asks."""
+UNSETTLED_MERGE = "unsettled merge"
+"""The kind of question that a merge asks whose deleted customer is still there."""
+
 _THESE = select(aliases).where(
     aliases.c.shop_id == bindparam("shop_id"), aliases.c.deleted_hash.in_(bindparam("hashes", expanding=True))
 )

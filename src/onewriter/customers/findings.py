@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dataclasses import field as field_of
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, Update, bindparam, distinct, func, insert, or_, select, update
 
 from onewriter.db.tables import customers, findings
 from onewriter.records import SHOPIFY, Instant, sortable_id
@@ -95,6 +95,15 @@ def count_of_run(db: Connection, run_id: str, kinds: Collection[str]) -> dict[st
     return {row.reason: row.number for row in db.execute(query.group_by(findings.c.reason))}
 
 
+def customers_of_run(db: Connection, run_id: str, kinds: Collection[str]) -> dict[tuple[str, bool], int]:
+    """How many customers a run has findings of, for each of these kinds and whether they are healed."""
+    # One that we do not know has no id of ours, and one finding.
+    whom = func.count(distinct(func.coalesce(findings.c.customer_id, findings.c.id)))
+    healed = findings.c.healed_at.is_not(None)
+    query = select(findings.c.kind, healed, whom).where(findings.c.run_id == run_id, findings.c.kind.in_(sorted(kinds)))
+    return {(kind, bool(over)): number for kind, over, number in db.execute(query.group_by(findings.c.kind, healed))}
+
+
 @dataclass(frozen=True, slots=True)
 class Open:
     """A finding whose reason may yet prove to be another."""
@@ -154,14 +163,6 @@ def shopify_id_of(db: Connection, shop_id: int, customer_id: bytes) -> int | Non
     """The Shopify id of a customer of ours; None for one that is not there any more."""
     wanted = select(customers.c.shopify_id).where(customers.c.shop_id == shop_id, customers.c.id == customer_id)
     return db.execute(wanted).scalar()
-
-
-def count(db: Connection) -> int:
-    """How many findings are not healed."""
-    waiting: int = db.execute(
-        select(func.count()).select_from(findings).where(findings.c.healed_at.is_(None))
-    ).scalar_one()
-    return waiting
 
 
 def open_of(db: Connection, shop_id: int, kind: str) -> dict[bytes, Mapping[str, Any]]:

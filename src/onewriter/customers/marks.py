@@ -7,7 +7,7 @@ if it still stands there: whatever was heard while the read was under way is rea
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, insert, or_, select, update
 
 from onewriter.customers.shops import CONNECTED
 from onewriter.db.tables import refetch_marks as marks
@@ -36,7 +36,8 @@ _SET_AGAIN = (
     .where(marks.c.shop_id == bindparam("b_shop_id"), marks.c.shopify_id == bindparam("b_shopify_id"))
     .values(
         reasons=bindparam("b_reasons"), serial=marks.c.serial + 1, tries=0,
-        due_at=bindparam("b_now"),
+        # What waits for a person goes on waiting, whatever else is heard of it.
+        due_at=case((marks.c.due_at == HELD, HELD), else_=bindparam("b_now")),
     )
 )  # fmt: skip
 _DUE = (
@@ -62,6 +63,8 @@ _PUT_OFF = (
         marks.c.shop_id == bindparam("b_shop_id"),
         marks.c.shopify_id == bindparam("b_shopify_id"),
         marks.c.serial == bindparam("b_serial"),
+        # Of several workers that read it at once, only one uses a try up.
+        marks.c.tries == bindparam("b_tries"),
     )
     .values(tries=marks.c.tries + 1, due_at=bindparam("b_due_at"))
 )
@@ -134,7 +137,10 @@ def clear(db: Connection, shop_id: int, settled: Sequence[Mark]) -> None:
 
 def put_off(db: Connection, shop_id: int, unsettled: Sequence[Mark], now: Instant) -> None:
     """Ask these again later, each time after a longer wait."""
-    rows = [_name(shop_id, mark) | {"b_due_at": now + _wait_s(mark.tries) * SECOND} for mark in unsettled]
+    rows = [
+        _name(shop_id, mark) | {"b_tries": mark.tries, "b_due_at": now + _wait_s(mark.tries) * SECOND}
+        for mark in unsettled
+    ]
     if rows:
         db.execute(_PUT_OFF, rows)
 
@@ -155,6 +161,12 @@ def release(db: Connection, shop_id: int, now: Instant) -> int:
     """Read now what was held back; returns how many customers that are."""
     held = update(marks).where(marks.c.shop_id == shop_id, marks.c.due_at == HELD)
     return db.execute(held.values(due_at=now)).rowcount
+
+
+def release_one(db: Connection, shop_id: int, shopify_id: int, now: Instant) -> None:
+    """Read this customer now although it was held back: a person asked for it by name."""
+    held = update(marks).where(marks.c.shop_id == shop_id, marks.c.shopify_id == shopify_id, marks.c.due_at == HELD)
+    db.execute(held.values(due_at=now))
 
 
 def drop_held(db: Connection, shop_id: int) -> int:

@@ -24,7 +24,14 @@ _RENEW = update(questions).where(_THIS).values(text=bindparam("b_text"), evidenc
 _ASK_AGAIN = (
     update(questions)
     .where(_THIS, questions.c.answered_at.is_not(None))
-    .values(asked_at=bindparam("b_now"), answered_at=None, answer=None, answered_by=None, why=None)
+    .values(
+        asked_at=bindparam("b_now"),
+        deadline=bindparam("b_deadline"),
+        answered_at=None,
+        answer=None,
+        answered_by=None,
+        why=None,
+    )
 )
 
 
@@ -66,16 +73,17 @@ class Question:
     why: str | None
 
 
-def ask(db: Connection, shop_id: int, asked: Ask, now: Instant) -> int:
+def ask(db: Connection, shop_id: int, asked: Ask, now: Instant, *, once: bool = False) -> int:
     """Ask, unless the same waits already, which is told anew; what was answered and came up again is asked again.
 
-    Returns its id.
+    With `once`, an answer counts for good. Returns its id.
     """
     key = {"shop_id": shop_id, "kind": asked.kind, "subject": asked.subject}
     known: int | None = db.execute(_SAME, key).scalar()
     if known is not None:
         db.execute(_RENEW, {"b_id": known, "b_text": asked.text, "b_evidence": dict(asked.evidence or {})})
-        db.execute(_ASK_AGAIN, {"b_id": known, "b_now": now})
+        if not once:
+            db.execute(_ASK_AGAIN, {"b_id": known, "b_now": now, "b_deadline": asked.deadline})
         return known
     values = key | {"text": asked.text, "answers": dict(asked.answers), "otherwise": asked.otherwise}
     values |= {"evidence": dict(asked.evidence or {}), "deadline": asked.deadline, "asked_at": now}

@@ -110,7 +110,8 @@ def add(
             db.execute(insert(runs).values(**values))
     except IntegrityError:
         raise AlreadyRunning(
-            f"A run of this kind ({kind}) is already queued or running in this shop; `onewriter runs list` shows it."
+            f"A run of this kind ({kind}) is already queued, running or paused in this shop; `onewriter runs list` "
+            "shows it, and `onewriter runs resume` lets a paused one go on."
         ) from None
 
 
@@ -133,6 +134,13 @@ def last_done(db: Connection, shop_id: int, kind: str) -> Instant | None:
     well = runs.c.state.in_([RunState.DONE.value, RunState.PARTIAL.value])
     ended = select(func.max(runs.c.finished_at)).where(runs.c.shop_id == shop_id, runs.c.kind == kind, well)
     return db.execute(ended).scalar()
+
+
+def is_importing(db: Connection, shop_id: int) -> bool:
+    """True while an import of the shop has begun and not ended: what is missing then is no loss."""
+    begun = [RunState.RUNNING.value, RunState.PAUSED.value]
+    active = select(runs.c.id).where(runs.c.shop_id == shop_id, runs.c.kind == IMPORT, runs.c.state.in_(begun))
+    return db.execute(active.limit(1)).first() is not None
 
 
 def newest(db: Connection, most: int) -> list[Run]:

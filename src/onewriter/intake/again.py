@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from onewriter.customers import inbox, marks
+from onewriter.customers import inbox
 from onewriter.customers.inbox import DONE, PARKED, Ending
 from onewriter.db.tables import aliases, customers
 from onewriter.errors import KeyDestroyed, KeyMissing, Permanent
+from onewriter.intake.apply import read_again
 from onewriter.records import Instant
 from onewriter.shopify.payloads import CUSTOMER_TOPICS
 from onewriter.vault.vault import ShopVault
@@ -44,7 +45,7 @@ def try_again(db: Connection, vault: ShopVault, position: int, now: Instant) -> 
             f"The body of delivery {position} cannot be opened any more, and we hold no customer that it can mean. The "
             f"next full reconcile reads everybody; run `onewriter inbox drop {position}`."
         )
-    marks.set_marks(db, vault.shop_id, dict.fromkeys(found, frozenset({RETRY})), now)
+    read_again(db, vault, dict.fromkeys(found, frozenset({RETRY})), now)
     inbox.end(db, [Ending(position, DONE, READ_INSTEAD, row["attempts"])], now)
     return DONE
 

@@ -5,12 +5,12 @@ never commits: the caller's transaction holds the whole batch or nothing of it.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from onewriter.customers import aliases, profiles
+from onewriter.customers import aliases, marks, profiles
 from onewriter.db.bulk import STRIPES, lock_stripes
 from onewriter.intake.batch import Batch
 from onewriter.records import Change, Instant, Kind
@@ -56,6 +56,17 @@ def apply(
     batch.save(db, now)
     applied.settled = batch.settled
     return applied
+
+
+def lock(db: Connection, vault: ShopVault, shopify_ids: Iterable[int]) -> None:
+    """Keep everybody else from these customers until the transaction ends."""
+    lock_stripes(db, vault.shop_id, {stripe_of(vault.key.id_hash(number)) for number in shopify_ids})
+
+
+def read_again(db: Connection, vault: ShopVault, wanted: Mapping[int, frozenset[str]], now: Instant) -> None:
+    """Have customers read again, each for its reasons; under their locks, since applying sets marks as well."""
+    lock(db, vault, wanted)
+    marks.set_marks(db, vault.shop_id, wanted, now)
 
 
 def _stripes_of_kept(db: Connection, vault: ShopVault, changes: Sequence[Change]) -> set[int]:

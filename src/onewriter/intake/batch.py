@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from onewriter.customers import aliases, findings, marks, owners, profiles, tombstones
+from onewriter.customers import aliases, findings, marks, owners, profiles, questions, tombstones
+from onewriter.customers.aliases import UNHEARD_MERGE, UNSETTLED_MERGE
 from onewriter.customers.findings import Finding
 from onewriter.customers.log import LogLine
 from onewriter.customers.profiles import ACTIVE, DELETED, MERGED, Profile
 from onewriter.customers.tombstones import Tombstone
-from onewriter.records import Change, Instant, Kind, Path, Value
+from onewriter.records import Change, Instant, Kind, Path, Value, id_text
 from onewriter.rules import aliasing, ordering, ownership
 from onewriter.rules.aliasing import Alias, AliasState
 from onewriter.rules.ordering import Verdict
@@ -39,6 +40,8 @@ class Batch:
     settled: set[int] = field(default_factory=set)
     returned: list[Profile] = field(default_factory=list)
     """Customers that were hidden and that a read has found."""
+    merged: list[Profile] = field(default_factory=list)
+    """Customers whose merge is settled now."""
 
     @classmethod
     def load(
@@ -71,6 +74,9 @@ class Batch:
         marks.set_marks(db, self.vault.shop_id, self.marks, now)
         for profile in self.returned:
             findings.add(db, self.vault.shop_id, _returned(profile, self.run_id), now, healed_at=now)
+        names = [id_text(profile.customer_id) for profile in self.merged if profile.customer_id is not None]
+        for kind in (UNHEARD_MERGE, UNSETTLED_MERGE):
+            questions.withdraw(db, self.vault.shop_id, kind, names, now)
 
     def take(self, change: Change) -> str:
         """Apply one change to the working copies; returns its outcome."""
@@ -82,7 +88,7 @@ class Batch:
         if change.kind is Kind.MERGED:
             return self._take_merge(change)
         outcome = self._take_other(profile, change, verdict, stone)
-        if change.kind is Kind.ABSENT and self._is_pending(change.record_id):
+        if change.kind is Kind.ABSENT and self._is_pending(change.record_id) and not verdict.refused:
             return self._settle(change.record_id, change.heard)
         if verdict.unhide and self._hidden_state(change.record_id) == MERGED:
             self.merges[change.record_id] = self.merges[change.record_id].doubt()
@@ -127,6 +133,7 @@ class Batch:
             self.stones[number] = Tombstone(alias.heard, gone_since)
         else:
             profile.deleted, profile.state, profile.changed = alias.heard, MERGED, True
+            self.merged.append(profile)
         return "merged"
 
     def _mark(self, number: int, reason: str) -> None:

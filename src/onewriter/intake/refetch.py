@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from onewriter.customers import aliases, findings, marks, questions
+from onewriter.customers.aliases import UNSETTLED_MERGE
 from onewriter.customers.findings import Finding
 from onewriter.customers.marks import Mark
 from onewriter.customers.questions import Ask, Question
 from onewriter.db.engine import Database
-from onewriter.intake.apply import apply
+from onewriter.intake.apply import apply, lock, read_again
 from onewriter.records import DAY, Instant, id_text
 from onewriter.rules.aliasing import ASK_FOR
 from onewriter.rules.ordering import TRIES_MAX
@@ -23,8 +24,8 @@ AT_ONCE = 250
 """Shopify reads at most 250 nodes in one call."""
 
 
-UNSETTLED_MERGE = "unsettled merge"
-"""The kind of question that a merge asks whose deleted customer is still there."""
+UNSETTLED = "unsettled"
+"""The kind of finding of a customer that reading does not settle."""
 ASK_AGAIN = "ask again"
 NOT_MERGED = "not merged"
 
@@ -55,29 +56,30 @@ class Refetch:
         vault = self.vault_of(shop_id)
         with self.database.write() as db:
             applied = apply(db, vault, read.changes, now)
-            pending = self._pending(db, vault, [mark for mark in wanted if mark.shopify_id in applied.settled], now)
-            unsettled = [mark for mark in wanted if mark.shopify_id not in applied.settled or mark in pending]
-            spent = [mark for mark in unsettled if mark not in pending and mark.tries + 1 >= TRIES_MAX]
-            over = spent + [mark for mark, overdue in pending.items() if overdue]
-            marks.clear(db, shop_id, [mark for mark in wanted if mark not in unsettled or mark in over])
-            marks.put_off(db, shop_id, [mark for mark in unsettled if mark not in over], now)
+            merging = self._merging(db, vault, wanted)
+            settled = [mark for mark in wanted if mark.shopify_id in applied.settled and mark not in merging]
+            # A merge is asked about for a day; anything else a few times.
+            spent = [mark for mark in wanted if mark not in settled and _is_spent(mark, mark in merging, now)]
+            marks.clear(db, shop_id, settled + spent)
+            marks.put_off(db, shop_id, [mark for mark in wanted if mark not in settled and mark not in spent], now)
             for mark in spent:
-                self._report(db, shop_id, mark, read, now)
+                if mark in merging and mark.shopify_id in applied.settled:
+                    self._ask(db, shop_id, mark, now)
+                else:
+                    self._report(db, shop_id, mark, read, now)
+            known = [findings.customer_id_of(db, shop_id, mark.shopify_id) for mark in settled]
+            findings.heal_customers(db, shop_id, [each for each in known if each is not None], {UNSETTLED}, now)
 
-    def _pending(self, db: Connection, vault: ShopVault, read: Sequence[Mark], now: Instant) -> dict[Mark, bool]:
-        """Customers that were told to be merged away and are still there: asked again for a day, then a person is.
-
-        True for one whose day is over.
-        """
-        asked = [mark for mark in read if "merge" in mark.reasons]
+    def _merging(self, db: Connection, vault: ShopVault, wanted: Sequence[Mark]) -> set[Mark]:
+        """Customers that were told to be merged away, and are not known to be gone yet."""
+        asked = [mark for mark in wanted if "merge" in mark.reasons]
         known = aliases.load(db, vault, [mark.shopify_id for mark in asked])
-        pending = [mark for mark in asked if mark.shopify_id in known and known[mark.shopify_id].is_pending]
-        overdue = [mark for mark in pending if now - mark.set_at > ASK_FOR]
-        for mark in overdue:
-            customer_id = findings.customer_id_of(db, vault.shop_id, mark.shopify_id)
-            if customer_id is not None:
-                questions.ask(db, vault.shop_id, _unsettled(customer_id, mark, now), now)
-        return {mark: mark in overdue for mark in pending}
+        return {mark for mark in asked if mark.shopify_id in known and known[mark.shopify_id].is_pending}
+
+    def _ask(self, db: Connection, shop_id: int, mark: Mark, now: Instant) -> None:
+        customer_id = findings.customer_id_of(db, shop_id, mark.shopify_id)
+        if customer_id is not None:
+            questions.ask(db, shop_id, _unsettled(customer_id, mark, now), now)
 
     def _report(self, db: Connection, shop_id: int, mark: Mark, read: Read, now: Instant) -> None:
         """A customer that cannot be settled by reading is a finding: somebody must look."""
@@ -86,7 +88,14 @@ class Refetch:
         reason = f"Shopify would not show it ({why})" if why else "every read was older than what we hold"
         customer_id = findings.customer_id_of(db, shop_id, mark.shopify_id)
         evidence = {"reasons": sorted(mark.reasons), "tries": mark.tries + 1}
-        findings.add(db, shop_id, Finding("unsettled", reason, customer_id, evidence=evidence), now)
+        if customer_id is not None:
+            # The newest word on a customer stands for the ones before.
+            findings.heal_customers(db, shop_id, [customer_id], {UNSETTLED}, now)
+        findings.add(db, shop_id, Finding(UNSETTLED, reason, customer_id, evidence=evidence), now)
+
+
+def _is_spent(mark: Mark, is_merging: bool, now: Instant) -> bool:
+    return now - mark.set_at > ASK_FOR if is_merging else mark.tries + 1 >= TRIES_MAX
 
 
 def _unsettled(customer_id: bytes, mark: Mark, now: Instant) -> Ask:
@@ -108,11 +117,13 @@ def _unsettled(customer_id: bytes, mark: Mark, now: Instant) -> Ask:
 def answer_unsettled(db: Connection, vault: ShopVault, question: Question, now: Instant) -> str:
     """Do what the answer to an unsettled merge says; in words, what was done."""
     shopify_id = findings.shopify_id_of(db, vault.shop_id, uuid.UUID(question.subject).bytes)
+    if shopify_id is not None:
+        lock(db, vault, [shopify_id])
     known = {} if shopify_id is None else aliases.load(db, vault, [shopify_id])
     if shopify_id is None or shopify_id not in known or not known[shopify_id].is_pending:
         return "noted, since the merge was settled another way"
     if question.answer == ASK_AGAIN:
-        marks.set_marks(db, vault.shop_id, {shopify_id: frozenset({"merge"})}, now)
+        read_again(db, vault, {shopify_id: frozenset({"merge"})}, now)
         return "the customer is read again for a day"
     aliases.save(db, vault, known, {shopify_id: known[shopify_id].fail()})
     return "the merge counts as failed"

@@ -32,7 +32,7 @@ SUBSCRIPTION = "subscription"
 API_VERSION = "api version"
 REQUESTED_BY = "webhook watch"
 
-LOST = "There was no subscription; Shopify deletes one after eight failed deliveries in a row."
+LOST = "There is no subscription: Shopify refused it, or deleted it after eight failed deliveries in a row."
 NEW = "The scope for it was granted only now."
 
 log = structlog.get_logger(__name__)
@@ -181,6 +181,8 @@ class Watch:
         return {finding_id: set(evidence["topics"]) for finding_id, evidence in known.items()}
 
     def _queue_reconcile(self, db: Connection, shop_id: int, now: Instant) -> str | None:
+        if runs.is_importing(db, shop_id):
+            return None  # whoever it has not read yet would seem lost; the next look queues it
         run_id = self.new_run_id(now)
         try:
             runs.add(db, run_id, shop_id, runs.RECONCILE, REQUESTED_BY, now)

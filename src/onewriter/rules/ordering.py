@@ -130,6 +130,8 @@ def _decide_deletion(deleted: Instant | None, change: Change) -> Verdict:
 def _decide_absence(held: Held | None, change: Change) -> Verdict:
     if held is None or held.confirmed:
         return Verdict(settles=True)
+    if _began_earlier(held, change):
+        return Verdict(refused="older than what we hold")
     return Verdict(hide=change.heard if held.deleted is None else None, confirm=True, settles=True)
 
 

@@ -34,6 +34,7 @@ def carry_out(runtime: Runtime, run_id: str, sleep: Callable[[float], None] = ti
     as failed, and why.
     """
     wait_s, waited_s, done = 1.0, 0.0, -1
+    stood: object = None
     while True:
         try:
             with runtime.database.write() as db:
@@ -43,8 +44,10 @@ def carry_out(runtime: Runtime, run_id: str, sleep: Callable[[float], None] = ti
         except Temporary:
             sleep(wait_s)
             continue
-        if run.done != done:
-            wait_s, waited_s, done = 1.0, 0.0, run.done
+        place = run.checkpoint.get(runs.FEED)
+        # Further than ever, or elsewhere: one that begins anew each time, and never gets through, must end.
+        if run.done > done or place != stood:
+            wait_s, waited_s, done, stood = 1.0, 0.0, max(run.done, done), place
         error = _attempt(runtime, run)
         if error is None:
             return

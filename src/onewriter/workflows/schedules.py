@@ -124,6 +124,7 @@ def _connected(runtime: Runtime, slot: int | None) -> list[Shop]:
 
 
 def _queue(runtime: Runtime, shop_id: int, *, recent: bool = False) -> None:
-    """Queue a reconcile, unless one of its kind is under way."""
+    """Queue a reconcile, unless one of its kind is under way, or an import that reads everybody anyway."""
     with suppress(AlreadyRunning), runtime.database.write() as db:
-        queue(runtime, db, shop_id, REQUESTED_BY, runtime.now(), recent=recent)
+        if not runs.is_importing(db, shop_id):
+            queue(runtime, db, shop_id, REQUESTED_BY, runtime.now(), recent=recent)

@@ -1,6 +1,6 @@
 """The simulation: a shop's history with everything that can go wrong between it and us, and the same end every time.
 
-One process, a virtual clock, a seeded scheduler, real databases, and crashes at any commit: the same seed, the same run.
+One process, a virtual clock, a seeded scheduler, real databases, and crashes at any commit: one seed, one run.
 """
 
 from collections.abc import Iterator

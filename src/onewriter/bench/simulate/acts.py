@@ -16,6 +16,7 @@ from onewriter.sandbox.payloads import merged
 
 RUNG = 8
 RINGS_S = 40.0
+JUMPS_S = (2.0, 3_600.0)
 MANY = 28
 """More than the twenty that a reconcile deletes without asking in a shop of this size."""
 POISONS = (b"", b"{", b"[]", b"null", b'{"id": "nobody"}', b'{"id": 7}', b"\xff\xfe")
@@ -132,6 +133,21 @@ class Acts:
     def suspend_worker(self, phase: Phase) -> None:
         """The worker stands still, as on a machine that is suspended; another takes over, and then it goes on."""
         self._world.suspend_worker(phase.lasts_s)
+
+    def put_clock_forward(self, phase: Phase) -> None:
+        """Our clock jumps ahead, and back at the end of the phase."""
+        self._jump(self._rng.uniform(*JUMPS_S), phase)
+
+    def put_clock_back(self, phase: Phase) -> None:
+        """Our clock jumps back, and ahead at the end of the phase."""
+        self._jump(-self._rng.uniform(*JUMPS_S), phase)
+
+    def _jump(self, seconds: float, phase: Phase) -> None:
+        self._world.skew_s += seconds
+        self._world.timeline.after(phase.lasts_s, partial(self._jump_back, seconds))
+
+    def _jump_back(self, seconds: float) -> None:
+        self._world.skew_s -= seconds
 
     def import_again(self, phase: Phase) -> None:
         """Somebody asks for another import early in this phase."""

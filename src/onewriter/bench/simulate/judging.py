@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from onewriter.bench.simulate import compare
 from onewriter.bench.simulate.commands import BY
 from onewriter.bench.simulate.compare import Difference
-from onewriter.bench.simulate.tally import Tally
 from onewriter.bench.simulate.tracing import Tracer, found
 from onewriter.bench.simulate.world import World
 from onewriter.customers import questions, runs
-from onewriter.runtime import Runtime
 
 SHOWN_MAX = 5
 """Differences that are named in words; all of them are counted."""
@@ -20,8 +18,8 @@ QUESTIONS_MAX = 10_000
 class Judge:
     """Counts what happened in a seed, and says what broke the promise."""
 
-    def __init__(self, tally: Tally, reader: Runtime, world: World) -> None:
-        self._tally, self._reader, self._world = tally, reader, world
+    def __init__(self, world: World) -> None:
+        self._world, self._tally, self._reader = world, world.tally, world.reader
 
     def judge(self, before: Sequence[Difference], after: Sequence[Difference], tracer: Tracer, run_id: str) -> None:
         """Fill the tally. `run_id` is that of the reconcile which was between the two."""

@@ -6,13 +6,13 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from onewriter.audit.absence import MISSING_CUSTOMERS
-from onewriter.audit.merges import UNHEARD_MERGE
 from onewriter.bench.simulate.commands import BY
 from onewriter.bench.simulate.truth import merged_on
 from onewriter.customers import findings, questions
+from onewriter.customers.aliases import UNHEARD_MERGE, UNSETTLED_MERGE
 from onewriter.customers.questions import NotAnswerable, Question
 from onewriter.intake.drain import PARKED_DELIVERY
-from onewriter.intake.refetch import ASK_AGAIN, NOT_MERGED, UNSETTLED_MERGE
+from onewriter.intake.refetch import ASK_AGAIN, NOT_MERGED
 from onewriter.intake.watch import SCOPES
 from onewriter.runtime import Runtime
 from onewriter.sandbox import Shop
@@ -50,7 +50,10 @@ class Person:
         self._patience = 0.0
 
     def _look(self) -> None:
-        self._world.command("question", self._answer_all)
+        with self._world.reader.database.read() as db:
+            waiting = questions.count(db)
+        if waiting:
+            self._world.command("question", self._answer_all)
         self.begin()
 
     def _answer_all(self, runtime: Runtime) -> None:

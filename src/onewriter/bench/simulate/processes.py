@@ -26,7 +26,7 @@ class MortalRuntime(Runtime):
     """A runtime on the virtual clock, whose process may end at each commit of either database."""
 
     def __init__(self, settings: Settings, process: "Process", *, door: bool) -> None:
-        super().__init__(settings, door=door, clock=process.timeline.clock)
+        super().__init__(settings, door=door, clock=process.world.clock)
         self._process = process
         busy_ms = DOOR_BUSY_MS if door else BUSY_MS
         for name, url in (("database", settings.database_url), ("key_database", settings.keystore_url)):
@@ -121,6 +121,6 @@ def loop(process: Process, turn: Callable[[], float]) -> Callable[[], None]:
                 log.debug("loop rests", error=type(error).__name__)
                 process.world.tally.turns_failed[type(error).__name__] += 1
                 rest_s = 1.0
-            process.timeline.sleep(rest_s)
+            process.timeline.rest(rest_s)
 
     return work

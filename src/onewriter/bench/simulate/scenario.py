@@ -42,6 +42,8 @@ TROUBLES: Mapping[str, Trouble] = {
     # On our side.
     "database gone": Trouble(wire={"database": 0.5}, chance=0.25),
     "worker suspended": Trouble(act="suspend_worker"),
+    "clock ahead": Trouble(act="put_clock_forward", chance=0.2),
+    "clock behind": Trouble(act="put_clock_back", chance=0.2),
     "import": Trouble(act="import_again"),
     # In the shop.
     "doorbells": Trouble(act="ring_some", chance=0.8),
@@ -96,6 +98,8 @@ class Scenario:
     """Whether our app asks for its tokens itself, again and again, or was given one for good."""
     latency_s: float
     """The most that a request to the shop takes, one way."""
+    skew_s: float
+    """How far our clock is ahead of the shop's."""
     seconds: float = DAYS_S
 
 
@@ -119,6 +123,7 @@ def drawn(seed: int, events: int) -> Scenario:
         has_schedules=rng.random() < 0.5,
         grants=rng.random() < 0.5,
         latency_s=rng.choice((0.1, 1.0, 6.0)),
+        skew_s=rng.choice((0.0, 0.0, 0.7, -0.7, 5.0, -5.0)),
     )
 
 

@@ -47,7 +47,7 @@ class _Play:
         self._person = Person(world)
 
     def play(self) -> None:
-        world, timeline, tally = self._world, self._world.timeline, self._world.tally
+        world, timeline = self._world, self._world.timeline
         self._connect()
         self._journal.begin()
         world.start()
@@ -56,13 +56,11 @@ class _Play:
         timeline.run(timeline.now + int(self._scenario.seconds * SECOND))
         self._history.end_troubles()
         self._person.decide()
-        with Runtime(world.settings, clock=timeline.clock) as reader:
-            self._grow_quiet(reader)
-            before = compare.differences(reader, world.shop)
-            run_id = self._reconcile(reader)
-            after = compare.differences(reader, world.shop)
-            tracer = Tracer(world, self._journal)
-            Judge(tally, reader, world).judge(before, after, tracer, run_id)
+        self._grow_quiet()
+        before = compare.differences(world.reader, world.shop)
+        run_id = self._reconcile()
+        after = compare.differences(world.reader, world.shop)
+        Judge(world).judge(before, after, Tracer(world, self._journal), run_id)
 
     def _connect(self) -> None:
         """Connect the shop, as a person would, who tries again when the command fails."""
@@ -70,24 +68,24 @@ class _Play:
         world.command("connect", connect(world, grants=self._scenario.grants), again=True)
         self._until(lambda: world.tally.commands_done["connect"] > 0 and world.is_idle)
 
-    def _reconcile(self, reader: Runtime) -> str:
+    def _reconcile(self) -> str:
         """Reconcile in full, and let the questions that it asks be answered; the run's id."""
         world = self._world
-        before = self._newest_reconcile(reader)
+        before = self._newest_reconcile()
         world.command("reconcile", queue(runs.RECONCILE), again=True)
-        self._until(lambda: self._newest_reconcile(reader) not in (None, before))
-        run_id = self._newest_reconcile(reader)
-        self._grow_quiet(reader)
+        self._until(lambda: self._newest_reconcile() not in (None, before))
+        run_id = self._newest_reconcile()
+        self._grow_quiet()
         assert run_id is not None
         return run_id
 
-    def _newest_reconcile(self, reader: Runtime) -> str | None:
-        with reader.database.read() as db:
+    def _newest_reconcile(self) -> str | None:
+        with self._world.reader.database.read() as db:
             return next((run.id for run in runs.newest(db, RUNS_MAX) if run.kind == runs.RECONCILE), None)
 
-    def _grow_quiet(self, reader: Runtime) -> None:
+    def _grow_quiet(self) -> None:
         """Let everything arrive, be applied, read and answered."""
-        self._until(lambda: self._is_quiet(reader), step=HOUR // 4)
+        self._until(self._is_quiet, step=HOUR // 4)
 
     def _until(self, reached: Callable[[], bool], step: Instant = HOUR // 60) -> None:
         timeline = self._world.timeline
@@ -98,11 +96,11 @@ class _Play:
                 return
         self._world.tally.wrong.append("it never grew quiet")
 
-    def _is_quiet(self, reader: Runtime) -> bool:
+    def _is_quiet(self) -> bool:
         world = self._world
         if not world.is_whole or world.shop.courier.outstanding or world.shop.next_due():
             return False
-        with reader.database.read() as db:
+        with self._world.reader.database.read() as db:
             (shop,) = shops.every(db)
             waiting = inbox.open_counts(db).get("waiting", 0) + marks.count(db, shop.id) + questions.count(db)
             return not waiting and all(run.over for run in runs.newest(db, RUNS_MAX))

@@ -79,12 +79,12 @@ class Service:
         secrets = ("--access-token", shop.access_token, "--api-secret", shop.api_secret)
         self.type("shop", "connect", shop.domain, *secrets, "--admin-url", shop.admin_url, "--public-url", self.url)
 
-    def type(self, *words: str) -> None:
-        """Type one of our commands; raises Permanent if it fails."""
+    def type(self, *words: str, must: bool = True) -> None:
+        """Type one of our commands; raises Permanent if it fails and must not."""
         done = subprocess.run(  # noqa: S603 - our own command
             [*COMMAND, *words, "--json"], env=self._environment, capture_output=True, text=True, check=False
         )
-        if done.returncode:
+        if done.returncode and must:
             raise Permanent(f"A command failed ({words[0]} {words[1]}): {(done.stdout + done.stderr)[-SAID_MAX:]}")
 
     @property

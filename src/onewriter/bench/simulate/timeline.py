@@ -91,6 +91,11 @@ class Timeline:
             return
         self._holder.sleep(seconds)
 
+    def rest(self, seconds: float) -> None:
+        """Let the strand that acts rest, until something calls it."""
+        assert self._holder is not None
+        self._holder.rest(seconds)
+
     def hand_over(self, strand: "Strand") -> None:
         """Let a strand act until it sleeps or ends."""
         before, self._holder = self._holder, strand
@@ -122,17 +127,25 @@ class Strand:
         self._error: BaseException | None = None
         self._doom: BaseException | None = None
         self._turn = 0
+        self._is_resting = False
+        self._called_s: float | None = None
         self._held_until: Instant = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def start(self, after_s: float = 0.0) -> "Strand":
         """Begin, so many seconds from now."""
-        self.wake(after_s)
+        self._wake(after_s)
         return self
 
-    def wake(self, after_s: float = 0.0) -> None:
-        """Wake it by then, if it still sleeps; whatever else would have woken it later does not count any more."""
+    def call(self, after_s: float) -> None:
+        """End its rest by then. One that is in the middle of something hears of it when it would rest."""
+        if self._is_resting:
+            self._wake(after_s)
+        else:
+            self._called_s = after_s
+
+    def _wake(self, after_s: float) -> None:
         turn = self._turn
         self._timeline.after(after_s, lambda: self._act(turn))
 
@@ -153,10 +166,19 @@ class Strand:
     def sleep(self, seconds: float) -> None:
         """Hand the baton back for so many seconds; called by the strand itself."""
         self._check()
-        self.wake(seconds)
+        self._wake(seconds)
         self._timeline.give_back()
         self._baton.acquire()
         self._check()
+
+    def rest(self, seconds: float) -> None:
+        """Sleep until somebody calls, or so many seconds; called by the strand itself."""
+        called_s, self._called_s = self._called_s, None
+        self._is_resting = True
+        try:
+            self.sleep(seconds if called_s is None else min(seconds, called_s))
+        finally:
+            self._is_resting = False
 
     def _check(self) -> None:
         if self._doom is not None:
@@ -170,9 +192,12 @@ class Strand:
             return
         self._turn += 1
         self._timeline.hand_over(self)
-        if self.is_over:
+        if self._has_ended():  # meanwhile, in its own thread
             self._thread.join()
             self._ended(self, self._error)
+
+    def _has_ended(self) -> bool:
+        return self.is_over
 
     def _run(self) -> None:
         self._baton.acquire()

@@ -13,6 +13,8 @@ PLAIN = ("first_name", "last_name", "email", "phone", "note", "locale")
 EXISTENCE = "existence"
 """What differs of a customer that only one of the two has, or that was merged otherwise than we say."""
 COMPLETED = "COMPLETED"
+FAILED = b'"status":"failed"'
+FAILED = b'"status":"failed"'
 DELETED = re.compile(rb'customer_deleted_id":"gid://shopify/Customer/(\d+)"')
 
 
@@ -61,4 +63,5 @@ def merges_heard(shop: Shop) -> set[int]:
     """The merged-away customers of whose merge we were told, and took it."""
     away = {merge.deleted for merge in shop.merges.all() if merge.status == COMPLETED}
     told = [sent for sent in shop.deliveries if sent.topic == "customers/merge" and sent.status == "acknowledged"]
-    return away & {number for sent in told for number in map(int, DELETED.findall(sent.body))}
+    bodies = [sent.body for sent in told if FAILED not in sent.body]
+    return away & {int(number) for body in bodies for number in DELETED.findall(body)}

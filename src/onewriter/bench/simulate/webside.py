@@ -1,9 +1,9 @@
-"""The simulated web process: the real door and its route, called in this process with the headers that Shopify sends."""
+"""The simulated web process: the real door and its route, called here with the headers that Shopify sends."""
 
 import asyncio
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
@@ -84,7 +84,7 @@ class Web(Process):
 
     def knock(self, knocks: Sequence[Knock]) -> list[bool]:
         """Bring deliveries that arrive together; which of them were acknowledged. Raises nothing when we crash."""
-        # A route remembers shops for two seconds of the machine's own time, and so it would for a time that no seed knows.
+        # A route remembers shops for two seconds of the machine's own time, of which no seed knows.
         self._route = self._new_route()
         answers = self._loop.run_until_complete(self._answers(knocks))
         return [heard is not None and 200 <= heard.status < 300 for heard in answers]
@@ -100,7 +100,8 @@ class Web(Process):
             self._door.let_in()
         died = asyncio.ensure_future(self._door.died.wait())
         answered = asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.wait({answered, died}, return_when=asyncio.FIRST_COMPLETED)
+        ending: set[asyncio.Future[Any]] = {answered, died}
+        await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
         # Whoever was answered before the crash has heard it; the others hear nothing.
         heard = [task.result() if task.done() and task.exception() is None else None for task in tasks]
         for waiting in (answered, died):

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, func, select
 
@@ -29,7 +29,7 @@ TAKE_UP_S = 0.2
 RUNS_MAX = 1_000
 WATCH_REST_S = 300.0
 REFUSED_S = 60.0
-"""How long a shop that cannot be read is left alone: a worker asks again sooner, which here would be all that it does."""
+"""How long a shop that cannot be read is left alone; a worker asks again sooner, and here it would do nothing else."""
 STRIKE: Instant = schedules.STRIKE_MINUTES * 60 * SECOND
 TIDY_MINUTE = 15
 
@@ -59,14 +59,14 @@ class Worker(Process):
 
     def wake(self, after_s: float) -> None:
         """Something has arrived."""
-        self._inbox.wake(after_s)
+        self._inbox.call(after_s)
 
     # ---- The loops
 
     def _apply(self) -> float:
         taken = self._drain.once(self.runtime.now())
         if taken:
-            self._reads.wake(GATHER_S)
+            self._reads.call(GATHER_S)
             return 0.0
         return self._until(select(func.min(inbox.c.due_at)).where(inbox.c.state == "waiting"))
 
@@ -101,10 +101,10 @@ class Worker(Process):
         now = self.runtime.now()
         return (now // STRIKE * STRIKE + STRIKE - now) / SECOND + self.rng.uniform(0.0, 2.0)
 
-    def _until(self, first_due: Select[tuple[Instant]]) -> float:
+    def _until(self, first_due: Select[Any]) -> float:
         """How long to rest until the first of what waits is due."""
         with self.runtime.database.read() as db:
-            due = db.execute(first_due).scalar()
+            due: Instant | None = db.execute(first_due).scalar_one()
         if due is None:
             return REST_S
         return min(REST_S, max(GATHER_S, (due - self.runtime.now()) / SECOND))

@@ -16,6 +16,7 @@ from onewriter.bench.simulate.webside import Web
 from onewriter.bench.simulate.wire import WireFaults
 from onewriter.bench.simulate.workside import Worker
 from onewriter.records import SECOND, Instant, parse_instant
+from onewriter.runtime import Runtime
 from onewriter.sandbox import Delivery, Faults, Shop
 from onewriter.sandbox.front import Front
 from onewriter.sandbox.transport import Transport
@@ -26,6 +27,9 @@ RESTART_S = (0.5, 60.0)
 TOGETHER_S = 0.02
 """Deliveries that come within so many seconds are brought to the door together."""
 LOOK_S = 0.1
+PROMPT_CHANCE = 0.7
+"""How many deliveries come within moments even where others take hours, so that they meet on their way."""
+PROMPT_S = 3.0
 GARBLED_CHANCE = 0.3
 UPDATE_TOPIC = "customers/update"
 
@@ -39,6 +43,10 @@ class World:
         self.rng = Random(f"{seed}/world")
         self.timeline = Timeline(START, Random(f"{seed}/timeline"))
         self.plan = CrashPlan(Random(f"{seed}/crashes"), scenario.crashes)
+        self.skew_s = scenario.skew_s
+        """How far our clock is ahead of the shop's."""
+        self.reader = Runtime(settings, clock=self.clock)
+        """For whoever only looks at our databases, and never crashes."""
         self.wire_faults = WireFaults(scenario.latency_s)
         self.shop = Shop(
             scenario.customers,
@@ -65,6 +73,10 @@ class World:
         self._ticks_at: Instant = 0
         self._arriving: list[tuple[Delivery, int]] = []
 
+    def clock(self) -> Instant:
+        """Our own clock."""
+        return self.timeline.clock() + int(self.skew_s * SECOND)
+
     # ---- The shop and the post
 
     def tick_shop(self) -> None:
@@ -82,6 +94,8 @@ class World:
         if self.garbles and not retry and delivery.topic == UPDATE_TOPIC and self.rng.random() < GARBLED_CHANCE:
             self.garbled.add(delivery.webhook_id)
             delivery.body = json.dumps(json.loads(delivery.body) | {"updated_at": "some day"}).encode()
+        if not retry and self.rng.random() < PROMPT_CHANCE:
+            wait_s = min(wait_s, self.rng.uniform(0.0, PROMPT_S))
         self.timeline.after(wait_s, partial(self._arrive, delivery, retry))
 
     def _arrive(self, delivery: Delivery, retry: int) -> None:
@@ -188,3 +202,4 @@ class World:
         for process in [self._web, self._worker, *self._others]:
             if process is not None and not process.is_buried:
                 process.bury()
+        self.reader.close()
