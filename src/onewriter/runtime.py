@@ -4,7 +4,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -141,6 +141,16 @@ class Runtime:
     def open_bell(self) -> DoorBell | None:
         """The lock by which the door asks bulk work to give way; SQLite has one writer and needs it. Close it."""
         return DoorBell(self.lock_folder / "door.wait") if self.database.is_sqlite else None
+
+    @contextlib.contextmanager
+    def bell(self) -> Iterator[DoorBell | None]:
+        """That lock for as long as a run lasts."""
+        opened = self.open_bell()
+        try:
+            yield opened
+        finally:
+            if opened is not None:
+                opened.close()
 
     @property
     def lock_folder(self) -> Path:

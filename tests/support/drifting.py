@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 from sqlalchemy import func, select
 
+from onewriter.bench.simulate.truth import fields_of
 from onewriter.customers import findings, marks, profiles, runs, shops
 from onewriter.customers.profiles import ACTIVE, Profile
 from onewriter.customers.runs import Run
@@ -28,7 +29,7 @@ from onewriter.shopify.webhooks import read_headers
 from onewriter.vault.vault import ShopVault
 from onewriter.workflows import reconciling
 from onewriter.workflows.carrying import carry_out
-from tests.support.joined import KEEP_DAYS, NOBODY, fields_of, put_in_inbox
+from tests.support.joined import KEEP_DAYS, NOBODY, put_in_inbox
 from tests.support.rehearsal import START
 
 NEVER, LATE, REFUSED = "never delivered", "delivered late", "refused"

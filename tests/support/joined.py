@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from onewriter.bench.simulate.truth import fields_of
 from onewriter.customers import inbox, marks, profiles, runs
 from onewriter.customers.profiles import ACTIVE, Profile
 from onewriter.customers.runs import Run
@@ -16,13 +17,10 @@ from onewriter.intake.connect import Connected, Wish
 from onewriter.intake.door import Door
 from onewriter.intake.drain import Drain
 from onewriter.intake.refetch import Refetch
-from onewriter.records import DAY, SECOND, Delivery, Instant
+from onewriter.records import DAY, Delivery, Instant
 from onewriter.runtime import Runtime, new_run_id, now
 from onewriter.sandbox import Faults, RunningSandbox
-from onewriter.sandbox.control import truth
-from onewriter.sandbox.customer import Consent, Customer
 from onewriter.shopify.auth import Credentials
-from onewriter.shopify.canonical import ADDRESS_TEXTS
 from onewriter.shopify.queries import API_VERSION
 from onewriter.shopify.webhooks import read_headers
 from onewriter.vault.vault import ShopVault
@@ -190,37 +188,6 @@ def states_of(runtime: Runtime) -> dict[str, list[Mapping[str, Any]]]:
     for row in reversed(rows):
         sorted_rows.setdefault(row["state"], []).append(row)
     return sorted_rows
-
-
-def fields_of(record: Customer) -> dict[str, Any]:
-    """What the shop holds of a customer, in the canonical values of our fields."""
-    shown = truth(record)
-    return {
-        **{name: shown[name] for name in ("first_name", "last_name", "email", "phone", "note", "locale")},
-        "state": record.state.lower(),
-        "tags": sorted(record.tags) or None,
-        "addresses": _addresses(record),
-        "email_consent": _consent(record.email_consent) if record.email else None,
-        "sms_consent": _consent(record.sms_consent) if record.phone else None,
-        "whatsapp_consent": _consent(record.whatsapp_consent) if record.phone else None,
-    }
-
-
-def _addresses(record: Customer) -> list[dict[str, Any]] | None:
-    listed = [
-        {"id": each.id, "default": place == 0}
-        | {name: value for name in ADDRESS_TEXTS if (value := getattr(each, name))}
-        for place, each in enumerate(record.addresses)
-    ]
-    return sorted(listed, key=lambda entry: int(entry["id"] or 0)) or None
-
-
-def _consent(consent: Consent) -> dict[str, Any]:
-    return {
-        "state": consent.state.lower(),
-        "level": consent.level.lower() if consent.level else None,
-        "at": None if consent.at is None else consent.at * SECOND,
-    }
 
 
 def _refuse_to_sleep(seconds: float) -> None:

@@ -93,7 +93,7 @@ class Story:
         if not line:
             raise StoryFailed(f"The sandbox did not start; {self.folder / 'sandbox.log'} says why.")
         self.info = json.loads(line)
-        port = _free_port()
+        port = free_port()
         self.address = f"http://127.0.0.1:{port}"
         self._start("serve", ("serve", "--port", str(port)), subprocess.DEVNULL)
         _wait_for(lambda: self._answers("/readyz"), "The service", self.folder / "serve.log")
@@ -309,7 +309,8 @@ def _call(address: str, method: str, path: str, body: bytes | None = None) -> tu
         connection.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens at now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -17,15 +17,13 @@ from onewriter.customers.find import Found
 from onewriter.customers.shops import Shop
 from onewriter.errors import UnknownCustomer
 from onewriter.intake.apply import read_again
+from onewriter.intake.refetch import UNSETTLED
 from onewriter.records import Instant
 from onewriter.runtime import Runtime, new_run_id, now
 from onewriter.workflows import reconciling
 
 ASKED = "asked"
 """Why a customer is marked that somebody wants to be read."""
-
-UNSETTLED = "unsettled"
-"""The kind of finding that a customer becomes whom no read could settle."""
 
 Queue = Callable[[Runtime, Connection, int, Instant], str]
 

@@ -64,6 +64,15 @@ def heal_customers(
         db.execute(_open(shop_id, kinds).where(some).values(healed_at=now))
 
 
+def heal_read(db: Connection, shop_id: int, shopify_ids: Sequence[int], kinds: Collection[str], now: Instant) -> None:
+    """The same of customers by their Shopify ids; whom we do not know has no findings."""
+    for start in range(0, len(shopify_ids), CHUNK):
+        known = select(customers.c.id).where(
+            customers.c.shop_id == shop_id, customers.c.shopify_id.in_(shopify_ids[start : start + CHUNK])
+        )
+        db.execute(_open(shop_id, kinds).where(findings.c.customer_id.in_(known)).values(healed_at=now))
+
+
 def heal_earlier(db: Connection, shop_id: int, run_id: str, kinds: Collection[str], now: Instant) -> None:
     """Say that what earlier runs found is healed, but for what this run, which looked at everybody, still found."""
     still = select(findings.c.customer_id).where(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Text, any_, bindparam, select, update
+from sqlalchemy import ARRAY, Connection, Select, Text, any_, bindparam, select, update
 
 from onewriter.customers.log import LogLine, log_row
 from onewriter.db.bulk import insert_rows
@@ -157,12 +157,21 @@ def raw_digests(db: Connection, shop_id: int, shopify_ids: Sequence[int]) -> dic
 
 def sides_of(db: Connection, vault: ShopVault, shopify_ids: Sequence[int]) -> dict[int, Side]:
     """The Shopify sides that there are, by Shopify id, opened; nothing is opened of the customers behind them."""
+    return {
+        int(row.record_id): _open_side(row, key, vault.shop_id) for row, key in _keyed(db, vault, _SIDES, shopify_ids)
+    }
+
+
+def _keyed(
+    db: Connection, vault: ShopVault, query: Select[Any], shopify_ids: Sequence[int]
+) -> list[tuple[Any, SubjectKey]]:
+    """The rows that a query of Shopify sides has of these customers, each with the key that opens it."""
     rows: list[Any] = []
     for start in range(0, len(shopify_ids), CHUNK):
         names = [str(shopify_id) for shopify_id in shopify_ids[start : start + CHUNK]]
-        rows.extend(db.execute(_SIDES, {"shop_id": vault.shop_id, "ids": names}))
+        rows.extend(db.execute(query, {"shop_id": vault.shop_id, "ids": names}))
     keys = vault.keys.subject_keys(bytes(row.id) for row in rows) if rows else {}
-    return {int(row.record_id): _open_side(row, keys[bytes(row.id)], vault.shop_id) for row in rows}
+    return [(row, keys[bytes(row.id)]) for row in rows]
 
 
 def _open_side(row: Any, key: SubjectKey, shop_id: int) -> Side:
@@ -193,12 +202,7 @@ def _lesson(shop_id: int, side: Side, row: Change) -> dict[str, Any]:
 
 def load(db: Connection, vault: ShopVault, shopify_ids: Sequence[int]) -> dict[int, Profile]:
     """The profiles that there are, by Shopify id, opened."""
-    rows: list[Any] = []
-    for start in range(0, len(shopify_ids), CHUNK):
-        names = [str(shopify_id) for shopify_id in shopify_ids[start : start + CHUNK]]
-        rows.extend(db.execute(_LOAD, {"shop_id": vault.shop_id, "ids": names}))
-    keys = vault.keys.subject_keys(bytes(row.id) for row in rows) if rows else {}
-    return {int(row.record_id): _open(row, keys[bytes(row.id)], vault.shop_id) for row in rows}
+    return {int(row.record_id): _open(row, key, vault.shop_id) for row, key in _keyed(db, vault, _LOAD, shopify_ids)}
 
 
 def _open(row: Any, key: SubjectKey, shop_id: int) -> Profile:

@@ -4,7 +4,7 @@ A checkpoint is a compare-and-set on (run, attempt): a worker whose run was take
 more and stops.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +113,24 @@ def add(
             f"A run of this kind ({kind}) is already queued, running or paused in this shop; `onewriter runs list` "
             "shows it, and `onewriter runs resume` lets a paused one go on."
         ) from None
+
+
+def queue(
+    db: Connection,
+    enqueue: Callable[[Connection, str], None],
+    run_id: str,
+    shop_id: int,
+    kind: str,
+    requested_by: str,
+    now: Instant,
+) -> str | None:
+    """Write a run down and hand it to the workers; its id, or None when one of its kind is active already."""
+    try:
+        add(db, run_id, shop_id, kind, requested_by, now)
+    except AlreadyRunning:
+        return None
+    enqueue(db, run_id)
+    return run_id
 
 
 def get(db: Connection, run_id: str) -> Run:

@@ -46,7 +46,8 @@ def apply(
     """
     shop = vault.shop_id
     hashes = {change.record_id: vault.key.id_hash(change.record_id) for change in changes}
-    lock_stripes(db, shop, {stripe_of(name) for name in hashes.values()} | _stripes_of_kept(db, vault, changes))
+    kept = {stripe_of(vault.key.id_hash(number)) for number in _kept(db, vault, changes)}
+    lock_stripes(db, shop, {stripe_of(name) for name in hashes.values()} | kept)
     unchanged = _same_raw(db, shop, changes)
     rest = [change for change in changes if change.record_id not in unchanged]
     batch = Batch.load(db, vault, rest, {change.record_id: hashes[change.record_id] for change in rest}, run_id)
@@ -63,18 +64,22 @@ def lock(db: Connection, vault: ShopVault, shopify_ids: Iterable[int]) -> None:
     lock_stripes(db, vault.shop_id, {stripe_of(vault.key.id_hash(number)) for number in shopify_ids})
 
 
+def lock_for(db: Connection, vault: ShopVault, changes: Sequence[Change]) -> None:
+    """Take the locks that applying these changes will take, for who must look before it applies them."""
+    lock(db, vault, {change.record_id for change in changes} | _kept(db, vault, changes))
+
+
 def read_again(db: Connection, vault: ShopVault, wanted: Mapping[int, frozenset[str]], now: Instant) -> None:
     """Have customers read again, each for its reasons; under their locks, since applying sets marks as well."""
     lock(db, vault, wanted)
     marks.set_marks(db, vault.shop_id, wanted, now)
 
 
-def _stripes_of_kept(db: Connection, vault: ShopVault, changes: Sequence[Change]) -> set[int]:
-    """The locks of the customers that others may turn out to be merged into: they will be marked to be read again."""
-    kept = {change.into for change in changes if change.into is not None}
+def _kept(db: Connection, vault: ShopVault, changes: Sequence[Change]) -> set[int]:
+    """The customers that others may turn out to be merged into: they will be marked to be read again."""
     absent = [change.record_id for change in changes if change.kind is Kind.ABSENT]
-    kept |= {alias.kept_id for alias in aliases.load(db, vault, absent).values()}
-    return {stripe_of(vault.key.id_hash(number)) for number in kept}
+    told = {change.into for change in changes if change.into is not None}
+    return told | {alias.kept_id for alias in aliases.load(db, vault, absent).values()}
 
 
 def _same_raw(db: Connection, shop_id: int, changes: Sequence[Change]) -> set[int]:

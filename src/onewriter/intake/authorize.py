@@ -131,19 +131,10 @@ def _first_addresses(shop: Shop, wish: Wish) -> dict[str, Any]:
     """What a shop that was never connected is written down with; another keeps what it has, since it may be at work."""
     if not shop.never_connected:
         return {}
-    return _addresses(wish) | {"state": AUTHORIZING, "disconnected_at": None}
-
-
-def _addresses(wish: Wish) -> dict[str, Any]:
-    return {
-        "admin_url": wish.admin_url,
-        "public_url": wish.public_url,
-        "api_version": wish.api_version,
-        "region": wish.region,
-    }
+    return wish.addresses | {"state": AUTHORIZING, "disconnected_at": None}
 
 
 def _first_columns(wish: Wish, now: Instant) -> dict[str, Any]:
     """A shop that was never connected. Both times are those of the question; the first connection sets them right."""
     times = {"installed_at": now, "connected_at": now}
-    return _addresses(wish) | times | {"domain": wish.domain, "state": AUTHORIZING, "scopes": [], "box": b""}
+    return wish.addresses | times | {"domain": wish.domain, "state": AUTHORIZING, "scopes": [], "box": b""}

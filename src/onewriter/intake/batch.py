@@ -4,6 +4,7 @@ What becomes of a change is decided by the pure rules; here it is carried out on
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -92,7 +93,7 @@ class Batch:
             return self._settle(change.record_id, change.heard)
         if verdict.unhide and self._hidden_state(change.record_id) == MERGED:
             self.merges[change.record_id] = self.merges[change.record_id].doubt()
-            self._mark(change.record_id, "merge")
+            self._mark(change.record_id, {"merge"})
         return outcome
 
     def _take_other(self, profile: Profile | None, change: Change, verdict: Verdict, stone: Tombstone | None) -> str:
@@ -127,7 +128,7 @@ class Batch:
         # A merge is asked about by marking; where the answer is known already, nothing is left to ask.
         self.marks.pop(number, None)
         self.settled.add(number)
-        self._mark(alias.kept_id, "merge")
+        self._mark(alias.kept_id, {"merge"})
         profile = self.profiles.get(number)
         if profile is None:
             self.stones[number] = Tombstone(alias.heard, gone_since)
@@ -136,14 +137,13 @@ class Batch:
             self.merged.append(profile)
         return "merged"
 
-    def _mark(self, number: int, reason: str) -> None:
-        self.marks[number] = self.marks.get(number, frozenset()) | {reason}
+    def _mark(self, number: int, reasons: AbstractSet[str]) -> None:
+        self.marks[number] = self.marks.get(number, frozenset()) | reasons
         self.settled.discard(number)
 
     def _note(self, change: Change, verdict: Verdict) -> None:
         if verdict.refetch:
-            self.marks[change.record_id] = self.marks.get(change.record_id, frozenset()) | verdict.refetch
-            self.settled.discard(change.record_id)
+            self._mark(change.record_id, verdict.refetch)
         elif verdict.settles:
             self.settled.add(change.record_id)
 

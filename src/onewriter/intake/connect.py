@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import Connection
 
 from onewriter.customers import runs, shops
-from onewriter.customers.runs import AlreadyRunning
 from onewriter.customers.shops import CONNECTED
 from onewriter.db.engine import Database
 from onewriter.errors import OnewriterError, Permanent
@@ -46,6 +45,16 @@ class Wish:
     drop_old_secrets: bool = False
     """Whether webhook secrets that are replaced now end at once, and those that were replaced before."""
 
+    @property
+    def addresses(self) -> dict[str, Any]:
+        """Where the shop and we are, and how it is spoken with, as the shop's columns."""
+        return {
+            "admin_url": self.admin_url,
+            "public_url": self.public_url,
+            "api_version": self.api_version,
+            "region": self.region,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Connected:
@@ -83,7 +92,7 @@ class Connector:
             resumed = runs.resume_paused(db, shop_id, now)
             for paused in resumed:
                 self.enqueue(db, paused)
-            run_id = self._queue(db, shop_id, by, now)
+            run_id = runs.queue(db, self.enqueue, self.new_run_id(now), shop_id, runs.IMPORT, by, now)
         # Subscribing comes after the shop is on disk, so that a delivery that comes at once finds it known.
         report = self._subscribe(client, wish, found)
         return Connected(shop_id, run_id, resumed, lacking, report, compliance_toml(wish.public_url + DOOR_PATH))
@@ -108,15 +117,6 @@ class Connector:
         shops.change(db, shop_id, values | {"box": seal_credentials(key, shop_id, credentials)})
         return shop_id
 
-    def _queue(self, db: Connection, shop_id: int, by: str, now: Instant) -> str | None:
-        run_id = self.new_run_id(now)
-        try:
-            runs.add(db, run_id, shop_id, runs.IMPORT, by, now)
-        except AlreadyRunning:
-            return None
-        self.enqueue(db, run_id)
-        return run_id
-
     def _subscribe(self, client: AdminClient, wish: Wish, found: ShopSurvey) -> SubscriptionReport:
         try:
             return subscriptions.ensure(client, wish.public_url + DOOR_PATH, scopes.topics_allowed(found.scopes))
@@ -128,10 +128,7 @@ class Connector:
 
 def _columns(wish: Wish, found: ShopSurvey, now: Instant) -> dict[str, Any]:
     return {
-        "admin_url": wish.admin_url,
-        "public_url": wish.public_url,
-        "api_version": wish.api_version,
-        "region": wish.region,
+        **wish.addresses,
         "state": CONNECTED,
         "name": found.name,
         "currency": found.currency,

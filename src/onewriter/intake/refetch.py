@@ -67,8 +67,7 @@ class Refetch:
                     self._ask(db, shop_id, mark, now)
                 else:
                     self._report(db, shop_id, mark, read, now)
-            known = [findings.customer_id_of(db, shop_id, mark.shopify_id) for mark in settled]
-            findings.heal_customers(db, shop_id, [each for each in known if each is not None], {UNSETTLED}, now)
+            findings.heal_read(db, shop_id, [mark.shopify_id for mark in settled], {UNSETTLED}, now)
 
     def _merging(self, db: Connection, vault: ShopVault, wanted: Sequence[Mark]) -> set[Mark]:
         """Customers that were told to be merged away, and are not known to be gone yet."""
@@ -88,9 +87,8 @@ class Refetch:
         reason = f"Shopify would not show it ({why})" if why else "every read was older than what we hold"
         customer_id = findings.customer_id_of(db, shop_id, mark.shopify_id)
         evidence = {"reasons": sorted(mark.reasons), "tries": mark.tries + 1}
-        if customer_id is not None:
-            # The newest word on a customer stands for the ones before.
-            findings.heal_customers(db, shop_id, [customer_id], {UNSETTLED}, now)
+        # The newest word on a customer stands for the ones before.
+        findings.heal_read(db, shop_id, [mark.shopify_id], {UNSETTLED}, now)
         findings.add(db, shop_id, Finding(UNSETTLED, reason, customer_id, evidence=evidence), now)
 
 

@@ -15,7 +15,6 @@ from sqlalchemy import Connection
 from onewriter.customers import findings, inbox, questions, runs, shops
 from onewriter.customers.findings import Finding
 from onewriter.customers.questions import Ask
-from onewriter.customers.runs import AlreadyRunning
 from onewriter.customers.shops import CONNECTED, Shop
 from onewriter.db.engine import Database
 from onewriter.intake.connect import DOOR_PATH
@@ -183,13 +182,7 @@ class Watch:
     def _queue_reconcile(self, db: Connection, shop_id: int, now: Instant) -> str | None:
         if runs.is_importing(db, shop_id):
             return None  # whoever it has not read yet would seem lost; the next look queues it
-        run_id = self.new_run_id(now)
-        try:
-            runs.add(db, run_id, shop_id, runs.RECONCILE, REQUESTED_BY, now)
-        except AlreadyRunning:
-            return None
-        self.enqueue(db, run_id)
-        return run_id
+        return runs.queue(db, self.enqueue, self.new_run_id(now), shop_id, runs.RECONCILE, REQUESTED_BY, now)
 
     def _note_versions(self, db: Connection, look: _Look, now: Instant) -> list[str]:
         """One finding a version that is not known to be read, for as long as it is seen."""

@@ -114,21 +114,17 @@ def _reason(error: Exception) -> str:
 
 
 def _import(runtime: Runtime, run: Run) -> Run:
-    bell = runtime.open_bell()
-    importer = Importer(
-        runtime.database,
-        runtime.vault(run.shop_id),
-        runtime.client(run.shop_id),
-        runtime.now,
-        runtime.settings.number("bulk_wait_hours"),
-        runtime.settings.number("bulk_stall_minutes"),
-        bell,
-    )
-    try:
+    with runtime.bell() as bell:
+        importer = Importer(
+            runtime.database,
+            runtime.vault(run.shop_id),
+            runtime.client(run.shop_id),
+            runtime.now,
+            runtime.settings.number("bulk_wait_hours"),
+            runtime.settings.number("bulk_stall_minutes"),
+            bell,
+        )
         return importer.run(run)
-    finally:
-        if bell is not None:
-            bell.close()
 
 
 KINDS: Mapping[str, Callable[[Runtime, Run], Run]] = {

@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import func, select
 
 from onewriter.bench.simulate.truth import EXISTENCE, fields_of, merged_on, merges_heard
-from onewriter.customers import aliases, profiles, shops
+from onewriter.customers import aliases, marks, profiles, questions, runs, shops
+from onewriter.customers import inbox as inboxes
+from onewriter.customers.inbox import WAITING
 from onewriter.customers.profiles import ACTIVE, MERGED, Profile
 from onewriter.db.tables import customers, field_log, inbox, sides
 from onewriter.records import FIELDS
@@ -16,6 +18,8 @@ from onewriter.rules.aliasing import AliasState
 from onewriter.runtime import Runtime
 from onewriter.sandbox import Shop
 from onewriter.sandbox.customer import Customer
+
+RUNS_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +113,11 @@ def missing(runtime: Runtime, shop: Shop) -> list[str]:
     with runtime.database.read() as db:
         kept = Counter(db.execute(select(inbox.c.webhook_id)).scalars())
     return [webhook_id for webhook_id in acknowledged if kept[webhook_id] != 1]
+
+
+def is_settled(runtime: Runtime) -> bool:
+    """True when nothing waits with us: no delivery, no customer to be read, no question, and no run."""
+    with runtime.database.read() as db:
+        (shop,) = shops.every(db)
+        waiting = inboxes.open_counts(db).get(WAITING, 0) + marks.count(db, shop.id) + questions.count(db)
+        return not waiting and all(run.over for run in runs.newest(db, RUNS_MAX))

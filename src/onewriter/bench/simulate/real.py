@@ -15,7 +15,6 @@ from onewriter.bench.simulate.person import answer_all
 from onewriter.bench.simulate.service import Service
 from onewriter.bench.simulate.tally import Tally
 from onewriter.bench.stage import Place, settings_of
-from onewriter.customers import inbox, marks, questions, runs, shops
 from onewriter.runtime import Runtime
 from onewriter.sandbox import Faults, RunningSandbox
 from onewriter.sandbox.play import Player
@@ -34,7 +33,6 @@ TROUBLES: Mapping[str, Sequence[Any]] = {
 """What each switch of the sandbox may be while the shop lives; the first is for afterwards."""
 QUIET_S = 90.0
 LOOK_S = 0.2
-RUNS_MAX = 1_000
 
 
 def play_real(seed: int, place: Place, database: str, events: int) -> Tally:
@@ -90,12 +88,7 @@ class _Real:
             answer_all(reader, self._sandbox.shop, self._rng)
 
     def _is_quiet(self, reader: Runtime) -> bool:
-        if self._sandbox.shop.courier.outstanding:
-            return False
-        with reader.database.read() as db:
-            (shop,) = shops.every(db)
-            waiting = inbox.open_counts(db).get("waiting", 0) + marks.count(db, shop.id) + questions.count(db)
-            return not waiting and all(run.over for run in runs.newest(db, RUNS_MAX))
+        return not self._sandbox.shop.courier.outstanding and compare.is_settled(reader)
 
     def _judge(self, reader: Runtime) -> None:
         tally, shop = self._tally, self._sandbox.shop

@@ -60,7 +60,7 @@ TROUBLES: Mapping[str, Trouble] = {
     "lines cannot be read": Trouble({"corrupt_lines": 3}, act="import_again", withholds=True, chance=0.4),
     "bodies cannot be read": Trouble(act="garble", withholds=True, chance=0.4),
     "values are denied": Trouble({"protected_denied": True}, withholds=True),
-    "scope is missing": Trouble({"scopes": ["write_customers"][:0]}, withholds=True, chance=0.3),
+    "scope is missing": Trouble({"scopes": []}, withholds=True, chance=0.3),
     "subscriptions dropped": Trouble(act="drop_subscriptions", withholds=True),
 }
 

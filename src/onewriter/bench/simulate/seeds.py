@@ -14,12 +14,11 @@ from onewriter.bench.simulate.tally import Tally
 from onewriter.bench.simulate.tracing import Tracer
 from onewriter.bench.simulate.world import World
 from onewriter.bench.stage import Place, settings_of
-from onewriter.customers import inbox, marks, questions, runs, shops
+from onewriter.customers import runs
 from onewriter.records import DAY, HOUR, SECOND, Instant
 from onewriter.runtime import Runtime
 
 PATIENCE: Instant = 14 * DAY
-RUNS_MAX = 10_000
 
 
 def play(seed: int, place: Place, database: str, events: int) -> Tally:
@@ -81,7 +80,7 @@ class _Play:
 
     def _newest_reconcile(self) -> str | None:
         with self._world.reader.database.read() as db:
-            return next((run.id for run in runs.newest(db, RUNS_MAX) if run.kind == runs.RECONCILE), None)
+            return next((run.id for run in runs.newest(db, compare.RUNS_MAX) if run.kind == runs.RECONCILE), None)
 
     def _grow_quiet(self) -> None:
         """Let everything arrive, be applied, read and answered."""
@@ -100,7 +99,4 @@ class _Play:
         world = self._world
         if not world.is_whole or world.shop.courier.outstanding or world.shop.next_due():
             return False
-        with self._world.reader.database.read() as db:
-            (shop,) = shops.every(db)
-            waiting = inbox.open_counts(db).get("waiting", 0) + marks.count(db, shop.id) + questions.count(db)
-            return not waiting and all(run.over for run in runs.newest(db, RUNS_MAX))
+        return compare.is_settled(world.reader)

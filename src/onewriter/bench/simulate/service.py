@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -11,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from onewriter.bench.stage import Place
-from onewriter.bench.story import COMMAND
+from onewriter.bench.story import COMMAND, free_port
 from onewriter.errors import Permanent
 from onewriter.sandbox import SandboxInfo
 
@@ -25,7 +24,7 @@ class Service:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self._port = _free_port()
+        self._port = free_port()
         self._log = Path(place["ONEWRITER_DATA_DIR"]) / "serve.log"
         self._serve: subprocess.Popen[bytes] | None = None
         self._pids: dict[str, int] = {}
@@ -91,13 +90,6 @@ class Service:
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ONEWRITER_")}
         return inherited | self.place
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _is_there(pid: int) -> bool:

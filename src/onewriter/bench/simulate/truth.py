@@ -14,7 +14,6 @@ EXISTENCE = "existence"
 """What differs of a customer that only one of the two has, or that was merged otherwise than we say."""
 COMPLETED = "COMPLETED"
 FAILED = b'"status":"failed"'
-FAILED = b'"status":"failed"'
 DELETED = re.compile(rb'customer_deleted_id":"gid://shopify/Customer/(\d+)"')
 
 
