@@ -116,11 +116,10 @@ How a column is kept:
 - **Shopify id**: the id of a customer in Shopify, in clear.
 - everything else stands in clear.
 
-The register in `src/onewriter/db/register.py` also says what shall become of each table when a customer is purged,
-exported or merged. **Nothing walks these columns of the register yet**: purge, export and merge come later, and are
-written here so that no table can be forgotten. What works today is the end of a day key, after which the bodies of that
-day cannot be opened, and their rows are removed. Some tables are made already and stay empty until then: `links`,
-`aliases`, `pending_marks` and `parked_values`.
+The register in `src/onewriter/db/register.py` also says what becomes of each table when a customer is erased, exported
+or merged, so that no table can be forgotten. **An erasure walks it today** (customers/redact); export and the merge of
+rows come later. A day key ends after `inbox_keep_days`: then the bodies of that day cannot be opened, and their rows
+are removed. Some tables are made already and stay empty for now: `links`, `pending_marks` and `parked_values`.
 
 Beside ours, the main database holds `alembic_version` and the tables of the durable jobs' library. A job carries the id
 of its run, and nothing else of ours."""
@@ -151,8 +150,9 @@ def _registered(entry: Entry) -> str:
     if entry.subject is None and entry.purge == "never":
         return f"{why}No personal data."
     told = "yes" if entry.exported else "no"
-    leads = f"`{entry.subject}` leads to the customer. " if entry.subject else ""
-    return f"{why}{leads}Registered for later: purge {entry.purge}; in an export {told}; merge {entry.merge}."
+    other = f", `{entry.other}` to a second one" if entry.other else ""
+    leads = f"`{entry.subject}` leads to the customer{other}. " if entry.subject else ""
+    return f"{why}{leads}When erased: {entry.purge}. Registered for later: in an export {told}; merge {entry.merge}."
 
 
 def _column(column: Column[object], entry: Entry, comment: str) -> tuple[str, ...]:

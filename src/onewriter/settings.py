@@ -47,7 +47,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("port", 8480, "Port that the web process listens on"),
     Setting("region", "", "ISO country that reads phone numbers without a country code; empty means never guess"),
     Setting("inbox_keep_days", 30, "How long the body of a delivery can be opened (1 to 30)", "days"),
-    Setting("runs_keep_days", 30, "How long the durable jobs' own rows of finished runs are kept", "days"),
+    Setting("runs_keep_days", 30, "How long finished jobs, and hourly runs that found nothing, stay listed", "days"),
     Setting(
         "bulk_wait_hours", 48, "How long a run waits for Shopify's bulk operation before it reads by pages", "hours"
     ),

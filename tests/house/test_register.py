@@ -14,12 +14,19 @@ def test_no_table_and_no_column_is_forgotten() -> None:
 def test_no_table_is_named_that_is_not_there_and_no_column_either() -> None:
     for metadata, entries in ((tables.metadata, REGISTER), (keytables.metadata, KEY_REGISTER)):
         for entry in entries:
-            named = {*entry.sealed, *entry.tokens, *entry.ids, *([entry.subject] if entry.subject else [])}
+            leading = {name for name in (entry.subject, entry.other) if name}
+            named = {*entry.sealed, *entry.tokens, *entry.ids, *leading}
             assert named <= set(metadata.tables[entry.table].columns.keys()), entry.table
 
 
 def test_the_two_databases_share_no_table() -> None:
     assert not set(tables.metadata.tables) & set(keytables.metadata.tables)
+
+
+@pytest.mark.req("K37")
+def test_whatever_an_erasure_deletes_is_found_by_a_column() -> None:
+    lost = [entry.table for entry in REGISTER if entry.purge == "delete" and entry.subject is None]
+    assert lost == []
 
 
 def test_a_table_that_leads_to_a_customer_says_what_the_purge_does() -> None:

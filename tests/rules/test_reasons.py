@@ -204,6 +204,13 @@ def test_a_delivery_of_that_second_that_did_not_tell_the_field_is_the_one_that_w
     assert reason(sought(Ill.DRIFT, "note", known, read()), [told(UPDATE, NOON + 200)])[0] is Reason.NEVER
 
 
+def test_a_field_that_we_were_denied_was_told_by_the_delivery_of_its_own_version() -> None:
+    fields = {name: value for name, value in SAME.items() if name != "email"}
+    denied = side(version=NOON, heard=NOON + 200, fields=fields)
+    assert reason(sought(Ill.DRIFT, "email", denied, read()), [told(UPDATE, NOON + 200)])[0] is Reason.NOT_APPLIED
+    assert reason(sought(Ill.DRIFT, "note", denied, read()), [told(UPDATE, NOON + 200)])[0] is Reason.NEVER
+
+
 def test_every_field_has_topics_that_tell_of_it() -> None:
     assert {*PROFILE_FIELDS, *READ_FIELDS} == set(FIELDS) <= TOPICS.keys()
     assert {topic for topics in TOPICS.values() for topic in topics} == set(CUSTOMER_TOPICS)

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from onewriter.customers import inbox, marks, questions, runs, shops
+from onewriter.customers import findings, inbox, marks, questions, runs, shops
+from onewriter.customers.findings import Finding
 from onewriter.db.tables import inbox as inbox_table
 from onewriter.errors import KeyDestroyed
 from onewriter.intake.again import try_again
 from onewriter.intake.importer import LINE_TOPIC
-from onewriter.records import DAY, HOUR, SECOND, Delivery, Instant
+from onewriter.records import DAY, HOUR, SECOND, Delivery, Instant, RunState
 from onewriter.runtime import Runtime, now
 from onewriter.vault.vault import day_of
 from onewriter.workflows.housekeeping import TICKS_MIN, TIDY, clock_doubt, tidy
@@ -220,3 +221,26 @@ def test_rows_of_the_durable_jobs_that_ended_long_ago_are_dropped(tea: Tea) -> N
     assert tea.runtime.jobs.list_workflows() == []
     with tea.runtime.database.read() as db:
         assert runs.newest(db, 10) == []
+
+
+def test_hourly_runs_that_found_nothing_are_dropped_and_every_other_stays(tea: Tea) -> None:
+    moment = now()
+    long_ago = moment - 31 * DAY
+    hear_clock(tea, moment, moment)
+    ended: dict[str, tuple[str, RunState, Instant]] = {
+        "found nothing": (runs.RECENT, RunState.DONE, long_ago),
+        "found something": (runs.RECENT, RunState.DONE, long_ago),
+        "failed": (runs.RECENT, RunState.FAILED, long_ago),
+        "of last week": (runs.RECENT, RunState.DONE, moment - 7 * DAY),
+        "nightly": (runs.RECONCILE, RunState.DONE, long_ago),
+        "import": (runs.IMPORT, RunState.DONE, long_ago),
+    }
+    for run_id, (kind, state, at_that) in ended.items():
+        with tea.runtime.database.write() as db:
+            runs.add(db, run_id, tea.shop_id, kind, "schedule", at_that)
+            runs.finish(db, runs.begin(db, run_id, at_that), state, None, at_that)
+    with tea.runtime.database.write() as db:
+        findings.add(db, tea.shop_id, Finding("drift", "late", run_id="found something"), long_ago)
+    assert tidied(tea.runtime, moment)
+    with tea.runtime.database.read() as db:
+        assert {run.id for run in runs.newest(db, 10)} == ended.keys() - {"found nothing"}

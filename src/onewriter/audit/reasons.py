@@ -75,6 +75,9 @@ def _unheard_since(side: Side, field: str, read: Change) -> Instant:
     after it. Where it did not tell the field, because it was null there, it is the one that we look for.
     """
     version = read.version or 0
+    if field not in side.fields:
+        # Never said, or denied to us whenever it was: then the very delivery that we hold is the one that should have.
+        return version
     of_version, _read, heard = side.others.get(field, (side.version, 0, side.heard))
     return max(version, heard + 1) if of_version == version else version
 

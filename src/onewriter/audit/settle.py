@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from onewriter.audit import reasons
 from onewriter.audit.compare import Difference, Ill, is_young, judge
-from onewriter.customers import findings, inbox, marks, profiles
+from onewriter.customers import findings, inbox, marks, profiles, tombstones
 from onewriter.customers.findings import Finding
 from onewriter.customers.inbox import WAITING, Told
 from onewriter.customers.profiles import Side
@@ -52,6 +52,8 @@ class _Looked:
     told: Mapping[int, Sequence[Told]]
     marked: Mapping[int, bool]
     """True for those that wait for a person."""
+    erased: frozenset[int]
+    """Customers that were erased: of these nothing is wrong, whatever Shopify has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class Settler:
             profiles.sides_of(db, self.vault, ids),
             {hashes[name]: deliveries for name, deliveries in told.items()},
             marks.standing(db, shop_id, ids),
+            tombstones.purged(db, self.vault, ids),
         )
 
     def _is_in_flight(self, looked: _Looked, read: Change, listed_at: Instant | None) -> bool:
@@ -170,5 +173,6 @@ class Settler:
 
 def _wrong(looked: _Looked, reads: Sequence[Change]) -> dict[int, tuple[Change, Difference]]:
     """The reads that our sides do not agree with, and in what."""
-    judged = ((read, judge(looked.sides.get(read.record_id), read)) for read in reads)
+    known = (read for read in reads if read.record_id not in looked.erased)
+    judged = ((read, judge(looked.sides.get(read.record_id), read)) for read in known)
     return {read.record_id: (read, found) for read, found in judged if found is not None}

@@ -20,6 +20,7 @@ LISTED = (
     Listed("customers", "onewriter.cli.customers:group", "Find customers and show them."),
     Listed("inbox", "onewriter.cli.inbox:group", "Look at deliveries, and decide about parked ones."),
     Listed("questions", "onewriter.cli.questions:group", "See what waits for a person, and answer it."),
+    Listed("privacy", "onewriter.cli.privacy:group", "Erase a customer, and see what was erased and when."),
     Listed("check", "onewriter.cli.check:check", "Check whether this installation is healthy."),
     Listed("settings", "onewriter.cli.settings:settings", "List every setting, its value and where it is from."),
     Listed("sandbox", "onewriter.cli.sandbox:sandbox", "Run a simulated Shopify shop until Ctrl-C."),

@@ -12,10 +12,10 @@ from onewriter.cli.inputs import as_json, check_reveal, confirm, limit_option, r
 from onewriter.cli.output import answer, details, plain, say, table
 from onewriter.cli.revealing import note_reveal
 from onewriter.customers import inbox, questions, shops
+from onewriter.customers.inbox import PARKED_DELIVERY
 from onewriter.errors import KeyDestroyed
 from onewriter.intake.again import READ_INSTEAD, try_again
 from onewriter.intake.door import inbox_binding
-from onewriter.intake.drain import PARKED_DELIVERY
 from onewriter.records import iso
 from onewriter.runtime import Runtime, now
 

@@ -82,7 +82,9 @@ def read_customer(customer: str, domain: str | None, wait: bool, as_json: bool) 
         with runtime.database.write() as db:
             shop = session.choose_shop(db, domain, connected=True)
             number = find.shopify_id_meant(db, shop.id, customer)
-            read_again(db, runtime.vault(shop.id), {number: frozenset({ASKED})}, moment)
+            vault = runtime.vault(shop.id)
+            find.refuse_erased(db, vault, number)
+            read_again(db, vault, {number: frozenset({ASKED})}, moment)
             marks.release_one(db, shop.id, number, moment)
             lives = session.worker_lives(runtime, db)
         found = _wait_for(runtime, shop, number, moment) if wait else None

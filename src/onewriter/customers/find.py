@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
+from onewriter.customers import tombstones as stones
 from onewriter.customers.profiles import ACTIVE, customer_binding
 from onewriter.db.tables import customers, tombstones
 from onewriter.errors import UnknownCustomer
-from onewriter.records import FIELDS, Instant, Value, id_text
+from onewriter.records import FIELDS, Instant, Value, id_text, iso
 from onewriter.rules.masking import mask
 from onewriter.vault.vault import ShopVault
 
@@ -60,10 +61,24 @@ def show(db: Connection, vault: ShopVault, wanted: str, *, reveal: bool = False)
     """The one customer that a text means; raises UnknownCustomer for none or for several."""
     found = find(db, vault, wanted, 2, reveal=reveal)
     if not found:
+        number = _shopify_number(wanted.strip())
+        if number is not None:
+            refuse_erased(db, vault, number)
         raise UnknownCustomer("No customer of this shop has that id, email address or phone number.")
     if len(found) > 1:
         raise UnknownCustomer("Several customers share that value; `onewriter customers find` lists them.")
     return found[0]
+
+
+def ids_with_email(db: Connection, vault: ShopVault, email: str | None) -> Sequence[int]:
+    """The Shopify ids of the customers, hidden ones too, whose email address that is."""
+    token = vault.email_token(email)
+    if token is None:
+        return []
+    query = select(customers.c.shopify_id).where(
+        customers.c.shop_id == vault.shop_id, customers.c.email_token == token, customers.c.shopify_id.is_not(None)
+    )
+    return list(db.execute(query).scalars())
 
 
 def count_active(db: Connection, shop_id: int) -> int:
@@ -95,6 +110,17 @@ def shopify_id_meant(db: Connection, shop_id: int, text: str) -> int:
     if number is None:
         raise UnknownCustomer("That is no id of a customer: give Shopify's number or gid, or our id.")
     return number
+
+
+def refuse_erased(db: Connection, vault: ShopVault, shopify_id: int) -> None:
+    """Raise UnknownCustomer, in words that say why, for a customer that was erased."""
+    name = vault.key.id_hash(shopify_id)
+    stone = stones.load(db, vault.shop_id, [name]).get(name)
+    if stone is not None and stone.purged_at is not None:
+        raise UnknownCustomer(
+            f"That customer was erased at {iso(stone.purged_at)}, as asked for; nothing is kept or taken up of it. "
+            "`onewriter privacy receipts` lists what was erased."
+        )
 
 
 def account(db: Connection, shop_id: int, since: Instant, until: Instant) -> dict[str, int]:

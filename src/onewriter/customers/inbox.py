@@ -17,6 +17,8 @@ from onewriter.errors import Permanent
 from onewriter.records import DAY, SECOND, Instant
 
 WAITING, DONE, PARKED, DROPPED = "waiting", "done", "parked", "dropped"
+PARKED_DELIVERY = "parked delivery"
+"""The kind of question that a delivery asks when it cannot be applied."""
 OUTCOME_LENGTH_MAX = 200
 FAR: Instant = 3600 * SECOND
 """No delivery is ever put off this far, so one that seems to be met a clock that has been put back since."""
@@ -47,6 +49,7 @@ _END = (
         attempts=bindparam("b_attempts"), due_at=bindparam("b_due_at"),
     )
 )  # fmt: skip
+_EMPTY = update(inbox).where(inbox.c.position == bindparam("b_position")).values(box=None)
 _BY_STATE = select(inbox.c.state, func.count().label("number")).group_by(inbox.c.state)
 _OLDEST = select(func.min(inbox.c.received_at)).where(_WAITS)
 _LIST = [
@@ -155,6 +158,12 @@ def end(db: Connection, endings: Sequence[Ending], now: Instant) -> None:
     ]
     if rows:
         db.execute(_END, rows)
+
+
+def empty(db: Connection, positions: Sequence[int]) -> None:
+    """Take the bodies of deliveries that must not be kept; the rows say that they came, and what became of them."""
+    if positions:
+        db.execute(_EMPTY, [{"b_position": position} for position in positions])
 
 
 def counts(db: Connection) -> dict[str, int]:

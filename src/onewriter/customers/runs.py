@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from onewriter.db.tables import runs
+from onewriter.db.tables import findings, runs
 from onewriter.errors import Permanent, Superseded, UnknownRun
 from onewriter.records import RUN_OVER, SECOND, Instant, RunState, SizeClass, size_class
 
@@ -226,6 +226,13 @@ def resume_paused(db: Connection, shop_id: int, now: Instant) -> list[str]:
     for run_id in ids:
         resume(db, run_id, now)
     return ids
+
+
+def drop_uneventful(db: Connection, before: Instant) -> int:
+    """Drop the hourly comparisons that ended before then and found nothing; returns how many went."""
+    found = select(findings.c.id).where(findings.c.run_id == runs.c.id)
+    ended = (runs.c.kind == RECENT, runs.c.state == RunState.DONE.value, runs.c.finished_at < before)
+    return db.execute(delete(runs).where(*ended, ~found.exists())).rowcount
 
 
 def _run(row: Row[Any]) -> Run:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from onewriter.db.tables import tombstones
 from onewriter.records import Instant
+from onewriter.vault.vault import ShopVault
 
 _EXISTING = select(tombstones).where(
     tombstones.c.shop_id == bindparam("shop_id"), tombstones.c.id_hash.in_(bindparam("hashes", expanding=True))
@@ -24,12 +25,23 @@ class Tombstone:
 
     deleted_at: Instant
     confirmed_at: Instant | None = None
+    purged_at: Instant | None = None
+    """When all that we held of the customer was erased; nothing is taken up of it ever again."""
 
 
 def load(db: Connection, shop_id: int, hashes: Iterable[bytes]) -> dict[bytes, Tombstone]:
     """The tombstones under these hashes."""
     rows = db.execute(_EXISTING, {"shop_id": shop_id, "hashes": list(hashes)})
-    return {bytes(row.id_hash): Tombstone(row.deleted_at, row.confirmed_at) for row in rows}
+    return {bytes(row.id_hash): Tombstone(row.deleted_at, row.confirmed_at, row.purged_at) for row in rows}
+
+
+def purged(db: Connection, vault: ShopVault, shopify_ids: Iterable[int]) -> frozenset[int]:
+    """Those of these customers that were erased."""
+    hashes = {vault.key.id_hash(number): number for number in shopify_ids}
+    if not hashes:
+        return frozenset()
+    stones = load(db, vault.shop_id, hashes)
+    return frozenset(hashes[name] for name, stone in stones.items() if stone.purged_at is not None)
 
 
 def save(db: Connection, shop_id: int, before: Iterable[bytes], after: Mapping[bytes, Tombstone], now: Instant) -> None:

@@ -22,6 +22,8 @@ class Entry:
     table: str
     subject: str | None
     """The column that leads to the customer; None for a table without personal data."""
+    other: str | None = None
+    """The column that leads to a second customer, of what speaks of two."""
     sealed: tuple[str, ...] = ()
     """Columns that are boxes: readable with a key of the key store only."""
     tokens: tuple[str, ...] = ()
@@ -50,6 +52,7 @@ REGISTER: tuple[Entry, ...] = (
     Entry(
         "inbox",
         "subject_hash",
+        other="other_hash",
         sealed=("box",),
         tokens=("subject_hash", "other_hash"),
         purge="delete",
@@ -94,6 +97,7 @@ REGISTER: tuple[Entry, ...] = (
     Entry(
         "aliases",
         "deleted_hash",
+        other="kept_hash",
         tokens=("deleted_hash", "kept_hash"),
         ids=("deleted_id", "kept_id"),
         purge="hash",
@@ -101,6 +105,7 @@ REGISTER: tuple[Entry, ...] = (
         why="Kept for ever as a pair of hashes, so that a late fact still finds the kept customer.",
     ),
     Entry("tombstones", "id_hash", tokens=("id_hash",), purge="never", why="The hash says only: this id is gone."),
+    Entry("erasures", None, tokens=("id_hashes",), why="Receipts: hashes of ids, counts and times, and no value."),
     Entry("refetch_marks", "shopify_id", ids=("shopify_id",), purge="delete", merge="stay"),
     Entry("pending_marks", "customer_id", purge="delete", merge="move"),
     Entry("parked_values", "customer_id", sealed=("box",), purge="delete", exported=True, merge="move"),

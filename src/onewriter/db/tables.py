@@ -305,6 +305,21 @@ findings = Table(
     Index("ix_findings_run_id", "run_id"),
 )
 
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("id", LargeBinary(16), primary_key=True),
+    Column("shop_id", Integer, ForeignKey("shops.id"), nullable=False),
+    Column("cause", Text, nullable=False),  # what asked for it: customers/redact
+    Column("position", BigInteger),  # the delivery that asked for it
+    Column("asked_at", BigInteger, nullable=False),  # by Shopify's clock
+    Column("erased_at", BigInteger, nullable=False),
+    Column("id_hashes", JSON, nullable=False),  # whom: keyed hashes in hexadecimal
+    Column("counts", JSON, nullable=False),  # how many rows of which table
+    Column("key_ids", JSON, nullable=False),  # of the keys that are still to be destroyed
+    Column("ended_at", BigInteger),  # when the last of them was
+)
+
 questions = Table(
     "questions",
     metadata,

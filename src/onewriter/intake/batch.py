@@ -21,6 +21,9 @@ from onewriter.rules.aliasing import Alias, AliasState
 from onewriter.rules.ordering import Verdict
 from onewriter.vault.vault import ShopVault
 
+ERASED = "refused: erased"
+"""The outcome of whatever is told of a customer that was erased."""
+
 
 @dataclass(slots=True)
 class Batch:
@@ -43,6 +46,8 @@ class Batch:
     """Customers that were hidden and that a read has found."""
     merged: list[Profile] = field(default_factory=list)
     """Customers whose merge is settled now."""
+    erased_kept: frozenset[int] = frozenset()
+    """Customers that others were told to be merged into, and that were erased."""
 
     @classmethod
     def load(
@@ -62,7 +67,11 @@ class Batch:
         gone = {change.record_id for change in changes if change.kind in (Kind.MERGED, Kind.ABSENT)} | stones.keys()
         gone |= {number for number, profile in known.items() if profile.state == MERGED}
         merges = aliases.load(db, vault, gone)
-        return cls(vault, run_id, hashes, known, stones, owned, frozenset(stones), dict(merges), merges)
+        kept = {change.into for change in changes if change.into is not None}
+        erased = tombstones.purged(db, vault, kept)
+        return cls(
+            vault, run_id, hashes, known, stones, owned, frozenset(stones), dict(merges), merges, erased_kept=erased
+        )
 
     def save(self, db: Connection, now: Instant) -> None:
         profiles.save(db, self.vault, self.profiles.values(), now)
@@ -83,6 +92,8 @@ class Batch:
         """Apply one change to the working copies; returns its outcome."""
         profile = self.profiles.get(change.record_id)
         stone = self.stones.get(change.record_id)
+        if stone is not None and stone.purged_at is not None:
+            return self._refuse_erased(change)
         held = None if profile is None else profile.held()
         verdict = ordering.decide(held, change, self.vault.key.value_digest, stone.deleted_at if stone else None)
         self._note(change, verdict)
@@ -96,6 +107,11 @@ class Batch:
             self._mark(change.record_id, {"merge"})
         return outcome
 
+    def _refuse_erased(self, change: Change) -> str:
+        """Of who was erased nothing is taken up ever again, by any path; there is nothing left to read either."""
+        self.settled.add(change.record_id)
+        return ERASED
+
     def _take_other(self, profile: Profile | None, change: Change, verdict: Verdict, stone: Tombstone | None) -> str:
         if change.kind is Kind.RUNG:
             return "marked" if verdict.refetch else "unchanged"
@@ -107,6 +123,9 @@ class Batch:
         """Take down whom a customer was merged into; whether it really was, a direct read of it settles."""
         assert change.into is not None
         number = change.record_id
+        if change.into in self.erased_kept:
+            # The merge is not told any more, since it would name the one erased; whether this one is gone is read.
+            return "marked"
         known = self.merges.get(number)
         self.merges[number] = aliasing.hear(known, Alias(number, change.into, change.heard))
         if self.merges[number] == known:

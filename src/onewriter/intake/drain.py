@@ -10,17 +10,20 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection
 
-from onewriter.customers import inbox, questions, shops
-from onewriter.customers.inbox import DONE, PARKED, Ending, Row
+from onewriter.customers import erasing, inbox, questions, shops, tombstones
+from onewriter.customers.inbox import DONE, PARKED, PARKED_DELIVERY, Ending, Row
 from onewriter.customers.questions import Ask
 from onewriter.db.engine import Database, is_outage
 from onewriter.errors import KeyDestroyed, MasterKeyWrong, NotUnderstood, Temporary
 from onewriter.intake.apply import apply
+from onewriter.intake.batch import ERASED
 from onewriter.intake.door import inbox_binding, sealed_until
+from onewriter.intake.redact import redact
 from onewriter.records import DAY, SECOND, Change, Instant
 from onewriter.rules import retry
 from onewriter.shopify.payloads import (
     CUSTOMER_TOPICS,
+    REDACT_TOPIC,
     change_from_delivery,
     check_scopes_changed,
     check_uninstalled,
@@ -29,9 +32,6 @@ from onewriter.vault.vault import ShopVault
 
 BATCH = 200
 QUESTION_BEFORE_END = 5 * DAY
-
-PARKED_DELIVERY = "parked delivery"
-"""The kind of question that a delivery asks when it cannot be applied."""
 
 PARKED_ANSWERS = {
     "retry": "try to apply the delivery again",
@@ -58,6 +58,8 @@ class Drain:
             rows = inbox.claim(db, now, BATCH)
             if rows:
                 self._take(db, rows, now)
+        if any(row.topic == REDACT_TOPIC for row in rows):
+            erasing.end(self.database, self.vault_of(rows[0].shop_id).keys, now)
         return len(rows)
 
     def _take(self, db: Connection, rows: Sequence[Row], now: Instant) -> None:
@@ -80,11 +82,14 @@ class Drain:
                 self._take(db, [row], now)
 
     def _apply(self, db: Connection, vault: ShopVault, rows: Sequence[Row], now: Instant) -> list[Ending]:
-        """Apply the customers' deliveries together and the others one by one; what became of each."""
+        """Apply the customers' deliveries together and the others one by one; what became of each.
+
+        Redactions come first, so that nothing is asked about a delivery that one of them takes away.
+        """
         endings: list[Ending] = []
         changes: list[Change] = []
         taken: list[Row] = []
-        for row in rows:
+        for row in sorted(rows, key=lambda row: row.topic != REDACT_TOPIC):
             try:
                 if row.topic in CUSTOMER_TOPICS:
                     changes.append(self._change(vault, row))
@@ -92,11 +97,12 @@ class Drain:
                 else:
                     endings.append(self._other(db, vault, row, now))
             except (NotUnderstood, KeyDestroyed) as error:
-                endings.append(self._park(db, row, str(error), now))
+                endings.append(self._set_aside(db, row, str(error), now))
         applied = apply(db, vault, changes, now)
         endings.extend(
             Ending(row.position, DONE, outcome) for row, outcome in zip(taken, applied.outcomes, strict=True)
         )
+        inbox.empty(db, [each.position for each in endings if each.outcome == ERASED])
         return endings
 
     def _change(self, vault: ShopVault, row: Row) -> Change:
@@ -107,6 +113,8 @@ class Drain:
     def _other(self, db: Connection, vault: ShopVault, row: Row, now: Instant) -> Ending:
         if row.topic == "app/uninstalled":
             return self._uninstall(db, row, self._body(vault, row), now)
+        if row.topic == REDACT_TOPIC:
+            return redact(db, vault, row, self._body(vault, row), now)
         if row.topic == "app/scopes_update":
             check_scopes_changed(self._body(vault, row))
             # Asking Shopify what is granted now is the hourly check's work; this makes it due.
@@ -140,6 +148,14 @@ class Drain:
         due = now + int(decided.in_s * SECOND)
         waits = Ending(row.position, inbox.WAITING, f"failed ({kind})", row.attempts + decided.counts, due)
         inbox.end(db, [waits], now)
+
+    def _set_aside(self, db: Connection, row: Row, why: str, now: Instant) -> Ending:
+        """Park what cannot be understood. Of who was erased nothing is kept or asked, understood or not."""
+        if row.topic in CUSTOMER_TOPICS and row.subject_hash is not None:
+            stone = tombstones.load(db, row.shop_id, [row.subject_hash]).get(row.subject_hash)
+            if stone is not None and stone.purged_at is not None:
+                return Ending(row.position, DONE, ERASED)
+        return self._park(db, row, why, now)
 
     def _park(self, db: Connection, row: Row, why: str, now: Instant) -> Ending:
         """Keep the delivery for a person, and ask."""

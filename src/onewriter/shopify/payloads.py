@@ -26,6 +26,7 @@ from onewriter.shopify.shapes import (
     WebhookCustomer,
     WebhookDeletion,
     WebhookMerge,
+    WebhookRedaction,
     denied_fields,
 )
 
@@ -34,6 +35,7 @@ from onewriter.shopify.shapes import (
 FULL_TOPICS = ("customers/create", "customers/update", "customers/enable", "customers/disable")
 DELETE_TOPIC = "customers/delete"
 MERGE_TOPIC = "customers/merge"
+REDACT_TOPIC = "customers/redact"
 DOORBELLS = (
     "customer.tags_added",
     "customer.tags_removed",
@@ -50,6 +52,7 @@ PERSONAL = frozenset(canonical.ADDRESS_TEXTS) - {"province_code", "country_code"
 _customer_body = msgspec.json.Decoder(WebhookCustomer)
 _deletion_body = msgspec.json.Decoder(WebhookDeletion)
 _merge_body = msgspec.json.Decoder(WebhookMerge)
+_redaction_body = msgspec.json.Decoder(WebhookRedaction)
 
 
 def change_from_delivery(topic: str, body: bytes, *, heard: Instant, position: int) -> Change:
@@ -308,6 +311,24 @@ def check_uninstalled(body: bytes, domain: str) -> None:
         raise NotUnderstood("app/uninstalled: the body does not describe a shop.")
     if shop.get("myshopify_domain") not in (None, domain):
         raise NotUnderstood("app/uninstalled: myshopify_domain is another shop's.")
+
+
+def redacted(body: bytes, domain: str) -> tuple[int | None, str | None]:
+    """Whom a customers/redact for the shop of that domain names: the Shopify id, or the email address where it has no
+    id. Raises NotUnderstood for another shop's, and for one that names nobody.
+    """
+    try:
+        told = _redaction_body.decode(body)
+    except (ValueError, RecursionError) as error:
+        raise NotUnderstood(f"{REDACT_TOPIC}: {_why(error)}") from None
+    if told.shop_domain != domain:
+        raise NotUnderstood(f"{REDACT_TOPIC}: shop_domain is another shop's.")
+    customer = told.customer
+    if customer.id is not None:
+        return canonical.record_number(customer.id, key="customer.id"), None
+    if not customer.email:
+        raise NotUnderstood(f"{REDACT_TOPIC}: the body names neither an id nor an email address.")
+    return None, customer.email
 
 
 # ---- Ids in any body ------------------------------------------------------------------------------------------------

@@ -38,6 +38,11 @@ _SHOP = select(_shops.c.master_id, _shops.c.wrapped).where(_shops.c.shop_id == b
 _DAY = select(_days.c.master_id, _days.c.wrapped).where(
     _days.c.shop_id == bindparam("shop_id"), _days.c.day == bindparam("day")
 )
+_DESTROY = (
+    update(_subjects)
+    .where(_subjects.c.id.in_(bindparam("ids", expanding=True)), _subjects.c.destroyed_at.is_(None))
+    .values(wrapped=None, destroyed_at=bindparam("now"))
+)
 _END_DAYS = (
     update(_days)
     .where(_days.c.day < bindparam("before"), _days.c.destroyed_at.is_(None))
@@ -118,6 +123,17 @@ class KeyStore:
         if len(keys) < len(wanted):
             raise KeyMissing("A customer's key is not in the key store; restore the newest copy of the key store.")
         return keys
+
+    def destroy_subjects(self, ids: Sequence[bytes], now: Instant) -> int:
+        """Destroy customers' keys for good; the mark stays that they were. Returns how many were there to destroy.
+
+        The rows that they sealed must be gone already, and committed: a row whose key is destroyed opens for nobody.
+        """
+        with self._database.write() as db:
+            return sum(
+                db.execute(_DESTROY, {"ids": ids[start : start + READ_CHUNK], "now": now}).rowcount
+                for start in range(0, len(ids), READ_CHUNK)
+            )
 
     def make_shop_key(self, shop_id: int, now: Instant) -> ShopKey:
         """The key of a new shop; the one that is there is kept."""

@@ -8,12 +8,11 @@ from sqlalchemy import Connection
 from onewriter.audit.absence import MISSING_CUSTOMERS
 from onewriter.customers import findings, inbox, marks, shops
 from onewriter.customers.aliases import UNHEARD_MERGE, UNSETTLED_MERGE
-from onewriter.customers.inbox import WAITING, UnknownDelivery
+from onewriter.customers.inbox import PARKED_DELIVERY, WAITING, UnknownDelivery
 from onewriter.customers.questions import Question
 from onewriter.intake import again
 from onewriter.intake.again import BodyGone
 from onewriter.intake.apply import apply
-from onewriter.intake.drain import PARKED_DELIVERY
 from onewriter.intake.refetch import answer_unsettled
 from onewriter.intake.watch import SCOPES
 from onewriter.records import Change, Instant, Kind, Path

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import structlog
 
-from onewriter.customers import inbox, shops
+from onewriter.customers import inbox, runs, shops
 from onewriter.customers.shops import CONNECTED, Shop
 from onewriter.intake.importer import LINE_TOPIC
 from onewriter.records import DAY, HOUR, SECOND, Instant
@@ -100,8 +100,10 @@ def _end_bodies(runtime: Runtime, now: Instant) -> None:
 
 
 def _drop_finished(runtime: Runtime, now: Instant) -> None:
-    """Drop the durable jobs' own rows of what ended long ago."""
+    """Drop the hourly comparisons that found nothing, and the durable jobs' own rows, of what ended long ago."""
     kept_since = now - runtime.settings.number("runs_keep_days") * DAY
+    with runtime.database.write() as db:
+        runs.drop_uneventful(db, kept_since)
     finished = runtime.jobs.list_workflows(
         status=["SUCCESS", "ERROR", "CANCELLED"],
         completed_before=datetime.fromtimestamp(kept_since / SECOND).astimezone().isoformat(),

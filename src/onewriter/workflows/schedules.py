@@ -9,7 +9,7 @@ from datetime import datetime
 
 import structlog
 
-from onewriter.customers import runs, shops
+from onewriter.customers import erasing, runs, shops
 from onewriter.customers.runs import AlreadyRunning
 from onewriter.customers.shops import CONNECTED, Shop
 from onewriter.intake.watch import Watch, Watched
@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 
 def strike(runtime: Runtime, due: datetime) -> None:
     """Carry one strike out: the hourly work of its twelfth of the shops, and at night the nightly work too."""
+    # What a process that died has left of an erasure; no clock decides it.
+    erasing.end(runtime.database, runtime.keys, runtime.now())
     if runtime.now() - int(due.timestamp() * SECOND) > STALE:
         log.info("strike is past", due=due.isoformat())
         return

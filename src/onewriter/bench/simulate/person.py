@@ -10,8 +10,8 @@ from onewriter.bench.simulate.commands import BY
 from onewriter.bench.simulate.truth import merged_on
 from onewriter.customers import findings, questions
 from onewriter.customers.aliases import UNHEARD_MERGE, UNSETTLED_MERGE
+from onewriter.customers.inbox import PARKED_DELIVERY
 from onewriter.customers.questions import NotAnswerable, Question
-from onewriter.intake.drain import PARKED_DELIVERY
 from onewriter.intake.refetch import ASK_AGAIN, NOT_MERGED
 from onewriter.intake.watch import SCOPES
 from onewriter.runtime import Runtime

@@ -1,0 +1,99 @@
+"""`onewriter privacy`: erase a customer, and see what was erased and when."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import structlog
+
+from onewriter.cli import session
+from onewriter.cli.inputs import as_json, confirm, limit_option, shop_option, yes_option
+from onewriter.cli.output import answer, say, table
+from onewriter.customers import erasing, find, shops
+from onewriter.customers.erasing import Asked
+from onewriter.intake.redact import erase_all
+from onewriter.records import id_text, iso
+from onewriter.runtime import now
+
+
+@click.group("privacy")
+def group() -> None:
+    """Erase a customer, and see what was erased and when."""
+
+
+@group.command("erase")
+@click.argument("customer", metavar="ID")
+@shop_option
+@click.option("--why", metavar="TEXT", required=True, help="The reason; it is logged with your name.")
+@yes_option
+@as_json
+def erase(customer: str, domain: str | None, why: str, yes: bool, as_json: bool) -> None:
+    """Erase a customer and all who were merged into it, for good.
+
+    ID is Shopify's number or gid, or our id. Every row and the key that sealed it go, and nothing of that id is ever
+    taken up again. Shopify's own customers/redact does this by itself on arrival; this is for one that a person must
+    decide. Copies in other systems and in Shopify stay: erase them there. It cannot be undone.
+    """
+    with session.opened() as runtime:
+        with runtime.database.read() as db:
+            shop = session.choose_shop(db, domain)
+            vault = runtime.vault(shop.id)
+            number = find.shopify_id_meant(db, shop.id, customer)
+            find.refuse_erased(db, vault, number)
+            others = len(erasing.with_merged(db, vault, number)) - 1
+        merged = f" and {others} merged into it" if others else ""
+        confirm(f"Erase customer {number} of {shop.domain}{merged}, for good?", yes)
+        moment = now()
+        asked = Asked(f"by {session.actor()}", moment)
+        with runtime.database.write() as db:
+            erased = erase_all(db, vault, number, asked, moment)
+        erasing.end(runtime.database, runtime.keys, moment)
+    structlog.get_logger(__name__).warning("customer erased", actor=session.actor(), shop=shop.domain, why=why)
+    document = {"shop": shop.domain, "erased": erased, "erased_at": iso(moment)}
+    held = "" if erased else " Nothing was held of it, and nothing will be."
+    answer(as_json, document, lambda: say(f"Erased {erased} customers of {shop.domain}.{held}"))
+
+
+@group.command("receipts")
+@limit_option
+@as_json
+def receipts(limit: int, as_json: bool) -> None:
+    """List the receipts of erasures, the newest first.
+
+    A receipt holds hashes of ids, counts and times, and nothing of a person. Until its keys are destroyed, which
+    follows at once and at the latest when a worker next runs, what they sealed could still be opened from a backup.
+    """
+    with session.opened() as runtime, runtime.database.read() as db:
+        domains = {shop.id: shop.domain for shop in shops.every(db)}
+        documents = [_document(receipt, domains[receipt["shop_id"]]) for receipt in erasing.receipts(db, limit)]
+
+    def tell() -> None:
+        if not documents:
+            say("Nothing was erased yet.")
+            return
+        names = ("ERASED", "SHOP", "CAUSE", "DELIVERY", "IDS", "ROWS", "KEYS DESTROYED")
+        columns = ("erased_at", "shop", "cause", "delivery", "ids", "rows", "keys_destroyed_at")
+        table(names, ([_shown(one[column]) for column in columns] for one in documents))
+
+    answer(as_json, documents, tell)
+
+
+def _shown(value: Any) -> Any:
+    """Hashes are counted for people, and so are rows of tables."""
+    if isinstance(value, list):
+        return len(value)
+    return sum(value.values()) if isinstance(value, dict) else value
+
+
+def _document(receipt: Mapping[str, Any], domain: str) -> dict[str, Any]:
+    return {
+        "id": id_text(bytes(receipt["id"])),
+        "shop": domain,
+        "cause": receipt["cause"],
+        "delivery": receipt["position"],
+        "asked_at": iso(receipt["asked_at"]),
+        "erased_at": iso(receipt["erased_at"]),
+        "ids": receipt["id_hashes"],
+        "rows": receipt["counts"],
+        "keys_destroyed_at": iso(receipt["ended_at"]),
+    }
