@@ -82,6 +82,7 @@ def test_a_run_shows_whether_its_customers_add_up(installed: Onewriter, sandbox:
         "created_meanwhile": made,
         "deleted_meanwhile": [gone],
         "deleted_before_we_read_them": 0,
+        "erased": 0,
         "active_at_end": 31,
         "active_now": 31,
         "difference": 0,

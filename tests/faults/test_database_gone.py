@@ -25,11 +25,8 @@ from onewriter.settings import load
 from tests.support.doors import knock, serving, signed
 from tests.support.joined import KEEP_DAYS, Joined, drain_all, joined, put_in_inbox, states_of
 from tests.support.processes import started, wait_until
-from tests.support.raw import ON_SQLITE
+from tests.support.raw import ON_POSTGRES, ON_SQLITE
 from tests.support.shops import DOMAIN, SECRET, Tea
-
-ON_POSTGRES = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-"""For a test of what only a server does, such as ending a connection of ours."""
 
 LAST_STATEMENT_MAX = 60
 

@@ -375,3 +375,15 @@ def test_what_happened_in_the_second_of_the_deletion_still_fills_the_hidden_reco
 def test_a_read_that_began_before_another_one_answers_nothing(began: int, settles: bool) -> None:
     ours = held(fields={"first_name": "Ann", "tags": ["vip"]}, read=True, read_began=T)
     assert decide(ours, read(heard=began, fields={"first_name": "Ann", "tags": ["old"]}), digest).settles is settles
+
+
+def test_a_read_that_found_nobody_says_nothing_against_a_later_one_that_did() -> None:
+    gone = change(kind=Kind.ABSENT, path=Path.READ, fields={}, version=None, heard=T)
+    assert decide(held(read_began=T + 1), gone, digest) == Verdict(refused="older than what we hold")
+    assert decide(held(read_began=T), gone, digest).hide == T
+
+
+def test_what_no_delivery_carries_is_no_null_when_an_older_row_tells_it() -> None:
+    row = change(path=Path.BULK, version=T - SECOND, fields={"locale": "en"})
+    verdict = decide(held(), row, digest)
+    assert (verdict.fields, verdict.refetch) == ({"locale": "en"}, frozenset())

@@ -1,5 +1,7 @@
 """Apply: what a change does to what we hold, through the database, on SQLite and on PostgreSQL."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import func, select, update
 
@@ -241,6 +243,34 @@ def test_an_old_value_is_found_no_more_once_it_was_replaced(tea: Tea, now: Insta
         assert find.show(db, tea.vault, " NEW@example.com ").shopify_id == 101
         with pytest.raises(UnknownCustomer):
             find.show(db, tea.vault, "ann@example.com")
+
+
+@pytest.mark.req("K12", "K16")
+def test_a_bulk_line_of_which_something_was_not_taken_is_looked_at_again(tea: Tea, now: Instant) -> None:
+    tea.apply(told(101, now, READ_OF_ANN, heard=later(now, 60), path=Path.READ), now=later(now, 60))
+    changed = READ_OF_ANN | {"note": "new", "tags": ["gold"]}
+    line: dict[str, Any] = {"path": Path.BULK, "raw": b"d" * 16}
+    # The file was asked for before that read began, so its tags count for less, though it was written afterwards.
+    tea.apply(told(101, later(now, 90), changed, heard=now, **line), now=later(now, 120))
+    profile = tea.profile(101)
+    assert profile is not None
+    assert (profile.own["note"], profile.own["tags"]) == ("new", ["vip"])
+    same = told(101, later(now, 90), changed, heard=later(now, 3600), **line)
+    assert tea.apply(same, now=later(now, 3600)).outcomes == ["changed"]
+    profile = tea.profile(101)
+    assert profile is not None
+    assert profile.own["tags"] == ["gold"]
+    assert tea.apply(same, now=later(now, 3601)).outcomes == ["unchanged"]
+
+
+@pytest.mark.req("K16")
+def test_a_bulk_line_of_a_hidden_customer_is_never_known_by_its_digest(tea: Tea, now: Instant) -> None:
+    tea.apply(told(101, now, ANN), gone(101, later(now, 60)), now=later(now, 60))
+    line = told(101, later(now, 30), READ_OF_ANN, heard=later(now, 90), path=Path.BULK, raw=b"d" * 16)
+    tea.apply(line, now=later(now, 90))
+    profile = tea.profile(101)
+    assert profile is not None
+    assert (profile.own["tags"], profile.raw_digest) == (["vip"], None)
 
 
 def test_a_phone_is_found_however_it_is_written(tea: Tea, now: Instant) -> None:

@@ -12,10 +12,11 @@ from onewriter.db import tables
 from onewriter.db.tables import field_log, inbox
 from onewriter.errors import ShopifyUnreachable, Superseded
 from onewriter.intake.door import inbox_binding
-from onewriter.intake.importer import LINE_TOPIC, Importer
+from onewriter.intake.importer import Importer
 from onewriter.records import DAY, SECOND, RunState, SizeClass
 from onewriter.runtime import Runtime, now
 from onewriter.shopify import bulk
+from onewriter.shopify.payloads import LINE_TOPIC
 from onewriter.workflows.carrying import carry_out
 from tests.support.importing import adds_up, begun, importer
 from tests.support.joined import joined, states_of

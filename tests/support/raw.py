@@ -9,6 +9,8 @@ from onewriter.db.engine import Database
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For a test of what only SQLite has, such as files and the one write lock."""
+ON_POSTGRES = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+"""For a test of what only PostgreSQL has, such as several writers and a server that ends connections."""
 
 
 def raw_bytes(database: Database) -> bytes:

@@ -18,7 +18,7 @@ SINCE = "since"
 NEWEST = "newest"
 """Of a recent run: the newest version that it has read."""
 
-ROW_COUNTS = ("read", "unchanged", "learnt", "compared", "newer_here", "unreadable")
+ROW_COUNTS = ("read", "unchanged", "learnt", "compared", "newer_here", "unreadable", "erased")
 """The counts that begin anew where reading does."""
 OUTCOMES = ("different", "missing", "in_flight", "absent", "held_back", "healed", "unread", "merges_proposed")
 

@@ -10,17 +10,13 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from onewriter.audit.compare import HIDDEN, row_is_older, unequal
-from onewriter.customers import profiles
+from onewriter.customers import profiles, tombstones
 from onewriter.customers.profiles import ACTIVE, Side
 from onewriter.errors import NotUnderstood
 from onewriter.records import Change, Instant
-from onewriter.shopify import canonical
 from onewriter.shopify.feed import Piece
-from onewriter.shopify.payloads import change_from_bulk_line
+from onewriter.shopify.payloads import change_from_bulk_line, number_in_line
 from onewriter.vault.vault import ShopVault
-
-# Our selection asks for the id first, so that a line need not be read as JSON to know whose it is.
-_HEAD = f'{{"id":"{canonical.CUSTOMER}'.encode()
 
 Row = tuple[int | None, bytes, bytes | None]
 """A customer's Shopify id where the line begins with it, the line, and its digest if that tells it again."""
@@ -54,18 +50,20 @@ def nominate(db: Connection, vault: ShopVault, piece: Piece) -> Nominated:
     found.counts["unchanged"] = len(rows) - len(unknown)
     if unknown:
         _open(db, vault, piece, unknown, found)
+        _leave_out_erased(db, vault, found)
     return found
 
 
+def _leave_out_erased(db: Connection, vault: ShopVault, found: Nominated) -> None:
+    """Shopify may go on listing customers that were erased here: they are not read, and nothing is wrong with them."""
+    erased = tombstones.purged(db, vault, found.ids)
+    if erased:
+        found.counts["erased"] = len(erased)
+        found.ids = [number for number in found.ids if number not in erased]
+
+
 def _row(vault: ShopVault, piece: Piece, line: bytes) -> Row:
-    return _number_in(line), line, vault.key.raw_digest(line) if piece.raw else None
-
-
-def _number_in(line: bytes) -> int | None:
-    if not line.startswith(_HEAD):
-        return None
-    digits = line[len(_HEAD) : line.find(b'"', len(_HEAD))]
-    return int(digits) if digits.isdigit() and len(digits) <= 19 else None
+    return number_in_line(line), line, vault.key.raw_digest(line) if piece.raw else None
 
 
 def _open(db: Connection, vault: ShopVault, piece: Piece, rows: Iterable[Row], found: Nominated) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 import structlog
+from sqlalchemy import Connection
 
 from onewriter.cli import session
 from onewriter.cli.inputs import as_json, confirm, limit_option, shop_option, yes_option
@@ -14,6 +15,7 @@ from onewriter.customers.erasing import Asked
 from onewriter.intake.redact import erase_all
 from onewriter.records import id_text, iso
 from onewriter.runtime import now
+from onewriter.vault.vault import ShopVault
 
 
 @click.group("privacy")
@@ -40,18 +42,26 @@ def erase(customer: str, domain: str | None, why: str, yes: bool, as_json: bool)
             vault = runtime.vault(shop.id)
             number = find.shopify_id_meant(db, shop.id, customer)
             find.refuse_erased(db, vault, number)
-            others = len(erasing.with_merged(db, vault, number)) - 1
-        merged = f" and {others} merged into it" if others else ""
-        confirm(f"Erase customer {number} of {shop.domain}{merged}, for good?", yes)
+            whom = _told(db, vault, number)
+        confirm(f"Erase {whom} of {shop.domain}, for good?", yes)
         moment = now()
-        asked = Asked(f"by {session.actor()}", moment)
         with runtime.database.write() as db:
-            erased = erase_all(db, vault, number, asked, moment)
+            erased = erase_all(db, vault, number, Asked(f"by {session.actor()}", moment), moment)
+        receipt = id_text(erased.receipt)
+        log = structlog.get_logger(__name__)
+        log.warning("customer erased", actor=session.actor(), shop=shop.domain, receipt=receipt, why=why)
         erasing.end(runtime.database, runtime.keys, moment)
-    structlog.get_logger(__name__).warning("customer erased", actor=session.actor(), shop=shop.domain, why=why)
-    document = {"shop": shop.domain, "erased": erased, "erased_at": iso(moment)}
-    held = "" if erased else " Nothing was held of it, and nothing will be."
-    answer(as_json, document, lambda: say(f"Erased {erased} customers of {shop.domain}.{held}"))
+    document = {"shop": shop.domain, "erased": erased.customers, "erased_at": iso(moment), "receipt": receipt}
+    held = "" if erased.customers else " Nothing was held of that id, and nothing will be."
+    answer(as_json, document, lambda: say(f"Erased of {shop.domain}: {erased.customers}. Receipt {receipt}.{held}"))
+
+
+def _told(db: Connection, vault: ShopVault, number: int) -> str:
+    """Whom an erasure takes, in words for the one who must confirm it."""
+    numbers = erasing.with_merged(db, vault, number)
+    if find.find(db, vault, str(number), 1) == []:
+        return f"customer {number}, of whom nothing is held (is that the right id?),"
+    return f"customer {number}" + (f" and {len(numbers) - 1} merged into it" if len(numbers) > 1 else "")
 
 
 @group.command("receipts")
@@ -60,8 +70,9 @@ def erase(customer: str, domain: str | None, why: str, yes: bool, as_json: bool)
 def receipts(limit: int, as_json: bool) -> None:
     """List the receipts of erasures, the newest first.
 
-    A receipt holds hashes of ids, counts and times, and nothing of a person. Until its keys are destroyed, which
-    follows at once and at the latest when a worker next runs, what they sealed could still be opened from a backup.
+    A receipt holds hashes of ids, counts and times, and nothing of a person. Its keys are destroyed right after the
+    rows; where a process died in between, within five minutes by any worker. Until then what they sealed could still
+    be opened from a backup.
     """
     with session.opened() as runtime, runtime.database.read() as db:
         domains = {shop.id: shop.domain for shop in shops.every(db)}

@@ -14,6 +14,7 @@ from onewriter.cli.watch import watch_run
 from onewriter.customers import find, runs, shops
 from onewriter.customers.runs import Run
 from onewriter.errors import UnknownRun
+from onewriter.intake.batch import ERASED
 from onewriter.records import Instant, RunState
 from onewriter.runtime import now
 
@@ -141,16 +142,21 @@ def _account(db: Connection, run: Run, moment: Instant) -> dict[str, Any]:
     # The shop is counted when a worker begins, so that what happened in the queue is in that count already.
     since, until = run.started_at or run.requested_at, run.finished_at or moment
     counted = find.account(db, run.shop_id, since, until)
+    # As it was when the run ended: who was erased since is not in our rows any more.
+    then = {name: run.counts.get(name, number) for name, number in counted.items()}
+    # Of who was erased Shopify may go on having a line, or have none any more.
+    erased = max(then["erased_meanwhile"], run.counts.get(ERASED, 0))
     deleted = sorted(find.deleted_between(db, run.shop_id, since, until))
     at_start, at_end = run.counts.get("in_shop_at_start"), run.counts.get("active")
     difference = None
     if at_start is not None and at_end is not None:
-        difference = at_end - (at_start + counted["created_meanwhile"] - counted["deleted_meanwhile"])
+        difference = at_end - (at_start + then["created_meanwhile"] - then["deleted_meanwhile"] - erased)
     return {
         "in_shop_at_start": at_start,
         "created_meanwhile": sorted(find.created_between(db, run.shop_id, since, until)),
         "deleted_meanwhile": deleted,
         "deleted_before_we_read_them": max(0, counted["deleted_meanwhile"] - len(deleted)),
+        "erased": erased,
         "active_at_end": at_end,
         "active_now": counted["active"],
         "difference": difference,

@@ -70,17 +70,6 @@ def show(db: Connection, vault: ShopVault, wanted: str, *, reveal: bool = False)
     return found[0]
 
 
-def ids_with_email(db: Connection, vault: ShopVault, email: str | None) -> Sequence[int]:
-    """The Shopify ids of the customers, hidden ones too, whose email address that is."""
-    token = vault.email_token(email)
-    if token is None:
-        return []
-    query = select(customers.c.shopify_id).where(
-        customers.c.shop_id == vault.shop_id, customers.c.email_token == token, customers.c.shopify_id.is_not(None)
-    )
-    return list(db.execute(query).scalars())
-
-
 def count_active(db: Connection, shop_id: int) -> int:
     """How many customers of the shop are not hidden."""
     query = select(func.count()).select_from(customers)
@@ -124,12 +113,13 @@ def refuse_erased(db: Connection, vault: ShopVault, shopify_id: int) -> None:
 
 
 def account(db: Connection, shop_id: int, since: Instant, until: Instant) -> dict[str, int]:
-    """What an import must add up to: in the shop at its start, plus created, less deleted, is active now."""
+    """What an import must add up to: in the shop at its start, plus created, less deleted and erased, is active now."""
     created = select(func.count()).select_from(customers).where(*_created(shop_id, since, until))
     return {
         "active": count_active(db, shop_id),
         "created_meanwhile": db.execute(created).scalar_one(),
         "deleted_meanwhile": len(deleted_between(db, shop_id, since, until)) + _buried(db, shop_id, since, until),
+        "erased_meanwhile": _buried(db, shop_id, since, until, erased=True),
     }
 
 
@@ -150,13 +140,12 @@ def _created(shop_id: int, since: Instant, until: Instant) -> tuple[ColumnElemen
     return (customers.c.shop_id == shop_id, customers.c.created_at >= since, customers.c.created_at <= until)
 
 
-def _buried(db: Connection, shop_id: int, since: Instant, until: Instant) -> int:
-    """Customers that were deleted before we ever read them."""
-    counted: int = db.execute(
-        select(func.count())
-        .select_from(tombstones)
-        .where(tombstones.c.shop_id == shop_id, tombstones.c.deleted_at >= since, tombstones.c.deleted_at <= until)
-    ).scalar_one()
+def _buried(db: Connection, shop_id: int, since: Instant, until: Instant, *, erased: bool = False) -> int:
+    """Customers that were deleted in that time before we ever read them; or those that were erased in it."""
+    meanwhile = (tombstones.c.deleted_at >= since, tombstones.c.deleted_at <= until)
+    purged = tombstones.c.purged_at.is_not(None) if erased else tombstones.c.purged_at.is_(None)
+    query = select(func.count()).select_from(tombstones).where(tombstones.c.shop_id == shop_id, *meanwhile, purged)
+    counted: int = db.execute(query).scalar_one()
     return counted
 
 

@@ -35,7 +35,7 @@ _HEADS = select(inbox.c.shop_id, inbox.c.stripe).where(inbox.c.position.in_(_OLD
 _ROWS = (
     select(
         inbox.c.position, inbox.c.shop_id, inbox.c.webhook_id, inbox.c.topic, inbox.c.triggered_at,
-        inbox.c.received_at, inbox.c.day, inbox.c.box, inbox.c.attempts, inbox.c.subject_hash,
+        inbox.c.received_at, inbox.c.day, inbox.c.box, inbox.c.attempts, inbox.c.subject_hash, inbox.c.other_hash,
     )
     .where(inbox.c.position.in_(_OLDEST_READY), inbox.c.stripe.in_(bindparam("stripes", expanding=True)))
     .order_by(inbox.c.position)
@@ -90,6 +90,7 @@ class Row:
     box: bytes
     attempts: int
     subject_hash: bytes | None
+    other_hash: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,21 +157,21 @@ def raw_digests(db: Connection, shop_id: int, shopify_ids: Sequence[int]) -> dic
 
 def sides_of(db: Connection, vault: ShopVault, shopify_ids: Sequence[int]) -> dict[int, Side]:
     """The Shopify sides that there are, by Shopify id, opened; nothing is opened of the customers behind them."""
-    return {
-        int(row.record_id): _open_side(row, key, vault.shop_id) for row, key in _keyed(db, vault, _SIDES, shopify_ids)
-    }
+    keyed = _keyed(db, vault, _SIDES, shopify_ids, leave_destroyed=True)
+    return {int(row.record_id): _open_side(row, key, vault.shop_id) for row, key in keyed}
 
 
 def _keyed(
-    db: Connection, vault: ShopVault, query: Select[Any], shopify_ids: Sequence[int]
+    db: Connection, vault: ShopVault, query: Select[Any], shopify_ids: Sequence[int], *, leave_destroyed: bool = False
 ) -> list[tuple[Any, SubjectKey]]:
     """The rows that a query of Shopify sides has of these customers, each with the key that opens it."""
     rows: list[Any] = []
     for start in range(0, len(shopify_ids), CHUNK):
         names = [str(shopify_id) for shopify_id in shopify_ids[start : start + CHUNK]]
         rows.extend(db.execute(query, {"shop_id": vault.shop_id, "ids": names}))
-    keys = vault.keys.subject_keys(bytes(row.id) for row in rows) if rows else {}
-    return [(row, keys[bytes(row.id)]) for row in rows]
+    ids = (bytes(row.id) for row in rows)
+    keys = vault.keys.subject_keys(ids, leave_destroyed=leave_destroyed) if rows else {}
+    return [(row, keys[bytes(row.id)]) for row in rows if bytes(row.id) in keys]
 
 
 def _open_side(row: Any, key: SubjectKey, shop_id: int) -> Side:

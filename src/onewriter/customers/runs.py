@@ -228,10 +228,11 @@ def resume_paused(db: Connection, shop_id: int, now: Instant) -> list[str]:
     return ids
 
 
-def drop_uneventful(db: Connection, before: Instant) -> int:
-    """Drop the hourly comparisons that ended before then and found nothing; returns how many went."""
+def drop_uneventful(db: Connection, requested_by: str, before: Instant) -> int:
+    """Drop the recent reconciles of that requester that ended before then and found nothing; returns how many went."""
     found = select(findings.c.id).where(findings.c.run_id == runs.c.id)
-    ended = (runs.c.kind == RECENT, runs.c.state == RunState.DONE.value, runs.c.finished_at < before)
+    theirs = (runs.c.kind == RECENT, runs.c.requested_by == requested_by)
+    ended = (*theirs, runs.c.state == RunState.DONE.value, runs.c.finished_at < before)
     return db.execute(delete(runs).where(*ended, ~found.exists())).rowcount
 
 

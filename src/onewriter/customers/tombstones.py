@@ -16,6 +16,7 @@ _THIS = (tombstones.c.shop_id == bindparam("b_shop_id"), tombstones.c.id_hash ==
 _CHANGE = (
     update(tombstones).where(*_THIS).values(deleted_at=bindparam("b_deleted_at"), confirmed_at=bindparam("b_confirmed"))
 )
+_PURGE = update(tombstones).where(*_THIS).values(purged_at=bindparam("b_now"))
 _REMOVE = delete(tombstones).where(*_THIS)
 
 
@@ -42,6 +43,21 @@ def purged(db: Connection, vault: ShopVault, shopify_ids: Iterable[int]) -> froz
         return frozenset()
     stones = load(db, vault.shop_id, hashes)
     return frozenset(hashes[name] for name, stone in stones.items() if stone.purged_at is not None)
+
+
+def purge(db: Connection, shop_id: int, deleted: Mapping[bytes, Instant], now: Instant) -> None:
+    """Remember that these were erased, by the hash of the id and the time of the deletion."""
+    there = load(db, shop_id, deleted)
+    for name, stone in there.items():
+        if stone.purged_at is None:
+            db.execute(_PURGE, {"b_shop_id": shop_id, "b_id_hash": name, "b_now": now})
+    fresh = [
+        {"shop_id": shop_id, "id_hash": name, "deleted_at": at, "heard_at": now, "purged_at": now}
+        for name, at in deleted.items()
+        if name not in there
+    ]
+    if fresh:
+        db.execute(insert(tombstones), fresh)
 
 
 def save(db: Connection, shop_id: int, before: Iterable[bytes], after: Mapping[bytes, Tombstone], now: Instant) -> None:

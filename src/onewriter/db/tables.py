@@ -310,9 +310,9 @@ erasures = Table(
     metadata,
     Column("id", LargeBinary(16), primary_key=True),
     Column("shop_id", Integer, ForeignKey("shops.id"), nullable=False),
-    Column("cause", Text, nullable=False),  # what asked for it: customers/redact
+    Column("cause", Text, nullable=False),  # what asked for it: customers/redact, or a person
     Column("position", BigInteger),  # the delivery that asked for it
-    Column("asked_at", BigInteger, nullable=False),  # by Shopify's clock
+    Column("asked_at", BigInteger, nullable=False),  # by Shopify's clock; by ours where a person did
     Column("erased_at", BigInteger, nullable=False),
     Column("id_hashes", JSON, nullable=False),  # whom: keyed hashes in hexadecimal
     Column("counts", JSON, nullable=False),  # how many rows of which table

@@ -23,6 +23,9 @@ from onewriter.vault.vault import ShopVault
 
 ERASED = "refused: erased"
 """The outcome of whatever is told of a customer that was erased."""
+INTO_ERASED = "refused: merged into one who was erased"
+NOTHING_KEPT = frozenset((ERASED, INTO_ERASED))
+"""The outcomes of changes of which not even the body may be kept."""
 
 
 @dataclass(slots=True)
@@ -124,8 +127,8 @@ class Batch:
         assert change.into is not None
         number = change.record_id
         if change.into in self.erased_kept:
-            # The merge is not told any more, since it would name the one erased; whether this one is gone is read.
-            return "marked"
+            # Nothing may name the one erased any more; whether this one is gone is read.
+            return INTO_ERASED
         known = self.merges.get(number)
         self.merges[number] = aliasing.hear(known, Alias(number, change.into, change.heard))
         if self.merges[number] == known:
@@ -240,13 +243,14 @@ class Batch:
         if verdict.reads_won:
             profile.read_began = change.heard
         moved = bool(verdict.fields) or bool(verdict.stamps) or verdict.reads_won or newer
-        if first or moved:
-            # A bulk row that we now hold in full is told by its digest next time; anything else makes it unknown.
-            whole = change.path is Path.BULK and verdict.refused is None and not change.denied
-            profile.raw_digest = change.raw_digest if whole else None
-            profile.changed = True
         if verdict.fields or first:
             self._log_write(profile, change, verdict.fields, first=first)
+        if first or moved:
+            # A bulk row that we now hold in full is told by its digest next time; anything else makes it unknown.
+            whole = change.path is Path.BULK and not change.denied and profile.deleted is None
+            whole = whole and _says(profile.side, change.fields)
+            profile.raw_digest = change.raw_digest if whole else None
+            profile.changed = True
         return bool(verdict.fields)
 
     def _log_write(self, profile: Profile, change: Change, fields: Mapping[str, Value], *, first: bool) -> None:
@@ -287,6 +291,11 @@ class Batch:
             old=old,
             new=new,
         )
+
+
+def _says(side: Mapping[str, Value], fields: Mapping[str, Value]) -> bool:
+    """True if a side says all that was told; an older word of tags and consents may be left out without a refusal."""
+    return all(name in side and side[name] == value for name, value in fields.items())
 
 
 def _returned(profile: Profile, run_id: str | None) -> Finding:

@@ -16,7 +16,7 @@ from onewriter.customers.questions import Ask
 from onewriter.db.engine import Database, is_outage
 from onewriter.errors import KeyDestroyed, MasterKeyWrong, NotUnderstood, Temporary
 from onewriter.intake.apply import apply
-from onewriter.intake.batch import ERASED
+from onewriter.intake.batch import ERASED, NOTHING_KEPT
 from onewriter.intake.door import inbox_binding, sealed_until
 from onewriter.intake.redact import redact
 from onewriter.records import DAY, SECOND, Change, Instant
@@ -84,7 +84,7 @@ class Drain:
     def _apply(self, db: Connection, vault: ShopVault, rows: Sequence[Row], now: Instant) -> list[Ending]:
         """Apply the customers' deliveries together and the others one by one; what became of each.
 
-        Redactions come first, so that nothing is asked about a delivery that one of them takes away.
+        Redactions come first, so that nothing is asked about who is erased in this very batch.
         """
         endings: list[Ending] = []
         changes: list[Change] = []
@@ -102,7 +102,7 @@ class Drain:
         endings.extend(
             Ending(row.position, DONE, outcome) for row, outcome in zip(taken, applied.outcomes, strict=True)
         )
-        inbox.empty(db, [each.position for each in endings if each.outcome == ERASED])
+        inbox.empty(db, [each.position for each in endings if each.outcome in NOTHING_KEPT])
         return endings
 
     def _change(self, vault: ShopVault, row: Row) -> Change:
@@ -151,10 +151,10 @@ class Drain:
 
     def _set_aside(self, db: Connection, row: Row, why: str, now: Instant) -> Ending:
         """Park what cannot be understood. Of who was erased nothing is kept or asked, understood or not."""
-        if row.topic in CUSTOMER_TOPICS and row.subject_hash is not None:
-            stone = tombstones.load(db, row.shop_id, [row.subject_hash]).get(row.subject_hash)
-            if stone is not None and stone.purged_at is not None:
-                return Ending(row.position, DONE, ERASED)
+        names = [name for name in (row.subject_hash, row.other_hash) if name is not None]
+        stones = tombstones.load(db, row.shop_id, names).values() if row.topic in CUSTOMER_TOPICS and names else ()
+        if any(stone.purged_at is not None for stone in stones):
+            return Ending(row.position, DONE, ERASED)
         return self._park(db, row, why, now)
 
     def _park(self, db: Connection, row: Row, why: str, now: Instant) -> Ending:

@@ -11,21 +11,21 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from onewriter.customers import find, questions, runs
+from onewriter.customers import find, questions, runs, tombstones
 from onewriter.customers.questions import Ask
 from onewriter.customers.runs import Run
 from onewriter.db.engine import Database, DoorBell
 from onewriter.errors import NotUnderstood
 from onewriter.intake.apply import apply
+from onewriter.intake.batch import ERASED
 from onewriter.intake.door import park
 from onewriter.records import Change, Delivery, Instant, RunState
 from onewriter.shopify import reads, scopes
 from onewriter.shopify.client import AdminClient
 from onewriter.shopify.feed import Feed, Piece
-from onewriter.shopify.payloads import change_from_bulk_line
+from onewriter.shopify.payloads import LINE_TOPIC, change_from_bulk_line, number_in_line
 from onewriter.vault.vault import ShopVault
 
-LINE_TOPIC = "import/line"
 ROWS_FIRST = 50
 ROWS_MAX = 500
 LOCK_AIM: Instant = 25_000
@@ -123,12 +123,10 @@ class Importer:
         with self.database.write() as db:
             began = self.clock()
             applied = apply(db, self.vault, batch.changes, now, run_id=run.id)
-            for line, why in batch.broken:
-                self._keep_broken(db, run, line, why, now)
             counts = self._counts.copy()
             counts.update(applied.counts)
             if batch.broken:
-                counts["unreadable"] += len(batch.broken)
+                counts.update(self._keep_broken(db, run, batch.broken, now))
             checkpoint = self._checkpoint | {runs.FEED: dict(piece.state)}
             done = piece.before + len(piece.lines)
             # Of pages there may be more than were counted: who changes meanwhile comes again.
@@ -144,12 +142,21 @@ class Importer:
         elif took > LOCK_AIM:
             self._rows = max(ROWS_FIRST, self._rows * 2 // 3)
 
-    def _keep_broken(self, db: Connection, run: Run, line: bytes, why: str, now: Instant) -> None:
-        """A line that cannot be read is kept sealed beside the deliveries that cannot be, and the import goes on."""
-        name = self.vault.key.raw_digest(line).hex()
-        delivery = Delivery(self.vault.shop_id, f"{run.id}:{name}", LINE_TOPIC, line, now)
-        park(db, delivery, self.vault, why)
-        questions.ask(db, self.vault.shop_id, _question(run), now)
+    def _keep_broken(self, db: Connection, run: Run, broken: list[tuple[bytes, str]], now: Instant) -> Counter[str]:
+        """Keep lines that cannot be read sealed beside the deliveries that cannot be, and go on with the import.
+
+        Nothing is kept of who was erased. Returns how many there were of each.
+        """
+        numbers = {line: number for line, _why in broken if (number := number_in_line(line)) is not None}
+        erased = tombstones.purged(db, self.vault, numbers.values())
+        kept = [(line, why) for line, why in broken if numbers.get(line) not in erased]
+        for line, why in kept:
+            name = self.vault.key.raw_digest(line).hex()
+            park(db, Delivery(self.vault.shop_id, f"{run.id}:{name}", LINE_TOPIC, line, now), self.vault, why)
+        if kept:
+            questions.ask(db, self.vault.shop_id, _question(run), now)
+        counts = Counter({"unreadable": len(kept), ERASED: len(broken) - len(kept)})
+        return Counter({name: number for name, number in counts.items() if number})
 
     def _finish(self, run: Run, feed: Feed) -> Run:
         with self.database.write() as db:

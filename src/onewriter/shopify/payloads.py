@@ -36,6 +36,8 @@ FULL_TOPICS = ("customers/create", "customers/update", "customers/enable", "cust
 DELETE_TOPIC = "customers/delete"
 MERGE_TOPIC = "customers/merge"
 REDACT_TOPIC = "customers/redact"
+LINE_TOPIC = "import/line"
+"""What a line of a bulk file that cannot be read is kept under, beside the deliveries that cannot be."""
 DOORBELLS = (
     "customer.tags_added",
     "customer.tags_removed",
@@ -313,9 +315,11 @@ def check_uninstalled(body: bytes, domain: str) -> None:
         raise NotUnderstood("app/uninstalled: myshopify_domain is another shop's.")
 
 
-def redacted(body: bytes, domain: str) -> tuple[int | None, str | None]:
-    """Whom a customers/redact for the shop of that domain names: the Shopify id, or the email address where it has no
-    id. Raises NotUnderstood for another shop's, and for one that names nobody.
+def redacted(body: bytes, domain: str) -> int:
+    """Whom a customers/redact for the shop of that domain names: the Shopify id.
+
+    Raises NotUnderstood for another shop's, and for one without an id: an address may have changed hands, and an
+    erasure cannot be undone.
     """
     try:
         told = _redaction_body.decode(body)
@@ -323,12 +327,9 @@ def redacted(body: bytes, domain: str) -> tuple[int | None, str | None]:
         raise NotUnderstood(f"{REDACT_TOPIC}: {_why(error)}") from None
     if told.shop_domain != domain:
         raise NotUnderstood(f"{REDACT_TOPIC}: shop_domain is another shop's.")
-    customer = told.customer
-    if customer.id is not None:
-        return canonical.record_number(customer.id, key="customer.id"), None
-    if not customer.email:
-        raise NotUnderstood(f"{REDACT_TOPIC}: the body names neither an id nor an email address.")
-    return None, customer.email
+    if told.customer.id is None:
+        raise NotUnderstood(f"{REDACT_TOPIC}: no id. See whom it means, run `onewriter privacy erase ID`, and drop it.")
+    return canonical.record_number(told.customer.id, key="customer.id")
 
 
 # ---- Ids in any body ------------------------------------------------------------------------------------------------
@@ -350,8 +351,11 @@ _ID_PATHS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 def customer_ids(topic: str, body: bytes) -> tuple[int, ...]:
     """Each customer id that can be read in a body, once; () for an unknown topic or an unreadable body, never an error.
 
-    A merge names two ids, the kept one first.
+    A merge names two ids, the kept one first. LINE_TOPIC stands for a line of a bulk file.
     """
+    if topic == LINE_TOPIC:
+        number = number_in_line(body)
+        return () if number is None else (number,)
     paths = _ID_PATHS.get(topic, ())
     try:
         decoded = msgspec.json.decode(body) if paths else None
@@ -359,6 +363,18 @@ def customer_ids(topic: str, body: bytes) -> tuple[int, ...]:
         return ()
     found = (_number_at(decoded, path) for path in paths)
     return tuple(dict.fromkeys(number for number in found if number is not None))
+
+
+# Our selection asks for the id first, so that a line need not be read as JSON to know whose it is.
+_LINE_HEAD = f'{{"id":"{canonical.CUSTOMER}'.encode()
+
+
+def number_in_line(line: bytes) -> int | None:
+    """The Shopify id that a line of a bulk file begins with, whatever the rest is; None where it begins otherwise."""
+    if not line.startswith(_LINE_HEAD):
+        return None
+    digits = line[len(_LINE_HEAD) : line.find(b'"', len(_LINE_HEAD))]
+    return int(digits) if digits.isdigit() and len(digits) <= 19 else None
 
 
 def _number_at(value: Any, path: tuple[str, ...]) -> int | None:

@@ -111,16 +111,24 @@ class KeyStore:
             insert_rows(db, _subjects, rows)
         return made
 
-    def subject_keys(self, ids: Iterable[bytes]) -> dict[bytes, SubjectKey]:
-        """The keys under these ids. Raises KeyDestroyed or KeyMissing when one is not there to be opened."""
+    def subject_keys(self, ids: Iterable[bytes], *, leave_destroyed: bool = False) -> dict[bytes, SubjectKey]:
+        """The keys under these ids. Raises KeyDestroyed or KeyMissing when one is not there to be opened.
+
+        With `leave_destroyed`, keys that were destroyed are left out: for who reads without a lock, and may meet a
+        customer that is erased at this moment.
+        """
         wanted = list(dict.fromkeys(ids))
         keys: dict[bytes, SubjectKey] = {}
+        destroyed = 0
         with self._database.read() as db:
             for start in range(0, len(wanted), READ_CHUNK):
                 for row in db.execute(_SUBJECTS, {"ids": wanted[start : start + READ_CHUNK]}):
                     identity = bytes(row.id)
+                    if row.wrapped is None and leave_destroyed:
+                        destroyed += 1
+                        continue
                     keys[identity] = SubjectKey(self._unwrap(row, _subject_name(row.shop_id, identity)))
-        if len(keys) < len(wanted):
+        if len(keys) + destroyed < len(wanted):
             raise KeyMissing("A customer's key is not in the key store; restore the newest copy of the key store.")
         return keys
 

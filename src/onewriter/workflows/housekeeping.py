@@ -11,10 +11,11 @@ import structlog
 
 from onewriter.customers import inbox, runs, shops
 from onewriter.customers.shops import CONNECTED, Shop
-from onewriter.intake.importer import LINE_TOPIC
 from onewriter.records import DAY, HOUR, SECOND, Instant
 from onewriter.runtime import Runtime
+from onewriter.shopify.payloads import LINE_TOPIC
 from onewriter.vault.vault import day_of
+from onewriter.workflows.schedules import REQUESTED_BY
 
 TIDY = "housekeeping"
 """The durable job's name; its rows tell when it ran before."""
@@ -103,7 +104,7 @@ def _drop_finished(runtime: Runtime, now: Instant) -> None:
     """Drop the hourly comparisons that found nothing, and the durable jobs' own rows, of what ended long ago."""
     kept_since = now - runtime.settings.number("runs_keep_days") * DAY
     with runtime.database.write() as db:
-        runs.drop_uneventful(db, kept_since)
+        runs.drop_uneventful(db, REQUESTED_BY, kept_since)
     finished = runtime.jobs.list_workflows(
         status=["SUCCESS", "ERROR", "CANCELLED"],
         completed_before=datetime.fromtimestamp(kept_since / SECOND).astimezone().isoformat(),
