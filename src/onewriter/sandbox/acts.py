@@ -8,7 +8,7 @@ from onewriter.sandbox.normalise import Mistake, Refused, snake
 from onewriter.sandbox.shop import Shop
 
 CONSENTS: dict[str, Channel] = {"email_consent": EMAIL, "sms_consent": SMS, "whatsapp_consent": WHATSAPP}
-ACTIONS = ("create", "update", "delete", "enable", "disable", "tags_add", "tags_remove", *CONSENTS, "merge")
+ACTIONS = ("create", "update", "delete", "redact", "enable", "disable", "tags_add", "tags_remove", *CONSENTS, "merge")
 
 
 def act(shop: Shop, action: str, identifier: int | str | None, given: dict[str, Any]) -> Customer:
@@ -27,6 +27,8 @@ def act(shop: Shop, action: str, identifier: int | str | None, given: dict[str, 
             return shop.update(number, **fields)
         case "delete":
             return shop.delete(number)
+        case "redact":
+            return shop.redact(number)
         case "enable" | "disable":
             return shop.update(number, state=f"{action}d".upper())
         case "tags_add":

@@ -65,6 +65,16 @@ def deleted(customer_id: int) -> Body:
     return {"id": customer_id, "tax_exemptions": [], "admin_graphql_api_id": gid("Customer", customer_id)}
 
 
+def redacted(shop_id: int, domain: str, record: Customer) -> Body:
+    """`customers/redact`. It names the person, to whom an app may have given an id of its own."""
+    return {
+        "shop_id": shop_id,
+        "shop_domain": domain,
+        "customer": {"id": record.id, "email": record.email, "phone": record.phone},
+        "orders_to_redact": [],
+    }
+
+
 def tags(customer_id: int, changed: list[str], at: float) -> Body:
     """`customer.tags_added` and `customer.tags_removed`: the tags that came or went, not those that are there."""
     occurred = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

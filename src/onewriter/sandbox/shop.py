@@ -156,6 +156,19 @@ class Shop:
             self._tell(news.of_deletion(before))
             return before
 
+    def redact(self, number: int) -> Customer:
+        """Erase a customer: it is deleted, and the compliance delivery `customers/redact` follows.
+
+        Refused while there are orders, for which Shopify waits until they are half a year old.
+        """
+        with self.lock:
+            before = self.delete(number)
+            configured = self.subscriptions.configured("customers/redact")
+            if configured is not None:
+                body = msgspec.json.encode(payloads.redacted(self.id, self.domain, before))
+                self.courier.announce(configured, body, self.agenda.now(), number, self.courier.event_id())
+            return before
+
     def merge(
         self, one: int, two: int, *, override_email_of: int | None = None, override: Override = NO_OVERRIDE
     ) -> Merge:

@@ -53,6 +53,15 @@ class Subscriptions:
     def of(self, topic: str) -> list[Subscription]:
         return [each for each in self.all() if each.topic == topic]
 
+    def configured(self, topic: str) -> Subscription | None:
+        """As if there were a subscription to a topic that only the app's configuration can name; None without one.
+
+        The configuration is not played: such a delivery goes where the app's other subscriptions lead.
+        """
+        addresses = [each.uri for each in self.all()]
+        now = int(self._clock())
+        return Subscription(0, topic, addresses[0], now, now) if addresses else None
+
     def get(self, number: int) -> Subscription | None:
         return self._held.get(number)
 

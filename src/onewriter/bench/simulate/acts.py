@@ -6,6 +6,7 @@ from random import Random
 
 from onewriter.bench.simulate.commands import connect, queue
 from onewriter.bench.simulate.scenario import HOUR_S, Phase, Scenario
+from onewriter.bench.simulate.truth import COMPLETED
 from onewriter.bench.simulate.world import World
 from onewriter.customers import runs
 from onewriter.sandbox import Refused
@@ -19,6 +20,9 @@ RINGS_S = 40.0
 JUMPS_S = (2.0, 3_600.0)
 MANY = 28
 """More than the twenty that a reconcile deletes without asking in a shop of this size."""
+REDACTED = (2, 6)
+MERGED_SHARE = 0.4
+CHANGED_SHARE = 0.7
 POISONS = (b"", b"{", b"[]", b"null", b'{"id": "nobody"}', b'{"id": 7}', b"\xff\xfe")
 
 
@@ -28,6 +32,7 @@ class Acts:
     def __init__(self, world: World, scenario: Scenario) -> None:
         self._world, self._shop = world, world.shop
         self._rng = Random(f"{scenario.seed}/acts")
+        self._erasing = Random(f"{scenario.seed}/acts/erasures")
 
     # ---- In the shop
 
@@ -89,6 +94,25 @@ class Acts:
         for record in self._rng.sample(free, min(MANY, len(free))):
             self._shop.delete(record.id)
             self._world.tally.events["delete"] += 1
+
+    def redact_some(self, phase: Phase) -> None:
+        """Have a few customers redacted within this phase."""
+        for _ in range(self._erasing.randint(*REDACTED)):
+            self._world.timeline.after(self._erasing.uniform(0.0, phase.lasts_s), self._redact)
+
+    def _redact(self) -> None:
+        """Redact a customer, at times one that others were merged into, while its last change is on its way."""
+        rng = self._erasing
+        free = [record for record in self._shop.snapshot() if not record.orders]
+        kept = {each.kept for each in self._shop.merges.all() if each.status == COMPLETED}
+        merged = [record for record in free if record.id in kept]
+        record = rng.choice(merged if merged and rng.random() < MERGED_SHARE else free)
+        if rng.random() < CHANGED_SHARE:
+            self._shop.update(record.id, note=f"Please forget me ({rng.getrandbits(20)})")
+            self._world.tally.events["update"] += 1
+        self._shop.redact(record.id)
+        self._world.tally.events["redact"] += 1
+        self._world.tick_shop()
 
     def _some(self, number: int) -> Sequence[Customer]:
         return self._rng.sample(self._shop.snapshot(), number)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from onewriter.bench.simulate.crashes import Crash
 from onewriter.bench.simulate.processes import Process
 from onewriter.bench.simulate.timeline import Strand
-from onewriter.customers import runs, shops
+from onewriter.customers import erasing, runs, shops
 from onewriter.errors import OnewriterError
 from onewriter.intake.connect import Wish
 from onewriter.runtime import Runtime, new_run_id
@@ -66,6 +66,11 @@ def connect(world: "World", *, grants: bool) -> Deed:
             runtime.connector().connect(client, wish, BY, runtime.now())
 
     return deed
+
+
+def end_erasures(runtime: Runtime) -> None:
+    """What the hourly work does beside the rest: destroy the keys that a process left which died after an erasure."""
+    erasing.end(runtime.database, runtime.keys, runtime.now())
 
 
 def queue(kind: str) -> Deed:

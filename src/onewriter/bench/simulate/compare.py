@@ -1,13 +1,14 @@
 """The shop's own state against our sides and our customers, opened; and what was acknowledged against the inbox."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
 
-from onewriter.bench.simulate.truth import EXISTENCE, fields_of, merged_on, merges_heard
+from onewriter.bench.simulate.erasures import erased
+from onewriter.bench.simulate.truth import EXISTENCE, REDACT, fields_of, merged_on, merges_heard, named, redactions
 from onewriter.customers import aliases, marks, profiles, questions, runs, shops
 from onewriter.customers import inbox as inboxes
 from onewriter.customers.inbox import WAITING
@@ -42,11 +43,11 @@ class Ours:
 
 def differences(runtime: Runtime, shop: Shop) -> list[Difference]:
     """What differs between the shop and us, in the order of the customers."""
-    ours, heard = _ours(runtime), merges_heard(shop)
+    ours, heard, redacted = _ours(runtime), merges_heard(shop), redactions(shop)
     truth = {record.id: record for record in shop.snapshot()}
     found = [difference for number, record in truth.items() for difference in _of_one(record, ours.get(number))]
     for number in ours.keys() - truth.keys():
-        found.extend(_of_gone(number, ours[number], merged_on(shop, number), heard))
+        found.extend(_of_gone(number, ours[number], merged_on(shop, number), heard, redacted))
     return sorted(found, key=lambda each: (each.shopify_id, each.field, each.what))
 
 
@@ -62,14 +63,20 @@ def _of_one(record: Customer, ours: Ours | None) -> Iterator[Difference]:
             yield Difference(record.id, name, "customer")
 
 
-def _of_gone(number: int, ours: Ours, chain: list[int], heard: set[int]) -> Iterator[Difference]:
+def _of_gone(
+    number: int, ours: Ours, chain: list[int], heard: set[int], redacted: Collection[int]
+) -> Iterator[Difference]:
     """A customer that the shop does not have any more is hidden; where we were told of a merge, it is merged.
 
-    A merge that we were never told of cannot always be proved, and may look like a deletion.
+    A merge that we were never told of cannot always be proved, and may look like a deletion. So does one into a
+    customer who was erased before it was settled: afterwards it would have gone with that customer.
     """
     merged = ours.profile.state == MERGED
     if ours.profile.state == ACTIVE:
         yield Difference(number, EXISTENCE, "extra")
+    elif not set(redacted).isdisjoint(chain):
+        if merged:
+            yield Difference(number, EXISTENCE, "merged")
     elif (merged and ours.merged_into not in chain) or (not merged and number in heard):
         yield Difference(number, EXISTENCE, "merged")
 
@@ -108,8 +115,13 @@ def _twice(db: Any, column: Any) -> int:
 
 
 def missing(runtime: Runtime, shop: Shop) -> list[str]:
-    """The acknowledged deliveries that are not in the inbox exactly once, by webhook id."""
-    acknowledged = [sent.webhook_id for sent in shop.deliveries if sent.status == "acknowledged"]
+    """The acknowledged deliveries that are not in the inbox exactly once, by webhook id.
+
+    Of those about customers who were erased, only the redactions are left.
+    """
+    gone = erased(runtime, shop).keys()
+    taken = [sent for sent in shop.deliveries if sent.status == "acknowledged"]
+    acknowledged = [sent.webhook_id for sent in taken if sent.topic == REDACT or gone.isdisjoint(named(sent))]
     with runtime.database.read() as db:
         kept = Counter(db.execute(select(inbox.c.webhook_id)).scalars())
     return [webhook_id for webhook_id in acknowledged if kept[webhook_id] != 1]

@@ -1,6 +1,7 @@
 """What happens in the shop: two days of bursts, drawn by the seed, while one thing or another is wrong."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from random import Random
@@ -10,9 +11,9 @@ from onewriter.bench.simulate.acts import Acts
 from onewriter.bench.simulate.journal import Journal
 from onewriter.bench.simulate.scenario import Phase, Scenario
 from onewriter.bench.simulate.world import World
-from onewriter.sandbox import Faults
+from onewriter.sandbox import Faults, Shop
 from onewriter.sandbox.customer import Customer
-from onewriter.sandbox.play import Player
+from onewriter.sandbox.play import Act, Player
 
 BURSTS = (1, 1, 2, 3, 5, 8, 13)
 DENIALS = ("values are denied", "scope is missing")
@@ -28,6 +29,16 @@ class Crowd(Player):
 
     _last: Customer | None = None
 
+    def __init__(self, shop: Shop, acted: Callable[[], None]) -> None:
+        super().__init__(shop)
+        self._acted = acted
+
+    def _do(self, act: Act) -> str:
+        # Of two acts of one second each has its own delivery, and neither tells what the other changed.
+        done = super()._do(act)
+        self._acted()
+        return done
+
     def _someone(self) -> Customer | None:
         last = self._last
         if last is None or last.id not in self._shop.customers or self._rng.random() > SAME_AGAIN:
@@ -41,7 +52,7 @@ class History:
     def __init__(self, world: World, scenario: Scenario, journal: Journal) -> None:
         self._world, self._scenario, self._journal = world, scenario, journal
         self._rng = Random(f"{scenario.seed}/history")
-        self._player = Crowd(world.shop)
+        self._player = Crowd(world.shop, journal.look)
         self._acts = Acts(world, scenario)
         self._usual = asdict(Faults(**scenario.usual))
         self._now: Counter[str] = Counter()

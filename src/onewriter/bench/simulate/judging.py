@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from onewriter.bench.simulate import compare
+from onewriter.bench.simulate import compare, erasures
 from onewriter.bench.simulate.commands import BY
 from onewriter.bench.simulate.compare import Difference
 from onewriter.bench.simulate.tracing import Tracer, found
@@ -34,6 +34,8 @@ class Judge:
         if tally.missing:
             tally.wrong.append(f"{tally.missing} acknowledged deliveries are not in the inbox exactly once")
         tally.wrong += compare.doubled(self._reader)
+        tally.erased = len(erasures.erased(self._reader, self._world.shop))
+        tally.wrong += erasures.remains(self._reader, self._world.shop)
         self._weigh(before, tracer, run_id)
 
     def _weigh(self, before: Sequence[Difference], tracer: Tracer, run_id: str) -> None:

@@ -1,6 +1,9 @@
-"""What a seed draws: how large the shop is, how Shopify behaves in it, and what goes wrong in which hours."""
+"""What a seed draws: how large the shop is, how Shopify behaves in it, and what goes wrong in which hours.
 
-from collections.abc import Mapping
+Each thing is drawn by its own name from a stream of its own, so that adding one or changing its chance moves no other.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -9,6 +12,7 @@ HOUR_S = 3600.0
 DAYS_S = 48 * HOUR_S
 LATEST_S = 40 * HOUR_S
 """Troubles begin by then, so that they are over when the two days are."""
+HOURS = (0.2, 1.0, 4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class Trouble:
     """Something else that is done at its beginning, by the history's method of that name."""
     withholds: bool = False
     chance: float = 0.3
+    hours: tuple[float, ...] = HOURS
+    """How long it may last."""
 
 
 TROUBLES: Mapping[str, Trouble] = {
@@ -49,6 +55,7 @@ TROUBLES: Mapping[str, Trouble] = {
     "doorbells": Trouble(act="ring_some", chance=0.8),
     "merges fail": Trouble({"merge_fails": True}, act="merge_some"),
     "merges": Trouble(act="merge_some", chance=0.6),
+    "erasures": Trouble(act="redact_some", chance=0.4),
     # What a person must do something about.
     "token revoked": Trouble(act="revoke_token", chance=0.2),
     "poison": Trouble(act="poison"),
@@ -60,9 +67,26 @@ TROUBLES: Mapping[str, Trouble] = {
     "lines cannot be read": Trouble({"corrupt_lines": 3}, act="import_again", withholds=True, chance=0.4),
     "bodies cannot be read": Trouble(act="garble", withholds=True, chance=0.4),
     "values are denied": Trouble({"protected_denied": True}, withholds=True),
-    "scope is missing": Trouble({"scopes": []}, withholds=True, chance=0.3),
+    # Long enough for the hourly watch to meet it, and often, since half of all seeds have no hourly watch.
+    "scope is missing": Trouble({"scopes": []}, withholds=True, chance=0.6, hours=(1.2, 2.0, 4.0)),
     "subscriptions dropped": Trouble(act="drop_subscriptions", withholds=True),
 }
+
+
+USUAL: Mapping[str, Sequence[Any]] = {
+    "duplicate": (0.0, 0.1, 0.3),
+    "reorder": (0.0, 0.2, 0.5),
+    "delay": (0.0, 2.0, 600.0, 3 * HOUR_S),
+    "lose": (0.0, 0.03, 0.1, 0.3),
+    "bulk_seconds": (1.0, 30.0, 900.0),
+    "token_seconds": (600, 3_600, 86_399),
+    "merge_seconds": (0.0, 20.0, 1_200.0),
+    # Shopify does not document any of these, so that each may be so or not.
+    "tags_touch": (False, True),
+    "merge_tells_update": (False, True),
+    "merge_tells_delete": (False, True),
+}
+"""What each switch of the sandbox may be outside of any trouble; nothing is lost where nothing is withheld."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,40 +129,31 @@ class Scenario:
 
 def drawn(seed: int, events: int) -> Scenario:
     """The scenario of a seed."""
-    rng = Random(f"{seed}/scenario")
-    withheld = rng.random() < 0.65
-    phases = [
-        Phase(name, rng.uniform(0.0, LATEST_S), rng.choice((0.2, 1.0, 4.0)) * HOUR_S)
-        for name, trouble in TROUBLES.items()
-        if rng.random() < trouble.chance and (withheld or not trouble.withholds)
-    ]
+
+    def stream(name: str) -> Random:
+        return Random(f"{seed}/scenario/{name}")
+
+    withheld = stream("withheld").random() < 0.65
+    phases = [phase for name in TROUBLES if (phase := _phase(seed, name, withheld)) is not None]
     return Scenario(
         seed=seed,
-        customers=rng.randint(70, 140),
+        customers=stream("customers").randint(70, 140),
         events=events,
-        crashes=rng.randint(3, 14),
-        usual=_usual(rng, withheld),
+        crashes=stream("crashes").randint(3, 14),
+        usual={name: stream(name).choice(values) for name, values in USUAL.items() if withheld or name != "lose"},
         phases=tuple(phases),
         withheld=withheld,
-        has_schedules=rng.random() < 0.5,
-        grants=rng.random() < 0.5,
-        latency_s=rng.choice((0.1, 1.0, 6.0)),
-        skew_s=rng.choice((0.0, 0.0, 0.7, -0.7, 5.0, -5.0)),
+        has_schedules=stream("has_schedules").random() < 0.5,
+        grants=stream("grants").random() < 0.5,
+        latency_s=stream("latency_s").choice((0.1, 1.0, 6.0)),
+        skew_s=stream("skew_s").choice((0.0, 0.0, 0.7, -0.7, 5.0, -5.0)),
     )
 
 
-def _usual(rng: Random, withheld: bool) -> dict[str, Any]:
-    lose = rng.choice((0.0, 0.03, 0.1, 0.3))
-    return {
-        "duplicate": rng.choice((0.0, 0.1, 0.3)),
-        "reorder": rng.choice((0.0, 0.2, 0.5)),
-        "delay": rng.choice((0.0, 2.0, 600.0, 3 * HOUR_S)),
-        "lose": lose if withheld else 0.0,
-        "bulk_seconds": rng.choice((1.0, 30.0, 900.0)),
-        "token_seconds": rng.choice((600, 3_600, 86_399)),
-        "merge_seconds": rng.choice((0.0, 20.0, 1_200.0)),
-        # Shopify does not document any of these, so that each may be so or not.
-        "tags_touch": rng.random() < 0.5,
-        "merge_tells_update": rng.random() < 0.5,
-        "merge_tells_delete": rng.random() < 0.5,
-    }
+def _phase(seed: int, name: str, withheld: bool) -> Phase | None:
+    """When a trouble is met in a seed; None if it is not."""
+    rng, trouble = Random(f"{seed}/trouble/{name}"), TROUBLES[name]
+    chance, begins, lasts = rng.random(), rng.random(), rng.random()
+    if chance >= trouble.chance or (trouble.withholds and not withheld):
+        return None
+    return Phase(name, begins * LATEST_S, trouble.hours[int(lasts * len(trouble.hours))] * HOUR_S)

@@ -3,8 +3,8 @@
 import random
 from collections.abc import Callable
 
-from onewriter.bench.simulate import compare
-from onewriter.bench.simulate.commands import connect, queue
+from onewriter.bench.simulate import compare, erasures
+from onewriter.bench.simulate.commands import connect, end_erasures, queue
 from onewriter.bench.simulate.history import History
 from onewriter.bench.simulate.journal import Journal
 from onewriter.bench.simulate.judging import Judge
@@ -59,6 +59,7 @@ class _Play:
         before = compare.differences(world.reader, world.shop)
         run_id = self._reconcile()
         after = compare.differences(world.reader, world.shop)
+        self._end_erasures()
         Judge(world).judge(before, after, Tracer(world, self._journal), run_id)
 
     def _connect(self) -> None:
@@ -77,6 +78,12 @@ class _Play:
         self._grow_quiet()
         assert run_id is not None
         return run_id
+
+    def _end_erasures(self) -> None:
+        """Wait until the hourly work has ended every erasure; where there is none, it is asked for."""
+        if not self._scenario.has_schedules:
+            self._world.command("erasures", end_erasures, again=True)
+        self._until(lambda: self._world.is_idle and erasures.have_ended(self._world.reader))
 
     def _newest_reconcile(self) -> str | None:
         with self._world.reader.database.read() as db:

@@ -23,7 +23,7 @@ COUNTERS = (
     "commits",
 )
 NUMBERS = (
-    "deliveries", "duplicates", "losses", "before", "after", "missing", "traced", "reasons_right",
+    "deliveries", "duplicates", "losses", "before", "after", "missing", "erased", "traced", "reasons_right",
 )  # fmt: skip
 
 

@@ -36,6 +36,8 @@ class Tally:
     wrong_reasons: list[str] = field(default_factory=list)
     missing: int = 0
     """Acknowledged deliveries that are not in the inbox exactly once."""
+    erased: int = 0
+    """Customers that were erased because Shopify had us redact them, or whom they were merged into."""
     withheld: bool = False
     """Whether anything kept us from learning of a change, such as a loss."""
     trace: str = ""

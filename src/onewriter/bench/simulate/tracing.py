@@ -3,7 +3,6 @@
 A difference that nothing explains is a fault of ours: whatever was told and taken must be as in the shop.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from sqlalchemy import select
 
 from onewriter.audit.settle import ILLS
 from onewriter.bench.simulate.journal import Journal
-from onewriter.bench.simulate.truth import EXISTENCE
+from onewriter.bench.simulate.truth import EXISTENCE, named
 from onewriter.bench.simulate.world import World
 from onewriter.db.tables import customers, findings
 from onewriter.records import PROFILE_FIELDS, SECOND, Instant
@@ -30,7 +29,6 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
 }
 """What tells of each field. Written down here once more, since the audit must not be its own judge."""
 
-GID = re.compile(rb'"gid://shopify/Customer/(\d+)"')
 NEVER, LATE, REFUSED, NOT_APPLIED = "never delivered", "delivered late", "refused", "not applied"
 
 
@@ -56,7 +54,7 @@ class Tracer:
         self._world, self._journal = world, journal
         self._sent: dict[int, list[Delivery]] = defaultdict(list)
         for sent in world.shop.deliveries:
-            for number in _named(sent):
+            for number in named(sent):
                 self._sent[number].append(sent)
 
     def reasons(self, number: int, name: str, at: Instant) -> frozenset[str]:
@@ -81,13 +79,6 @@ class Tracer:
         if any(begins - DENIED_SINCE_S <= sent.triggered_at <= ends for begins, ends in self._world.denials):
             return frozenset({NOT_APPLIED, REFUSED})
         return frozenset()
-
-
-def _named(sent: Delivery) -> set[int]:
-    """The customers that a delivery is about; a merge is about two."""
-    if sent.topic != "customers/merge":
-        return set() if sent.customer_id is None else {sent.customer_id}
-    return {int(number) for number in GID.findall(sent.body)}
 
 
 def found(runtime: Runtime) -> list[Found]:

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from onewriter.records import SECOND
-from onewriter.sandbox import Shop
+from onewriter.sandbox import Delivery, Shop
 from onewriter.sandbox.control import truth
 from onewriter.sandbox.customer import Consent, Customer
 from onewriter.shopify.canonical import ADDRESS_TEXTS
@@ -14,6 +14,8 @@ EXISTENCE = "existence"
 """What differs of a customer that only one of the two has, or that was merged otherwise than we say."""
 COMPLETED = "COMPLETED"
 FAILED = b'"status":"failed"'
+GID = re.compile(rb'"gid://shopify/Customer/(\d+)"')
+REDACT = "customers/redact"
 DELETED = re.compile(rb'customer_deleted_id":"gid://shopify/Customer/(\d+)"')
 
 
@@ -46,6 +48,22 @@ def _consent(consent: Consent) -> dict[str, Any]:
         "level": consent.level.lower() if consent.level else None,
         "at": None if consent.at is None else consent.at * SECOND,
     }
+
+
+def named(sent: Delivery) -> set[int]:
+    """The customers that a delivery is about; a merge is about two."""
+    if sent.topic != "customers/merge":
+        return set() if sent.customer_id is None else {sent.customer_id}
+    return {int(number) for number in GID.findall(sent.body)}
+
+
+def redactions(shop: Shop) -> dict[int, Delivery]:
+    """The customers whose redaction we were told and took, with the delivery that told it.
+
+    One that never came leaves a customer who was merely deleted, as far as anybody can see.
+    """
+    told = (sent for sent in shop.deliveries if sent.topic == REDACT and sent.status == "acknowledged")
+    return {sent.customer_id: sent for sent in told if sent.customer_id is not None}
 
 
 def merged_on(shop: Shop, number: int) -> list[int]:
