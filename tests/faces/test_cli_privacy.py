@@ -7,7 +7,7 @@ import pytest
 from onewriter.cli.frame import FAILED, USAGE
 from onewriter.cli.session import actor
 from onewriter.sandbox import RunningSandbox
-from onewriter.shopify.payloads import REDACT_TOPIC
+from onewriter.shopify.topics import REDACT_TOPIC
 from tests.faces.conftest import Onewriter, deliver
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from onewriter.errors import NotUnderstood
 from onewriter.records import Change, Kind
-from onewriter.shopify.payloads import MERGE_TOPIC, change_from_delivery
+from onewriter.shopify.payloads import change_from_delivery
+from onewriter.shopify.topics import MERGE_TOPIC
 
 HEARD = 1_700_000_000_000_000
 

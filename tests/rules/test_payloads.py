@@ -10,14 +10,8 @@ from hypothesis import strategies as st
 
 from onewriter.errors import NotUnderstood
 from onewriter.records import FIELDS, Change, Kind, Path, parse_instant
-from onewriter.shopify.payloads import (
-    DELETE_TOPIC,
-    FULL_TOPICS,
-    change_from_bulk_line,
-    change_from_delivery,
-    change_from_node,
-    customer_ids,
-)
+from onewriter.shopify.payloads import change_from_bulk_line, change_from_delivery, change_from_node
+from onewriter.shopify.topics import DELETE_TOPIC, FULL_TOPICS, customer_ids
 
 BIG = 706405506930370084
 """An id above 2**53, where a float would lose its last digits."""

@@ -10,7 +10,7 @@ from onewriter.audit.reasons import SHOWN_MAX, TOPICS, Reason, Sought, evidence,
 from onewriter.customers.inbox import DONE, DROPPED, PARKED, WAITING, Told
 from onewriter.customers.profiles import ACTIVE, DELETED, MERGED, Side
 from onewriter.records import FIELDS, HOUR, PROFILE_FIELDS, READ_FIELDS, SECOND, Change, Instant, Kind, Path
-from onewriter.shopify.payloads import CUSTOMER_TOPICS
+from onewriter.shopify.topics import CUSTOMER_TOPICS
 
 NOON: Instant = 1_800_000_000 * SECOND
 READ = NOON + HOUR

@@ -13,7 +13,7 @@ from onewriter.errors import KeyDestroyed
 from onewriter.intake.again import try_again
 from onewriter.records import DAY, HOUR, SECOND, Delivery, Instant, RunState
 from onewriter.runtime import Runtime, now
-from onewriter.shopify.payloads import LINE_TOPIC
+from onewriter.shopify.topics import LINE_TOPIC
 from onewriter.vault.vault import day_of
 from onewriter.workflows.housekeeping import TICKS_MIN, TIDY, clock_doubt, tidy
 from tests.support.joined import drain_all, put_in_inbox, states_of

@@ -16,7 +16,7 @@ from onewriter.intake.importer import Importer
 from onewriter.records import DAY, SECOND, RunState, SizeClass
 from onewriter.runtime import Runtime, now
 from onewriter.shopify import bulk
-from onewriter.shopify.payloads import LINE_TOPIC
+from onewriter.shopify.topics import LINE_TOPIC
 from onewriter.workflows.carrying import carry_out
 from tests.support.importing import adds_up, begun, importer
 from tests.support.joined import joined, states_of

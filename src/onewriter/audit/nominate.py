@@ -15,7 +15,8 @@ from onewriter.customers.profiles import ACTIVE, Side
 from onewriter.errors import NotUnderstood
 from onewriter.records import Change, Instant
 from onewriter.shopify.feed import Piece
-from onewriter.shopify.payloads import change_from_bulk_line, number_in_line
+from onewriter.shopify.payloads import change_from_bulk_line
+from onewriter.shopify.topics import number_in_line
 from onewriter.vault.vault import ShopVault
 
 Row = tuple[int | None, bytes, bytes | None]

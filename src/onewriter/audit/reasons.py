@@ -14,7 +14,7 @@ from onewriter.audit.compare import Ill
 from onewriter.customers.inbox import DONE, WAITING, Told
 from onewriter.customers.profiles import Side
 from onewriter.records import PROFILE_FIELDS, Change, Instant
-from onewriter.shopify.payloads import DELETE_TOPIC, FULL_TOPICS, MERGE_TOPIC
+from onewriter.shopify.topics import DELETE_TOPIC, FULL_TOPICS, MERGE_TOPIC
 
 SHOWN_MAX = 5
 """Deliveries that a finding names; the newest."""

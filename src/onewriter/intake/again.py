@@ -11,7 +11,7 @@ from onewriter.db.tables import aliases, customers
 from onewriter.errors import KeyDestroyed, KeyMissing, Permanent
 from onewriter.intake.apply import read_again
 from onewriter.records import Instant
-from onewriter.shopify.payloads import CUSTOMER_TOPICS
+from onewriter.shopify.topics import CUSTOMER_TOPICS
 from onewriter.vault.vault import ShopVault
 
 READ_INSTEAD = "the body cannot be opened any more, so the customer is read"

@@ -20,7 +20,7 @@ from onewriter.db.engine import Database, DoorBell, Standing
 from onewriter.errors import DatabaseBusy, OnewriterError
 from onewriter.intake.apply import stripe_of
 from onewriter.records import Delivery, Instant
-from onewriter.shopify.payloads import customer_ids
+from onewriter.shopify.topics import customer_ids
 from onewriter.vault.seal import bound_to
 from onewriter.vault.vault import ShopVault, day_of
 

@@ -21,13 +21,8 @@ from onewriter.intake.door import inbox_binding, sealed_until
 from onewriter.intake.redact import redact
 from onewriter.records import DAY, SECOND, Change, Instant
 from onewriter.rules import retry
-from onewriter.shopify.payloads import (
-    CUSTOMER_TOPICS,
-    REDACT_TOPIC,
-    change_from_delivery,
-    check_scopes_changed,
-    check_uninstalled,
-)
+from onewriter.shopify.payloads import change_from_delivery, check_scopes_changed, check_uninstalled
+from onewriter.shopify.topics import CUSTOMER_TOPICS, REDACT_TOPIC
 from onewriter.vault.vault import ShopVault
 
 BATCH = 200

@@ -23,7 +23,8 @@ from onewriter.records import Change, Delivery, Instant, RunState
 from onewriter.shopify import reads, scopes
 from onewriter.shopify.client import AdminClient
 from onewriter.shopify.feed import Feed, Piece
-from onewriter.shopify.payloads import LINE_TOPIC, change_from_bulk_line, number_in_line
+from onewriter.shopify.payloads import change_from_bulk_line
+from onewriter.shopify.topics import LINE_TOPIC, number_in_line
 from onewriter.vault.vault import ShopVault
 
 ROWS_FIRST = 50

@@ -7,7 +7,8 @@ from onewriter.customers.erasing import Asked, Erased
 from onewriter.customers.inbox import DONE, Ending, Row
 from onewriter.intake.apply import lock
 from onewriter.records import Instant
-from onewriter.shopify.payloads import REDACT_TOPIC, redacted
+from onewriter.shopify.payloads import redacted
+from onewriter.shopify.topics import REDACT_TOPIC
 from onewriter.vault.vault import ShopVault
 
 

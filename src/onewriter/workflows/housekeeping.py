@@ -13,7 +13,7 @@ from onewriter.customers import inbox, runs, shops
 from onewriter.customers.shops import CONNECTED, Shop
 from onewriter.records import DAY, HOUR, SECOND, Instant
 from onewriter.runtime import Runtime
-from onewriter.shopify.payloads import LINE_TOPIC
+from onewriter.shopify.topics import LINE_TOPIC
 from onewriter.vault.vault import day_of
 from onewriter.workflows.schedules import REQUESTED_BY
 
