@@ -94,6 +94,20 @@ def test_an_import_row_never_overwrites_a_newer_delivery_but_adds_what_no_delive
     assert (profile.own["first_name"], profile.own["tags"]) == ("Newer", ["vip"])
 
 
+@pytest.mark.req("K12")
+def test_a_row_of_a_file_that_was_begun_before_a_read_never_overwrites_what_the_read_told(
+    tea: Tea, now: Instant
+) -> None:
+    numbers = range(201, 213)
+    reads = [told(number, now, READ_OF_ANN, heard=later(now, 60), path=Path.READ) for number in numbers]
+    rows = [
+        told(number, now, READ_OF_ANN | {"tags": [f"old-{number}"]}, heard=now, path=Path.BULK) for number in numbers
+    ]
+    tea.apply(*reads, *rows, now=later(now, 61))
+    found = [tea.profile(number) for number in numbers]
+    assert [profile.own["tags"] for profile in found if profile is not None] == [["vip"]] * len(numbers)
+
+
 @pytest.mark.req("K25", "K22")
 def test_an_emptied_value_in_a_delivery_is_read_again_and_only_the_read_clears_it(tea: Tea, now: Instant) -> None:
     tea.apply(told(101, now, READ_OF_ANN, path=Path.READ), now=now)
