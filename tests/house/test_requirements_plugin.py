@@ -85,7 +85,17 @@ def test_a_database_never_collected_is_not_held(pytester: pytest.Pytester) -> No
         "@pytest.mark.req('K1')\n@pytest.mark.parametrize('database_url', ['sqlite'])\ndef test_it(database_url): pass"
     )
     written, _ = run(pytester, text)
-    assert written["not_held"] == {"K1": [f"{_file(pytester)}::test_it: not run on postgres"]}
+    assert written["not_held"] == {"K1": ["no test runs on postgres"]}
+
+
+def test_a_test_of_one_database_alone_may_stand_beside_one_of_both(pytester: pytest.Pytester) -> None:
+    alone = (
+        "\n@pytest.mark.req('K1')\n@pytest.mark.parametrize('database_url', ['sqlite'])\ndef test_more(database_url): "
+    )
+    written, _ = run(pytester, ON_BOTH.format("pass") + alone + "pass")
+    assert written["held"] == ["K1"]
+    written, _ = run(pytester, ON_BOTH.format("pass") + alone + "assert False")
+    assert written["held"] == []
 
 
 def test_a_requirement_that_does_not_exist_is_an_error(pytester: pytest.Pytester) -> None:
