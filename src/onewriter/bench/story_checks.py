@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TEXTS = ("first_name", "last_name", "email", "phone", "note", "state", "locale")
-CONSENTS = ("email", "sms", "whatsapp")
+from onewriter.bench.simulate.truth import fields_shown
 
 SHORTEST = 8
 """Shorter values stand in files by chance: Ann is in Annapolis."""
@@ -48,26 +47,7 @@ def compare(truth: Mapping[int, Mapping[str, Any]], ours: Mapping[int, Mapping[s
 
 
 def _differing(theirs: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[str, ...]:
-    names = [name for name in TEXTS if _plain(theirs[name]) != _plain(held.get(name))]
-    names += ["tags"] if sorted(theirs["tags"]) != (held.get("tags") or []) else []
-    names += ["addresses"] if len(theirs["addresses"]) != len(held.get("addresses") or []) else []
-    consents = {name: held.get(f"{name}_consent") for name in CONSENTS}
-    return (*names, *(f"{name}_consent" for name, ours in consents.items() if _agreed(theirs, name) != _state(ours)))
-
-
-def _agreed(theirs: Mapping[str, Any], channel: str) -> str | None:
-    """The state of a consent in the shop; without an address to send to there is none."""
-    given = theirs["email" if channel == "email" else "phone"]
-    return str(theirs["consents"][channel]["state"]).lower() if given else None
-
-
-def _state(consent: Mapping[str, Any] | None) -> str | None:
-    return None if consent is None else str(consent["state"])
-
-
-def _plain(value: Any) -> Any:
-    """Blanks around a value and the case of a state are how it is written, not what it says."""
-    return (value.strip().lower() or None) if isinstance(value, str) else value
+    return tuple(name for name, value in fields_shown(theirs).items() if held.get(name) != value)
 
 
 def leaks(files: Sequence[Path], truth: Mapping[int, Mapping[str, Any]]) -> set[str]:

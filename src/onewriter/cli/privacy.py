@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from onewriter.cli import session
 from onewriter.cli.inputs import as_json, confirm, limit_option, shop_option, yes_option
 from onewriter.cli.output import answer, say, table
-from onewriter.customers import erasing, find, shops
+from onewriter.customers import erasing, find, findings, shops
 from onewriter.customers.erasing import Asked
 from onewriter.intake.redact import erase_all
 from onewriter.records import id_text, iso
@@ -58,10 +58,10 @@ def erase(customer: str, domain: str | None, why: str, yes: bool, as_json: bool)
 
 def _told(db: Connection, vault: ShopVault, number: int) -> str:
     """Whom an erasure takes, in words for the one who must confirm it."""
-    numbers = erasing.with_merged(db, vault, number)
-    if find.find(db, vault, str(number), 1) == []:
+    if findings.customer_id_of(db, vault.shop_id, number) is None:
         return f"customer {number}, of whom nothing is held (is that the right id?),"
-    return f"customer {number}" + (f" and {len(numbers) - 1} merged into it" if len(numbers) > 1 else "")
+    others = len(erasing.with_merged(db, vault, number)) - 1
+    return f"customer {number}" + (f" and {others} merged into it" if others else "")
 
 
 @group.command("receipts")

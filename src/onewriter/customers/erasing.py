@@ -26,7 +26,6 @@ from onewriter.vault.vault import ShopVault
 
 REQUESTS = ("customers/redact", "customers/data_request")
 """Deliveries of these ask something of us in law: they stay on record, and what they ask stays to be answered."""
-QUESTIONS_MAX = 100_000
 
 _UNENDED = select(erasures.c.id, erasures.c.key_ids).where(erasures.c.ended_at.is_(None))
 _END = update(erasures).where(erasures.c.id == bindparam("b_id")).values(key_ids=[], ended_at=bindparam("b_now"))
@@ -45,7 +44,7 @@ class Asked:
 
     cause: str
     at: Instant
-    """By Shopify's clock."""
+    """By Shopify's clock; by ours where a person asked."""
     position: int | None = None
     """The delivery that asked for it, which stays in the inbox without its body."""
 
@@ -154,8 +153,8 @@ def _withdraw_questions(db: Connection, shop_id: int, whom: _Subjects, now: Inst
     theirs = or_(inbox_table.c.subject_hash.in_(list(whom.hashes)), inbox_table.c.other_hash.in_(list(whom.hashes)))
     parked = select(inbox_table.c.position).where(theirs, inbox_table.c.state == PARKED, ~_LEFT_ALONE)
     names = {id_text(each) for each in whom.customer_ids}
-    waiting = questions.waiting(db, QUESTIONS_MAX)
-    named = [each.subject for each in waiting if each.kind == UNHEARD_MERGE and each.evidence.get("kept") in names]
+    unheard = questions.waiting_of(db, shop_id, UNHEARD_MERGE)
+    named = [each.subject for each in unheard if each.evidence["kept"] in names]
     for kind, subjects in (
         (PARKED_DELIVERY, [str(each) for each in db.execute(parked).scalars()]),
         (UNHEARD_MERGE, [*names, *named]),

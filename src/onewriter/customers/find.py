@@ -104,10 +104,10 @@ def shopify_id_meant(db: Connection, shop_id: int, text: str) -> int:
 def refuse_erased(db: Connection, vault: ShopVault, shopify_id: int) -> None:
     """Raise UnknownCustomer, in words that say why, for a customer that was erased."""
     name = vault.key.id_hash(shopify_id)
-    stone = stones.load(db, vault.shop_id, [name]).get(name)
-    if stone is not None and stone.purged_at is not None:
+    erased = stones.purged_at(db, vault.shop_id, [name]).get(name)
+    if erased is not None:
         raise UnknownCustomer(
-            f"That customer was erased at {iso(stone.purged_at)}, as asked for; nothing is kept or taken up of it. "
+            f"That customer was erased at {iso(erased)}, as asked for; nothing is kept or taken up of it. "
             "`onewriter privacy receipts` lists what was erased."
         )
 

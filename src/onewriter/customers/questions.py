@@ -96,6 +96,12 @@ def waiting(db: Connection, most: int) -> list[Question]:
     return [_question(row) for row in db.execute(_OPEN, {"most": most})]
 
 
+def waiting_of(db: Connection, shop_id: int, kind: str) -> list[Question]:
+    """The questions of one kind in a shop that wait for an answer."""
+    theirs = (questions.c.shop_id == shop_id, questions.c.kind == kind, questions.c.answered_at.is_(None))
+    return [_question(row) for row in db.execute(select(questions).where(*theirs))]
+
+
 def every(db: Connection, most: int) -> list[Question]:
     """All questions, newest first."""
     return [_question(row) for row in db.execute(_ALL, {"most": most})]

@@ -1,6 +1,6 @@
 """Tombstones: ids that were deleted before we ever knew them, or purged since. Only a keyed hash of the id is kept."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -16,7 +16,7 @@ _THIS = (tombstones.c.shop_id == bindparam("b_shop_id"), tombstones.c.id_hash ==
 _CHANGE = (
     update(tombstones).where(*_THIS).values(deleted_at=bindparam("b_deleted_at"), confirmed_at=bindparam("b_confirmed"))
 )
-_PURGE = update(tombstones).where(*_THIS).values(purged_at=bindparam("b_now"))
+_PURGE = update(tombstones).where(*_THIS, tombstones.c.purged_at.is_(None)).values(purged_at=bindparam("b_now"))
 _REMOVE = delete(tombstones).where(*_THIS)
 
 
@@ -36,21 +36,23 @@ def load(db: Connection, shop_id: int, hashes: Iterable[bytes]) -> dict[bytes, T
     return {bytes(row.id_hash): Tombstone(row.deleted_at, row.confirmed_at, row.purged_at) for row in rows}
 
 
+def purged_at(db: Connection, shop_id: int, hashes: Collection[bytes]) -> dict[bytes, Instant]:
+    """When those of these customers were erased that were, by the hash of the id."""
+    stones = load(db, shop_id, hashes) if hashes else {}
+    return {name: stone.purged_at for name, stone in stones.items() if stone.purged_at is not None}
+
+
 def purged(db: Connection, vault: ShopVault, shopify_ids: Iterable[int]) -> frozenset[int]:
     """Those of these customers that were erased."""
     hashes = {vault.key.id_hash(number): number for number in shopify_ids}
-    if not hashes:
-        return frozenset()
-    stones = load(db, vault.shop_id, hashes)
-    return frozenset(hashes[name] for name, stone in stones.items() if stone.purged_at is not None)
+    return frozenset(hashes[name] for name in purged_at(db, vault.shop_id, hashes))
 
 
 def purge(db: Connection, shop_id: int, deleted: Mapping[bytes, Instant], now: Instant) -> None:
     """Remember that these were erased, by the hash of the id and the time of the deletion."""
     there = load(db, shop_id, deleted)
-    for name, stone in there.items():
-        if stone.purged_at is None:
-            db.execute(_PURGE, {"b_shop_id": shop_id, "b_id_hash": name, "b_now": now})
+    if there:
+        db.execute(_PURGE, [{"b_shop_id": shop_id, "b_id_hash": name, "b_now": now} for name in there])
     fresh = [
         {"shop_id": shop_id, "id_hash": name, "deleted_at": at, "heard_at": now, "purged_at": now}
         for name, at in deleted.items()

@@ -247,8 +247,8 @@ class Batch:
             self._log_write(profile, change, verdict.fields, first=first)
         if first or moved:
             # A bulk row that we now hold in full is told by its digest next time; anything else makes it unknown.
-            whole = change.path is Path.BULK and not change.denied and profile.deleted is None
-            whole = whole and _says(profile.side, change.fields)
+            can_be_known = change.path is Path.BULK and not change.denied and profile.deleted is None
+            whole = can_be_known and _says(profile.side, change.fields)
             profile.raw_digest = change.raw_digest if whole else None
             profile.changed = True
         return bool(verdict.fields)

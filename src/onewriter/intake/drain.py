@@ -147,8 +147,7 @@ class Drain:
     def _set_aside(self, db: Connection, row: Row, why: str, now: Instant) -> Ending:
         """Park what cannot be understood. Of who was erased nothing is kept or asked, understood or not."""
         names = [name for name in (row.subject_hash, row.other_hash) if name is not None]
-        stones = tombstones.load(db, row.shop_id, names).values() if row.topic in CUSTOMER_TOPICS and names else ()
-        if any(stone.purged_at is not None for stone in stones):
+        if row.topic in CUSTOMER_TOPICS and tombstones.purged_at(db, row.shop_id, names):
             return Ending(row.position, DONE, ERASED)
         return self._park(db, row, why, now)
 

@@ -156,8 +156,8 @@ class Importer:
             park(db, Delivery(self.vault.shop_id, f"{run.id}:{name}", LINE_TOPIC, line, now), self.vault, why)
         if kept:
             questions.ask(db, self.vault.shop_id, _question(run), now)
-        counts = Counter({"unreadable": len(kept), ERASED: len(broken) - len(kept)})
-        return Counter({name: number for name, number in counts.items() if number})
+        # The plus leaves out what there was none of.
+        return +Counter({"unreadable": len(kept), ERASED: len(broken) - len(kept)})
 
     def _finish(self, run: Run, feed: Feed) -> Run:
         with self.database.write() as db:

@@ -52,7 +52,6 @@ class _Real:
     def play(self) -> None:
         self._service.start()
         self._service.connect(self._sandbox.info)
-        self._sandbox.shop.set_faults({"server_errors": self._rng.choice((0.0, 0.1))})
         self._live()
         self._sandbox.shop.set_faults({name: values[0] for name, values in TROUBLES.items()})
         with Runtime(settings_of(self._service.place)) as reader:

@@ -1,12 +1,13 @@
 """What the sandbox itself holds, in the canonical words of our fields: the truth, and never by our own client."""
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from onewriter.records import SECOND
 from onewriter.sandbox import Delivery, Shop
 from onewriter.sandbox.control import truth
-from onewriter.sandbox.customer import Consent, Customer
+from onewriter.sandbox.customer import Customer
 from onewriter.shopify.canonical import ADDRESS_TEXTS
 
 PLAIN = ("first_name", "last_name", "email", "phone", "note", "locale")
@@ -21,32 +22,36 @@ DELETED = re.compile(rb'customer_deleted_id":"gid://shopify/Customer/(\d+)"')
 
 def fields_of(record: Customer) -> dict[str, Any]:
     """What the shop holds of a customer, in the canonical values of our fields."""
-    shown = truth(record)
+    return fields_shown(truth(record))
+
+
+def fields_shown(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of a customer as the sandbox shows it over HTTP."""
+    consents, email, phone = shown["consents"], shown["email"], shown["phone"]
     return {
         **{name: shown[name] for name in PLAIN},
-        "state": record.state.lower(),
-        "tags": sorted(record.tags) or None,
-        "addresses": _addresses(record),
-        "email_consent": _consent(record.email_consent) if record.email else None,
-        "sms_consent": _consent(record.sms_consent) if record.phone else None,
-        "whatsapp_consent": _consent(record.whatsapp_consent) if record.phone else None,
+        "state": shown["state"].lower(),
+        "tags": sorted(shown["tags"]) or None,
+        "addresses": _addresses(shown["addresses"]),
+        "email_consent": _consent(consents["email"]) if email else None,
+        "sms_consent": _consent(consents["sms"]) if phone else None,
+        "whatsapp_consent": _consent(consents["whatsapp"]) if phone else None,
     }
 
 
-def _addresses(record: Customer) -> list[dict[str, Any]] | None:
+def _addresses(shown: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]] | None:
     listed = [
-        {"id": each.id, "default": place == 0}
-        | {name: value for name in ADDRESS_TEXTS if (value := getattr(each, name))}
-        for place, each in enumerate(record.addresses)
+        {"id": each["id"], "default": place == 0} | {name: each[name] for name in ADDRESS_TEXTS if each.get(name)}
+        for place, each in enumerate(shown)
     ]
     return sorted(listed, key=lambda entry: int(entry["id"] or 0)) or None
 
 
-def _consent(consent: Consent) -> dict[str, Any]:
+def _consent(shown: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "state": consent.state.lower(),
-        "level": consent.level.lower() if consent.level else None,
-        "at": None if consent.at is None else consent.at * SECOND,
+        "state": shown["state"].lower(),
+        "level": shown["level"].lower() if shown["level"] else None,
+        "at": None if shown["at"] is None else shown["at"] * SECOND,
     }
 
 
