@@ -153,7 +153,7 @@ def test_client_credentials_give_a_token_for_a_while(running: Running) -> None:
     given = {"client_id": info.client_id, "client_secret": info.client_secret, "grant_type": "client_credentials"}
     granted = api.http.post("/admin/oauth/access_token", json=given).json()
     assert granted["expires_in"] == 86_399
-    assert granted["scope"] == "read_customers,write_customers,read_customer_merge,write_customer_merge"
+    assert granted["scope"] == "read_customers,write_customers,read_customer_merge,write_customer_merge,read_orders"
     assert api.http.post("/admin/oauth/access_token", data=given).json()["access_token"] != granted["access_token"]
     api.http.headers["X-Shopify-Access-Token"] = granted["access_token"]
     assert api.data("{ shop { myshopifyDomain } }")["shop"]["myshopifyDomain"] == info.domain

@@ -7,6 +7,7 @@ from onewriter.sandbox.gateway import Gateway
 from onewriter.sandbox.merges import Merge
 from onewriter.sandbox.merging import Override
 from onewriter.sandbox.normalise import Mistake, Refused
+from onewriter.sandbox.order import Order
 from onewriter.sandbox.play import Player
 from onewriter.sandbox.running import RunningSandbox, serve
 from onewriter.sandbox.shop import Shop
@@ -17,6 +18,7 @@ __all__ = [
     "Gateway",
     "Merge",
     "Mistake",
+    "Order",
     "Override",
     "Player",
     "Refused",

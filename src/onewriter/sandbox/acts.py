@@ -5,18 +5,24 @@ from typing import Any
 from onewriter.sandbox.consents import EMAIL, SMS, WHATSAPP, Channel
 from onewriter.sandbox.customer import Customer, number_of
 from onewriter.sandbox.normalise import Mistake, Refused, snake
+from onewriter.sandbox.order import Order
 from onewriter.sandbox.shop import Shop
 
 CONSENTS: dict[str, Channel] = {"email_consent": EMAIL, "sms_consent": SMS, "whatsapp_consent": WHATSAPP}
-ACTIONS = ("create", "update", "delete", "redact", "enable", "disable", "tags_add", "tags_remove", *CONSENTS, "merge")
+CUSTOMER_ACTIONS = ("create", "update", "delete", "redact", "enable", "disable", "tags_add", "tags_remove", *CONSENTS)
+ORDER_ACTIONS = ("order", "pay", "fulfil", "edit_order", "refund", "cancel")
+ACTIONS = (*CUSTOMER_ACTIONS, "merge", *ORDER_ACTIONS)
 
 
-def act(shop: Shop, action: str, identifier: int | str | None, given: dict[str, Any]) -> Customer:
+def act(shop: Shop, action: str, identifier: int | str | None, given: dict[str, Any]) -> Customer | Order:
     """Do one thing. Field names may be written as in the API or with underscores; an unknown one is a KeyError.
 
-    A merge takes the other customer as `with`, and gives the customer that is kept.
+    A merge takes the other customer as `with`, and gives the customer that is kept. What is done to an order takes the
+    order's id and gives the order; placing one takes the customer's, or None for a guest.
     """
     fields = {snake(key): value for key, value in given.items()}
+    if action in ORDER_ACTIONS:
+        return _order(shop, action, identifier, fields)
     if action == "create":
         return shop.create(**fields)
     number = None if identifier is None else number_of("Customer", identifier)
@@ -42,6 +48,28 @@ def act(shop: Shop, action: str, identifier: int | str | None, given: dict[str, 
             return shop.consent(CONSENTS[action], number, fields["state"].upper(), level)
         case _:
             raise ValueError(f"There is no action {action!r}; the actions are {', '.join(ACTIONS)}")
+
+
+def _order(shop: Shop, action: str, identifier: int | str | None, fields: dict[str, Any]) -> Order:
+    if action == "order" and identifier is None:
+        return shop.place_order(None, **fields)
+    kind = "Customer" if action == "order" else "Order"
+    number = None if identifier is None else number_of(kind, identifier)
+    if number is None:
+        raise Refused(Mistake(("id",), f"{kind} does not exist"))
+    match action:
+        case "order":
+            return shop.place_order(number, **fields)
+        case "pay":
+            return shop.pay_order(number)
+        case "fulfil":
+            return shop.fulfil_order(number, **fields)
+        case "edit_order":
+            return shop.edit_order(number, **fields)
+        case "refund":
+            return shop.refund_order(number, **fields)
+        case _:
+            return shop.cancel_order(number, **fields)
 
 
 def _merge(shop: Shop, number: int, **fields: Any) -> Customer:

@@ -14,6 +14,7 @@ from onewriter.sandbox import acts
 from onewriter.sandbox.customer import Customer, gid, utc_text
 from onewriter.sandbox.deliveries import Delivery
 from onewriter.sandbox.normalise import Refused
+from onewriter.sandbox.order import Order
 from onewriter.sandbox.play import Player
 from onewriter.sandbox.shop import Shop
 
@@ -57,12 +58,16 @@ def routes(shop: Shop) -> list[Route]:
     async def customers(request: Request) -> Response:
         return StreamingResponse(truth_lines(shop), media_type="application/jsonl")
 
+    async def orders(request: Request) -> Response:
+        return StreamingResponse(order_lines(shop), media_type="application/jsonl")
+
     async def deliveries(request: Request) -> Response:
         return JSONResponse([delivery_row(each) for each in shop.deliveries])
 
     return [
         Route("/_sandbox/info", info),
         Route("/_sandbox/customers", customers),
+        Route("/_sandbox/orders", orders),
         Route("/_sandbox/deliveries", deliveries),
         Route("/_sandbox/faults", _posted(lambda given: set_faults(shop, given)), methods=["POST"]),
         Route("/_sandbox/act", _posted(lambda given: act(shop, given)), methods=["POST"]),
@@ -97,14 +102,14 @@ def set_faults(shop: Shop, given: dict[str, Any]) -> Any:
 
 def act(shop: Shop, given: dict[str, Any]) -> Any:
     record = acts.act(shop, given["action"], given.get("id"), given.get("input") or {})
-    return truth(record)
+    return order_truth(record) if isinstance(record, Order) else truth(record)
 
 
 def play(player: Player, given: dict[str, Any]) -> Any:
     events = int(given["events"])
     if not 0 <= events <= EVENTS_MAX:
         raise ValueError(f"The shop plays between 0 and {EVENTS_MAX} events at a time")
-    return player.play(events, float(given.get("seconds", 0.0)))
+    return player.play(events, float(given.get("seconds", 0.0)), float(given.get("orders", 0.0)))
 
 
 def redeliver(shop: Shop, given: dict[str, Any]) -> Any:
@@ -162,6 +167,28 @@ def truth(record: Customer) -> dict[str, Any]:
             "sms": record.sms_consent._asdict(),
             "whatsapp": record.whatsapp_consent._asdict(),
         },
+    }
+
+
+def order_lines(shop: Shop) -> Iterator[bytes]:
+    with shop.lock:
+        records = list(shop.orders.values())
+    yield from (msgspec.json.encode(order_truth(record)) + b"\n" for record in records)
+
+
+def order_truth(record: Order) -> dict[str, Any]:
+    """An order as the shop holds it. Amounts are whole cents."""
+    shown: dict[str, Any] = msgspec.to_builtins(record)
+    at = {name: utc_text(shown[name]) for name in ("created_at", "processed_at", "updated_at")}
+    cancelled = record.cancelled_at
+    return shown | {
+        "admin_graphql_api_id": gid("Order", record.id),
+        "name": record.name,
+        "financial_status": record.financial_status,
+        "fulfilment_status": record.fulfilment_status,
+        **at,
+        "cancelled_at": None if cancelled is None else utc_text(cancelled),
+        "closed_at": None if record.closed_at is None else utc_text(record.closed_at),
     }
 
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-SCOPES = ("read_customers", "write_customers", "read_customer_merge", "write_customer_merge")
+SCOPES = ("read_customers", "write_customers", "read_customer_merge", "write_customer_merge", "read_orders")
+ALL_ORDERS = "read_all_orders"
+"""What it takes besides to see orders that are older than 60 days; Shopify grants it to few."""
 
 
 @dataclass(slots=True)
@@ -36,6 +38,11 @@ class Faults:
     merge_blocked: list[int] = field(default_factory=list)  # ids of customers that have gift cards
     merge_tells_update: bool = True
     merge_tells_delete: bool = True
+    merge_tells_orders: bool = True
+
+    # Refunds. Shopify says that current prices reflect them, not whether a mere amount comes off the goods.
+    refund_lowers_subtotal: bool = True
+    empty_refunds: bool = False  # what an edit or a cancellation takes off makes a refund without money
 
     # The Admin API.
     cost_maximum: float = 2000.0

@@ -1,7 +1,8 @@
 """How each field of a record is read. GraphQL execution and the bulk serializer share this one table.
 
 Values are ready for JSON: times and 64-bit numbers are text already. The parts of a customer that have no
-identity of their own (its email address, its phone number, its consents) read from the customer itself.
+identity of their own (its email address, its phone number, its consents) read from the customer itself. Money is read
+from whole cents.
 """
 
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from onewriter.sandbox.customer import Address, Consent, Customer, Metafield, gid, utc_text
+from onewriter.sandbox.order import Fulfilment, Order, Refund, decimal_text
 
 Getter = Callable[..., Any]
 
@@ -21,6 +23,16 @@ def _time(name: str) -> Getter:
     return lambda record: utc_text(get(record))
 
 
+def _time_if(name: str) -> Getter:
+    get = attrgetter(name)
+
+    def read(record: Any) -> str | None:
+        at = get(record)
+        return None if at is None else utc_text(at)
+
+    return read
+
+
 def _customer_if(name: str) -> Getter:
     """The customer itself where it has such a value, since that part of it is read from the customer."""
     get = attrgetter(name)
@@ -28,13 +40,7 @@ def _customer_if(name: str) -> Getter:
 
 
 def _consent_time(name: str) -> Getter:
-    get = attrgetter(name)
-
-    def read(customer: Customer) -> str | None:
-        at = get(customer).at
-        return None if at is None else utc_text(at)
-
-    return read
+    return _time_if(f"{name}.at")
 
 
 def _newer_state(consent: Consent) -> str:
@@ -67,7 +73,7 @@ def metafields(customer: Customer, namespace: str | None = None, keys: list[str]
 
 CUSTOMER: dict[str, Getter] = {
     "addresses": addresses,
-    "amountSpent": lambda customer: customer,
+    "amountSpent": attrgetter("spent_cents"),
     "canDelete": lambda customer: customer.orders == 0,
     "createdAt": _time("created_at"),
     "dataSaleOptOut": lambda customer: False,
@@ -154,8 +160,73 @@ METAFIELD: dict[str, Getter] = {
 }
 
 MONEY: dict[str, Getter] = {
-    "amount": lambda customer: f"{customer.spent_cents // 100}.{customer.spent_cents % 100:02d}",
-    "currencyCode": lambda customer: CURRENCY,
+    "amount": decimal_text,
+    "currencyCode": lambda cents: CURRENCY,
+}
+
+MONEY_BAG: dict[str, Getter] = {
+    "presentmentMoney": lambda cents: cents,
+    "shopMoney": lambda cents: cents,
+}
+
+
+def refunds(order: Order, first: int | None = None) -> list[Refund]:
+    return list(order.refunds[:first])
+
+
+def fulfilments(order: Order, first: int | None = None) -> list[Fulfilment]:
+    return list(order.fulfilments[:first])
+
+
+ORDER: dict[str, Getter] = {
+    "cancelReason": attrgetter("cancel_reason"),
+    "cancelledAt": _time_if("cancelled_at"),
+    "closedAt": _time_if("closed_at"),
+    "confirmed": lambda order: True,
+    "createdAt": _time("created_at"),
+    "currencyCode": lambda order: CURRENCY,
+    "currentSubtotalPriceSet": attrgetter("current_subtotal_cents"),
+    "currentTotalPriceSet": attrgetter("current_total_cents"),
+    "currentTotalTaxSet": lambda order: 0,
+    "displayFinancialStatus": attrgetter("financial_status"),
+    "displayFulfillmentStatus": attrgetter("fulfilment_status"),
+    "email": attrgetter("email"),
+    "fulfillments": fulfilments,
+    "fullyPaid": lambda order: order.received_cents >= order.current_total_cents,
+    "id": lambda order: gid("Order", order.id),
+    "legacyResourceId": lambda order: str(order.id),
+    "name": attrgetter("name"),
+    "netPaymentSet": attrgetter("kept_cents"),
+    "presentmentCurrencyCode": lambda order: CURRENCY,
+    "processedAt": _time("processed_at"),
+    "refundable": lambda order: order.kept_cents > 0,
+    "refunds": refunds,
+    "sourceName": lambda order: "web",
+    "subtotalPriceSet": attrgetter("subtotal_cents"),
+    "tags": lambda order: [],
+    "test": attrgetter("test"),
+    "totalPriceSet": attrgetter("total_cents"),
+    "totalReceivedSet": attrgetter("received_cents"),
+    "totalRefundedSet": attrgetter("refunded_cents"),
+    "unpaid": lambda order: order.received_cents == 0 and order.total_cents > 0,
+    "updatedAt": _time("updated_at"),
+}
+
+REFUND: dict[str, Getter] = {
+    "createdAt": _time("created_at"),
+    "id": lambda refund: gid("Refund", refund.id),
+    "legacyResourceId": lambda refund: str(refund.id),
+    "note": lambda refund: None,
+    "totalRefundedSet": attrgetter("cents"),
+    "updatedAt": _time("created_at"),
+}
+
+FULFILMENT: dict[str, Getter] = {
+    "createdAt": _time("created_at"),
+    "id": lambda made: gid("Fulfillment", made.id),
+    "legacyResourceId": lambda made: str(made.id),
+    "status": lambda made: "SUCCESS",
+    "updatedAt": _time("created_at"),
 }
 
 FIELDS: dict[str, dict[str, Getter]] = {
@@ -164,9 +235,13 @@ FIELDS: dict[str, dict[str, Getter]] = {
     "CustomerPhoneNumber": PHONE_NUMBER,
     "CustomerSmsMarketingConsent": SMS_CONSENT,
     "CustomerWhatsAppMarketingConsent": WHATSAPP_CONSENT,
+    "Fulfillment": FULFILMENT,
     "MailingAddress": MAILING_ADDRESS,
     "Metafield": METAFIELD,
+    "MoneyBag": MONEY_BAG,
     "MoneyV2": MONEY,
+    "Order": ORDER,
+    "Refund": REFUND,
 }
 
 # A connection under a record, as the list that it pages through.
@@ -186,4 +261,5 @@ PROTECTED: dict[str, frozenset[str]] = {
     "MailingAddress": frozenset(
         {"address1", "address2", "city", "company", "firstName", "lastName", "name", "phone", "zip"}
     ),
+    "Order": frozenset({"email"}),
 }

@@ -1,7 +1,6 @@
 """Merges as jobs: accepted at once, carried out later by the shop's clock, and only then told to the subscribers."""
 
 import uuid
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -12,8 +11,7 @@ from onewriter.sandbox.customers import Customers
 from onewriter.sandbox.faults import Faults
 from onewriter.sandbox.merging import Override, Problem
 from onewriter.sandbox.normalise import Mistake, Refused
-
-Tell = Callable[[Iterable[news.Item]], None]
+from onewriter.sandbox.till import Tell, Till
 
 # The enum of the API, as far as our merges fail for it; tags and note have no name there.
 ERROR_FIELDS = ("DELETED_AT", "GIFT_CARDS", "MERGE_IN_PROGRESS", "SUBSCRIPTIONS")
@@ -38,8 +36,8 @@ class Merge:
 class Merges:
     """All merges of a shop, by job. The caller holds the shop's lock."""
 
-    def __init__(self, customers: Customers, agenda: Agenda, faults: Faults, seed: int, tell: Tell) -> None:
-        self._customers, self._agenda, self._faults, self._tell = customers, agenda, faults, tell
+    def __init__(self, customers: Customers, till: Till, agenda: Agenda, faults: Faults, seed: int, tell: Tell) -> None:
+        self._customers, self._till, self._agenda, self._faults, self._tell = customers, till, agenda, faults, tell
         self._rng = Random(f"{seed}/merges")
         self._held: dict[str, Merge] = {}
 
@@ -118,4 +116,5 @@ class Merges:
                 told.append(item)
         if self._faults.merge_tells_delete:
             told += news.of_deletion(deleted)
-        self._tell(told)
+        moved = self._till.hand_over(deleted, after)
+        self._tell([*told, *(moved if self._faults.merge_tells_orders else ())])

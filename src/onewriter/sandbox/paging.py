@@ -1,22 +1,28 @@
-"""Pages of customers: orders, cursors and filters, and the search index that lags behind the shop."""
+"""Pages of customers and orders: how they are sorted, cursors, filters, and the index that lags behind the shop."""
 
 import base64
 import binascii
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
 import msgspec
 from graphql import GraphQLError
 
 from onewriter.sandbox import search
 from onewriter.sandbox.customer import Customer
+from onewriter.sandbox.held import R
 from onewriter.sandbox.search import Search
 from onewriter.sandbox.shop import Shop
 
 PAGE_MAX = 250
 Key = tuple[Any, int]
+# What no index is kept of is sorted when it is asked for.
+SORTED: dict[str, Callable[[Any], Any]] = {
+    "NAME": lambda customer: f"{customer.last_name or ''}, {customer.first_name or ''}",
+    "PROCESSED_AT": lambda order: order.processed_at,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +79,16 @@ def keep_filters_known(found: Search, query: str | None, extensions: dict[str, A
         extensions.setdefault("search", []).append({"path": [path], "query": query, "warnings": warnings})
 
 
-def customers(
+def anything(record: object) -> bool:
+    return True
+
+
+def page(
     shop: Shop,
+    kind: type[R],
     found: Search,
     *,
+    shown: Callable[[R], bool] = anything,
     first: int | None = None,
     last: int | None = None,
     after: str | None = None,
@@ -84,13 +96,13 @@ def customers(
     reverse: bool = False,
     sort: str = "ID",
 ) -> Page:
-    """One page. The walk goes up or down the order, whichever end the page hangs on."""
+    """One page of what is `shown` to the app. The walk goes up or down, whichever end the page hangs on."""
     asked = size(first, last)
     with shop.lock:
-        order = _Order.of(shop, sort, found)
-        low, high = order.window(found, *((before, after) if reverse else (after, before)))
+        line = _Line.of(shop, kind, sort, found)
+        low, high = line.window(found, *((before, after) if reverse else (after, before)))
         up = (first is not None) != reverse
-        matches = order.matches(found, range(low, high) if up else range(high - 1, low - 1, -1))
+        matches = line.matches(found, range(low, high) if up else range(high - 1, low - 1, -1), shown)
         taken = [match for _, match in zip(range(asked + 1), matches, strict=False)]
     more, taken = len(taken) > asked, taken[:asked]
     if first is None:
@@ -108,8 +120,8 @@ def page_info(edges: list[Edge], has_next: bool, has_previous: bool) -> PageInfo
 def selected(shop: Shop, found: Search) -> Iterator[Customer]:
     """Every customer that a search finds, in the order of ids."""
     with shop.lock:
-        order = _Order.of(shop, "ID", found)
-        return iter([record for _, record in order.matches(found, range(len(order.keys)))])
+        line = _Line.of(shop, Customer, "ID", found)
+        return iter([record for _, record in line.matches(found, range(len(line.keys)), anything)])
 
 
 def listed(items: Sequence[Any], first: int | None = None, last: int | None = None, after: str | None = None) -> Page:
@@ -135,8 +147,8 @@ def key_of(cursor: str) -> Key:
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
-    """Customers in an order: `keys` are ids, or pairs of a value and an id.
+class _Line(Generic[R]):
+    """Records one after the other: `keys` are ids, or pairs of a value and an id.
 
     `stale` is what the search index still holds of customers that changed a moment ago. A search goes by the index, in
     what it finds and in the order of it.
@@ -144,21 +156,21 @@ class _Order:
 
     keys: Sequence[Any]
     field: str
-    records: Mapping[int, Customer]
-    stale: dict[int, Customer | None]
+    records: Mapping[int, R]
+    stale: dict[int, R | None]
 
     @classmethod
-    def of(cls, shop: Shop, sort: str, found: Search) -> "_Order":
+    def of(cls, shop: Shop, kind: type[R], sort: str, found: Search) -> "_Line[R]":
         """The caller holds the lock of the shop; whatever was due there is done once this returns, and nothing more."""
-        records = shop.customers
-        stale = shop.unindexed() if found.conditions and shop.faults.search_lag else {}
+        held, lag = shop.listed(kind), shop.faults.search_lag
+        records, stale = held.by_id, held.unindexed(shop.clock() - lag) if found.conditions and lag else {}
         if sort == "UPDATED_AT":
-            return cls(_as_indexed(shop.by_update(), records, stale), "updated_at", records, stale)
-        if sort == "NAME":
-            named = ((f"{each.last_name or ''}, {each.first_name or ''}", each.id) for each in records.values())
-            return cls(sorted(named), "name", records, stale)
-        # Ids rise with time, so the order of creation is the order of ids.
-        return cls(shop.ids, "id", records, stale)
+            return cls(_as_indexed(held.by_update(), records, stale), "updated_at", records, stale)
+        if sort in SORTED:
+            value = SORTED[sort]
+            return cls(sorted((value(each), each.id) for each in records.values()), sort.lower(), records, stale)
+        # Ids rise with time, so whoever sorts by creation sorts by ids.
+        return cls(held.ids, "id", records, stale)
 
     def pair(self, key: Any) -> Key:
         return (key, key) if self.field == "id" else key
@@ -177,25 +189,25 @@ class _Order:
         value, number = key_of(cursor)
         if self.field == "id":
             return number
-        if isinstance(value, int) != (self.field == "updated_at"):
+        if isinstance(value, int) == (self.field == "name"):
             raise bad_cursor()
         return value, number
 
     def _bound(self, value: int) -> Any:
         return value if self.field == "id" else (value, 0)
 
-    def matches(self, found: Search, places: range) -> Iterator[tuple[Key, Customer]]:
+    def matches(self, found: Search, places: range, shown: Callable[[R], bool]) -> Iterator[tuple[Key, R]]:
         """A search judges what its index holds, which may be old; what is returned is always fresh."""
         for place in places:
             pair = self.pair(self.keys[place])
             record = self.records[pair[1]]
             seen = self.stale.get(record.id, record)
-            if seen is not None and found.holds(seen):
+            if seen is not None and found.holds(seen) and shown(record):
                 yield pair, record
 
 
 def _as_indexed(
-    keys: list[tuple[int, int]], records: Mapping[int, Customer], stale: Mapping[int, Customer | None]
+    keys: list[tuple[int, int]], records: Mapping[int, R], stale: Mapping[int, R | None]
 ) -> list[tuple[int, int]]:
     """The order by update as the index has it: who changed since stands where they stood, who is new stands nowhere."""
     if not stale:

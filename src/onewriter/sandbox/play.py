@@ -1,4 +1,4 @@
-"""A seeded day in the shop: customers come, change and go, at times twice in the same second."""
+"""A seeded day in the shop: customers come, change, order and go, at times twice in the same second."""
 
 import threading
 import time
@@ -12,6 +12,7 @@ from onewriter.sandbox import acts
 from onewriter.sandbox.customer import Customer
 from onewriter.sandbox.names import COUNTRIES, MAIL_DOMAINS, NOTES, TAGS
 from onewriter.sandbox.normalise import Refused
+from onewriter.sandbox.order import CANCEL_REASONS, Order
 from onewriter.sandbox.seeding import fictional_phone
 from onewriter.sandbox.shop import Shop
 
@@ -38,7 +39,19 @@ WEIGHTS = {
     "whatsapp_consent": 2,
     "merge": 2,
 }
+# The same of what happens to orders. Nothing does where nobody asks for orders.
+ORDER_WEIGHTS = {
+    "order": 12,
+    "pay": 4,
+    "fulfil": 6,
+    "edit_order": 3,
+    "refund": 4,
+    "cancel": 2,
+}
 CONSENTS = ("email_consent", "sms_consent", "whatsapp_consent")
+
+# Orders change while they are young: so many of the last ones are looked at.
+RECENT = 60
 
 # Updates within one second are at most so many.
 ACTS_MAX = 3
@@ -47,19 +60,27 @@ Act = tuple[str, int | None, dict[str, Any]]
 
 
 class Player:
-    """Plays events on one shop. The same seed, shop and calls give the same events."""
+    """Plays events on one shop. The same seed, shop and calls give the same events.
 
-    def __init__(self, shop: Shop) -> None:
+    `orders` is how often something happens to orders: 0 never, 1 about every fifth event.
+    """
+
+    def __init__(self, shop: Shop, orders: float = 0.0) -> None:
         self._shop = shop
+        self._orders = orders
         self._rng = Random(f"{shop.seed}/play")
         self._numbers = count(1)
         # Two calls at a time would draw from one sequence in an order that no seed decides.
         self._lock = threading.Lock()
 
-    def play(self, events: int, seconds: float) -> dict[str, int]:
-        """Play so many events over about so many seconds; how many of each action were done."""
+    def play(self, events: int, seconds: float, orders: float | None = None) -> dict[str, int]:
+        """Play so many events over about so many seconds; how many of each action were done.
+
+        `orders`, if given, counts from now on.
+        """
         done: Counter[str] = Counter()
         with self._lock:
+            self._orders = self._orders if orders is None else orders
             start = time.monotonic()
             while (played := done.total()) < events:
                 wait = start + seconds * played / events - time.monotonic()
@@ -70,7 +91,10 @@ class Player:
 
     def event(self, acts_max: int = ACTS_MAX) -> list[str]:
         """Let one thing happen now: the actions that it took, in their order; `refused` for what could not be."""
-        kind = self._rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        weights: dict[str, float] = {**WEIGHTS}
+        if self._orders:
+            weights |= {kind: weight * self._orders for kind, weight in ORDER_WEIGHTS.items()}
+        kind = self._rng.choices(list(weights), list(weights.values()))[0]
         return [self._do(act) for act in self._planned(kind)[:acts_max]]
 
     def _do(self, act: Act) -> str:
@@ -83,6 +107,8 @@ class Player:
 
     def _planned(self, kind: str) -> list[Act]:
         """One event as acts; updates within a second are two or three of them."""
+        if kind in ORDER_WEIGHTS:
+            return [self._with_order(kind)]
         someone = None if kind == "create" else self._someone()
         if someone is None:
             return [("create", None, self._newcomer())]
@@ -109,6 +135,39 @@ class Player:
             # At times with themselves, which the shop refuses.
             return {"with": (self._someone() or someone).id}
         return {}
+
+    # ---- Orders
+
+    def _with_order(self, kind: str) -> Act:
+        """Something done to a recent order; a new one where there is none."""
+        with self._shop.lock:
+            recent = list(self._shop.orders.values())[-RECENT:]
+        if kind == "order" or not recent:
+            guest = self._rng.random() < 0.1
+            someone = None if guest else self._someone()
+            return ("order", None if someone is None else someone.id, self._new_order())
+        order = self._rng.choice(recent)
+        return (kind, order.id, self._order_change(kind, order))
+
+    def _new_order(self) -> dict[str, Any]:
+        subtotal, shipping = self._rng.randint(500, 30_000), self._rng.choice((0, 490, 990))
+        made: dict[str, Any] = {"total_cents": subtotal + shipping, "subtotal_cents": subtotal}
+        made["paid"] = self._rng.random() < 0.7
+        made["test"] = self._rng.random() < 0.02
+        if self._rng.random() < 0.1:
+            made["processed_at"] = int(self._shop.clock()) - self._rng.randint(1, 86_400)
+        return made
+
+    def _order_change(self, kind: str, order: Order) -> dict[str, Any]:
+        if kind == "refund":
+            # At times of an order of which nothing is left, which the shop refuses.
+            left = order.kept_cents
+            return {"cents": left if self._rng.random() < 0.3 else self._rng.randint(1, max(1, left))}
+        if kind == "edit_order":
+            return {name: made for name, made in self._new_order().items() if name.endswith("_cents")}
+        if kind == "cancel":
+            return {"refund": self._rng.random() < 0.8, "reason": self._rng.choice(CANCEL_REASONS)}
+        return {"partly": self._rng.random() < 0.2} if kind == "fulfil" else {}
 
     # ---- What changes
 

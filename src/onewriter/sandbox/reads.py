@@ -9,12 +9,15 @@ from onewriter.sandbox.call import Call, number_in
 from onewriter.sandbox.customer import SHOP_ZONE_NAME, Customer, gid, number_of
 from onewriter.sandbox.fields import CURRENCY
 from onewriter.sandbox.merges import Merge
+from onewriter.sandbox.order import Order
 from onewriter.sandbox.paging import Page, bad_request
 from onewriter.sandbox.shop import API_VERSION, Shop
 from onewriter.sandbox.subscriptions import TOPICS
 
 VERSIONS = ("2026-01", "2026-04", "2026-07", "2026-10")
 NODES_MAX = 250
+ORDERS_SHOWN_S = 60 * 86_400
+"""How old an order may be for an app without `read_all_orders`."""
 APP_ID = 2_580_490_001
 
 
@@ -33,7 +36,7 @@ def customers(
     found = paging.understood(query)
     paging.keep_filters_known(found, query, call.extensions, "customers")
     paged = {"first": first, "last": last, "after": after, "before": before}
-    return paging.customers(call.shop, found, **paged, reverse=reverse, sort=sort_key)  # type: ignore[arg-type]
+    return paging.page(call.shop, Customer, found, **paged, reverse=reverse, sort=sort_key)  # type: ignore[arg-type]
 
 
 def customers_count(call: Call, *, query: str | None = None, limit: int | None = None) -> dict[str, Any]:
@@ -62,6 +65,50 @@ def customer_by_identifier(call: Call, *, identifier: dict[str, str]) -> Custome
     return call.shop.find(email=identifier.get("emailAddress"), phone=identifier.get("phoneNumber"))
 
 
+def order(call: Call, *, id: str) -> Order | None:
+    call.need("read_orders", "order")
+    return _order(call, number_in("Order", id))
+
+
+def _order(call: Call, number: int) -> Order | None:
+    found = call.shop.orders.get(number)
+    return found if found is not None and _is_shown(call)(found) else None
+
+
+def _is_shown(call: Call) -> Callable[[Order], bool]:
+    """Which orders the app may see: the newer ones, unless its scopes say all."""
+    since = call.shop.clock() - ORDERS_SHOWN_S
+    return paging.anything if not call.shop.access.missing("read_all_orders") else lambda each: each.created_at >= since
+
+
+def orders(
+    call: Call,
+    *,
+    query: str | None = None,
+    first: int | None = None,
+    last: int | None = None,
+    after: str | None = None,
+    before: str | None = None,
+    reverse: bool = False,
+    sort_key: str = "PROCESSED_AT",
+) -> Page:
+    call.need("read_orders", "orders")
+    found = paging.understood(query, search.ORDERS_SEARCHED)
+    paging.keep_filters_known(found, query, call.extensions, "orders")
+    return paging.page(
+        call.shop,
+        Order,
+        found,
+        shown=_is_shown(call),
+        first=first,
+        last=last,
+        after=after,
+        before=before,
+        reverse=reverse,
+        sort=sort_key,
+    )
+
+
 def node(call: Call, *, id: str) -> Any:
     kind = id.removeprefix("gid://shopify/").partition("/")[0]
     number = number_of(kind, id)
@@ -71,6 +118,9 @@ def node(call: Call, *, id: str) -> Any:
         case "Customer":
             call.need("read_customers", "node")
             return call.shop.customers.get(number)
+        case "Order":
+            call.need("read_orders", "node")
+            return _order(call, number)
         case "BulkOperation":
             return call.operations.get(number)
         case "WebhookSubscription":
@@ -168,6 +218,8 @@ QUERIES: dict[str, Callable[..., Any]] = {
     "job": lambda call, *, id: call.shop.merges.get(id),
     "node": node,
     "nodes": nodes,
+    "order": order,
+    "orders": orders,
     "publicApiVersions": lambda call: [version(handle) for handle in VERSIONS],
     "shop": lambda call: shop_of(call.shop),
     "webhookSubscriptions": webhook_subscriptions,

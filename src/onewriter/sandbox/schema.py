@@ -22,6 +22,7 @@ from onewriter.sandbox.deliveries import Subscription
 from onewriter.sandbox.fields import CONNECTIONS, FIELDS, PROTECTED, Getter
 from onewriter.sandbox.merges import ERROR_FIELDS
 from onewriter.sandbox.normalise import snake
+from onewriter.sandbox.order import Fulfilment, Order, Refund
 from onewriter.sandbox.paging import Page, listed
 from onewriter.sandbox.shop import API_VERSION
 from onewriter.sandbox.subscriptions import ENUM_NAMES
@@ -35,8 +36,11 @@ ALL_OF_IT = 250
 
 TYPE_NAMES = {
     Customer: "Customer",
+    Fulfilment: "Fulfillment",
     Metafield: "Metafield",
     Operation: "BulkOperation",
+    Order: "Order",
+    Refund: "Refund",
     Subscription: "WebhookSubscription",
 }
 
@@ -113,6 +117,18 @@ def _connection(get: Getter) -> Resolver:
     return resolved
 
 
+def _buyer(order: Order, info: Info) -> Customer | None:
+    """Whoever the order belongs to now; that takes the scope for customers."""
+    call: Call = info.context
+    call.need("read_customers", "customer")
+    return None if order.customer_id is None else call.shop.customers.get(order.customer_id)
+
+
+def _refunded(refund: Refund, info: Info) -> Order:
+    call: Call = info.context
+    return call.shop.orders[refund.order_id]
+
+
 def _of(get: Callable[[Any], Any]) -> Resolver:
     return lambda record, info: get(record)
 
@@ -175,6 +191,8 @@ _PLAIN: dict[str, dict[str, Resolver]] = {
         "errorFields": _of(lambda problem: [each for each in ERROR_FIELDS if each == problem.field.upper()]),
         "message": _of(lambda problem: problem.message),
     },
+    "Order": {"customer": _buyer},
+    "Refund": {"order": _refunded},
     "WebhookSubscription": {
         "apiVersion": _of(lambda subscription: reads.version(API_VERSION)),
         "createdAt": _time("created_at"),

@@ -1,23 +1,29 @@
-"""Shopify's search syntax, as far as customers are searched by it here: terms joined by AND or blanks."""
+"""Shopify's search syntax, as far as customers and orders are searched by it here: terms joined by AND or blanks."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from onewriter.sandbox.customer import Customer, number_of
+from onewriter.sandbox.customer import number_of
 
 DAY_S = 86_400
 _TERM = re.compile(r"""(?P<field>\w+):(?P<op><=|>=|<|>|)(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)"|(?P<bare>\S+))""")
 
 
-def _text(name: str) -> Callable[[Customer], str]:
+def _text(name: str) -> Callable[[Any], str]:
     return lambda record: (getattr(record, name) or "").casefold()
 
 
-_TEXTS = {name: _text(name) for name in ("email", "phone", "first_name", "last_name", "state")}
+_CUSTOMER_TEXTS = ("email", "phone", "first_name", "last_name", "state")
+_ORDER_TEXTS = ("email", "name", "financial_status")
+_TEXTS = {name: _text(name) for name in (*_CUSTOMER_TEXTS, *_ORDER_TEXTS)}
+_IDS = {"id": ("Customer", "Order"), "customer_id": ("Customer",)}
 COUNTED = frozenset({"created_at", "updated_at", "id"})
-SEARCHED = COUNTED | _TEXTS.keys() | {"tag"}
+_NUMBERS = COUNTED | {"processed_at", "customer_id"}
+SEARCHED = COUNTED | {*_CUSTOMER_TEXTS, "tag"}
+ORDERS_SEARCHED = _NUMBERS | {*_ORDER_TEXTS}
 
 
 class BadSearch(ValueError):
@@ -31,9 +37,11 @@ class Condition:
     high: int | None
     text: str = ""
 
-    def holds(self, record: Customer) -> bool:
-        if self.field in COUNTED:
-            value: int = getattr(record, self.field)
+    def holds(self, record: Any) -> bool:
+        if self.field in _NUMBERS:
+            value: int | None = getattr(record, self.field)
+            if value is None:
+                return False
             return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
         if self.field == "tag":
             return self.text in (tag.casefold() for tag in record.tags)
@@ -47,7 +55,7 @@ class Search:
     conditions: tuple[Condition, ...] = ()
     ignored: tuple[str, ...] = ()
 
-    def holds(self, record: Customer) -> bool:
+    def holds(self, record: Any) -> bool:
         return all(condition.holds(record) for condition in self.conditions)
 
     def range_of(self, field: str) -> tuple[int | None, int | None]:
@@ -79,11 +87,11 @@ def parse(query: str | None, supported: frozenset[str] = SEARCHED) -> Search:
 def _condition(term: re.Match[str]) -> Condition:
     value = next(text for text in (term["single"], term["double"], term["bare"]) if text is not None)
     field = term["field"]
-    if field not in COUNTED:
+    if field not in _NUMBERS:
         if term["op"]:
             raise BadSearch(f"The filter {field!r} takes no comparison")
         return Condition(field, None, None, value.casefold())
-    low, high = _id_bounds(value) if field == "id" else _time_bounds(value)
+    low, high = _id_bounds(field, value) if field in _IDS else _time_bounds(value)
     return Condition(field, *_compared(term["op"], low, high))
 
 
@@ -102,10 +110,10 @@ def _compared(op: str, low: int, high: int) -> tuple[int | None, int | None]:
             return low, high
 
 
-def _id_bounds(value: str) -> tuple[int, int]:
-    number = number_of("Customer", value)
+def _id_bounds(field: str, value: str) -> tuple[int, int]:
+    number = next((found for kind in _IDS[field] if (found := number_of(kind, value)) is not None), None)
     if number is None:
-        raise BadSearch(f"{value!r} is no customer id")
+        raise BadSearch(f"{value!r} is no id")
     return number, number
 
 

@@ -1,4 +1,4 @@
-"""The shop itself: its customers and the verbs that change them. Each takes the one lock and tells the subscribers."""
+"""The shop itself: customers, orders, and the verbs for both. Each takes the one lock and tells the subscribers."""
 
 import threading
 import time
@@ -16,10 +16,14 @@ from onewriter.sandbox.customer import Customer, Metafield
 from onewriter.sandbox.customers import Customers
 from onewriter.sandbox.deliveries import Courier, Delivery, Schedule
 from onewriter.sandbox.faults import Faults
+from onewriter.sandbox.held import Held, R
 from onewriter.sandbox.merges import Merge, Merges
 from onewriter.sandbox.merging import NO_OVERRIDE, Override
 from onewriter.sandbox.normalise import Mistake, Refused
+from onewriter.sandbox.order import Order
+from onewriter.sandbox.orders import Orders
 from onewriter.sandbox.subscriptions import Subscriptions
+from onewriter.sandbox.till import Till
 
 API_VERSION = "2026-10"
 
@@ -27,8 +31,8 @@ API_VERSION = "2026-10"
 class Shop:
     """A simulated shop. Safe to use from several threads.
 
-    `customers` is a read-only view by id, in the order of the ids. Verbs return the customer as it then is and raise
-    `Refused` for what Shopify answers with user errors.
+    `customers` and `orders` are read-only views by id, in the order of the ids. Verbs return the customer or the order
+    as it then is and raise `Refused` for what Shopify answers with user errors.
 
     With a `courier_schedule` the shop lives by its `clock` alone: it starts no threads, reads no other clock, and
     carries out merges and bulk operations when it is looked at or by `tick`. `next_due` says when there will be some.
@@ -58,7 +62,9 @@ class Shop:
         self.subscriptions = Subscriptions(self.faults, clock)
         self.courier.dropped = self.subscriptions.drop
         self._held = Customers(customers, seed, self.agenda.now)
-        self.merges = Merges(self._held, self.agenda, self.faults, seed, self._tell)
+        self._orders = Orders(seed, self.agenda.now)
+        self._till = Till(self._held, self._orders, self.agenda, self.faults, self._tell)
+        self.merges = Merges(self._held, self._till, self.agenda, self.faults, seed, self._tell)
 
     @property
     def deliveries(self) -> list[Delivery]:
@@ -88,6 +94,18 @@ class Shop:
         self.tick()
         return self._held.ids
 
+    @property
+    def orders(self) -> Mapping[int, Order]:
+        self.tick()
+        return self._orders.by_id
+
+    def listed(self, kind: type[R]) -> Held[R]:
+        """All customers or all orders, for whoever lists them. The caller holds the lock."""
+        self.tick()
+        found: Any = self._orders if kind is Order else self._held
+        held: Held[R] = found
+        return held
+
     def snapshot(self) -> list[Customer]:
         with self.lock:
             return list(self.customers.values())
@@ -101,10 +119,6 @@ class Shop:
         with self.lock:
             self.tick()
             return self._held.find(email=email, phone=phone)
-
-    def unindexed(self) -> dict[int, Customer | None]:
-        """What the search index still holds of customers that changed a moment ago; None for those it has not seen."""
-        return self._held.unindexed(self.clock() - self.faults.search_lag)
 
     # ---- Writing
 
@@ -150,7 +164,7 @@ class Shop:
         with self.lock:
             self.tick()
             before = self._held.known(number)
-            if before.orders:
+            if before.orders or self._orders.of(number):
                 raise Refused(Mistake(("id",), "Customer can't be deleted because they have associated orders"))
             self._held.put(before, None)
             self._tell(news.of_deletion(before))
@@ -215,6 +229,54 @@ class Shop:
             self._held.put(before, after)
             self._tell(news.of_consents(before, after, denied=self.faults.protected_denied))
             return after
+
+    # ---- Orders
+
+    def place_order(
+        self,
+        customer: int | None,
+        total_cents: int,
+        subtotal_cents: int | None = None,
+        paid: bool = True,
+        processed_at: int | None = None,
+        test: bool = False,
+    ) -> Order:
+        """Place an order; without a customer it is a guest's. `processed_at` is in seconds and never in the future."""
+        with self.lock:
+            self.tick()
+            buyer = None if customer is None else self._held.known(customer)
+            subtotal = total_cents if subtotal_cents is None else subtotal_cents
+            return self._till.place(buyer, total_cents, subtotal, paid=paid, processed_at=processed_at, test=test)
+
+    def pay_order(self, number: int) -> Order:
+        with self.lock:
+            self.tick()
+            return self._till.pay(number)
+
+    def fulfil_order(self, number: int, *, partly: bool = False) -> Order:
+        with self.lock:
+            self.tick()
+            return self._till.fulfil(number, partly=partly)
+
+    def edit_order(self, number: int, total_cents: int, subtotal_cents: int | None = None) -> Order:
+        """Change what an order costs now. More is to be paid then, or some of what was paid is owed to the buyer."""
+        with self.lock:
+            self.tick()
+            return self._till.edit(number, total_cents, total_cents if subtotal_cents is None else subtotal_cents)
+
+    def refund_order(self, number: int, cents: int) -> Order:
+        """Give money back, at most what is left of what was paid."""
+        with self.lock:
+            self.tick()
+            return self._till.refund(number, cents)
+
+    def cancel_order(self, number: int, refund: bool = True, reason: str = "OTHER") -> Order:
+        """Cancel an order, and with `refund` give back all that is left. One that is paid and sent cannot be."""
+        with self.lock:
+            self.tick()
+            return self._till.cancel(number, refund=refund, reason=reason)
+
+    # ---- The app
 
     def uninstall(self) -> None:
         """The merchant removes the app: the token dies, subscriptions go, and `app/uninstalled` is the last word."""

@@ -28,15 +28,29 @@ TOPICS = {
     "CUSTOMERS_WHATS_APP_MARKETING_CONSENT_UPDATE": "customers_whats_app_marketing_consent/update",
     "CUSTOMER_TAGS_ADDED": "customer.tags_added",
     "CUSTOMER_TAGS_REMOVED": "customer.tags_removed",
+    "ORDERS_CANCELLED": "orders/cancelled",
+    "ORDERS_CREATE": "orders/create",
+    "ORDERS_EDITED": "orders/edited",
+    "ORDERS_FULFILLED": "orders/fulfilled",
+    "ORDERS_PAID": "orders/paid",
+    "ORDERS_PARTIALLY_FULFILLED": "orders/partially_fulfilled",
+    "ORDERS_UPDATED": "orders/updated",
+    "REFUNDS_CREATE": "refunds/create",
     "SHOP_UPDATE": "shop/update",
 }
 ENUM_NAMES = {topic: name for name, topic in TOPICS.items()}
-# These need a scope of their own beside read_customers.
-SCOPES = {"CUSTOMERS_MERGE": "read_customer_merge"}
+# Topics that begin so are about people, and need a scope.
+SCOPES = {"CUSTOMERS_MERGE": "read_customer_merge", "CUSTOMER": "read_customers"}
+SCOPES |= dict.fromkeys(("ORDERS_", "REFUNDS_"), "read_orders")
 PROTECTED_MESSAGE = (
     "This app is not approved to subscribe to webhook topics containing protected customer data. "
     "See https://shopify.dev/docs/apps/launch/protected-customer-data for more details."
 )
+
+
+def scope_of(topic: str) -> str | None:
+    """The scope that a subscription to a topic needs; None for what is not about people."""
+    return next((scope for start, scope in SCOPES.items() if topic.startswith(start)), None)
 
 
 class Subscriptions:
@@ -109,7 +123,7 @@ class Subscriptions:
         scheme = urlsplit(uri).scheme
         if scheme != "https" and not (scheme == "http" and self._faults.allow_http):
             raise Refused(Mistake(where, f"Address protocol {scheme}:// is not supported"))
-        if self._faults.topics_refused and topic.startswith("CUSTOMER"):
+        if self._faults.topics_refused and scope_of(topic):
             raise Refused(Mistake(("topic",), PROTECTED_MESSAGE))
         self._check_unique(topic, uri, name, itself)
 

@@ -10,6 +10,7 @@ from onewriter.sandbox.customer import Consent, Customer, gid
 from onewriter.sandbox.merging import NO_OVERRIDE, Override
 from onewriter.sandbox.normalise import Mistake, Refused, camel, snake
 from onewriter.sandbox.reads import shop_of
+from onewriter.sandbox.subscriptions import scope_of
 
 Payload = dict[str, Any]
 WRITABLE = ("email", "phone", "firstName", "lastName", "note", "tags", "locale", "taxExempt", "addresses", "metafields")
@@ -146,11 +147,10 @@ def bulk_operation_cancel(call: Call, *, id: str) -> Any:
 
 @_answering("webhookSubscription")
 def webhook_subscription_create(call: Call, *, topic: str, webhook_subscription: dict[str, Any]) -> Any:
-    if topic.startswith("CUSTOMER"):
-        scope = "read_customer_merge" if topic == "CUSTOMERS_MERGE" else "read_customers"
-        if call.shop.access.missing(scope):
-            message = "You do not have permission to create or update webhooks with this topic"
-            raise Refused(Mistake(("webhookSubscription",), message))
+    scope = scope_of(topic)
+    if scope and call.shop.access.missing(scope):
+        message = "You do not have permission to create or update webhooks with this topic"
+        raise Refused(Mistake(("webhookSubscription",), message))
     return call.shop.subscriptions.create(topic, webhook_subscription)
 
 
