@@ -95,6 +95,105 @@ class Delivery:
     api_version: str | None = None
 
 
+Money = int
+"""An amount in millionths of the currency's unit: a whole number, as sums of decimals must be exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """One refund of an order: how much of the order's total went back."""
+
+    id: int
+    amount: Money
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The present state of an order, as far as points depend on it. All times are Shopify's."""
+
+    id: int
+    customer: int | None
+    """Shopify's id of the customer; None for an order of nobody."""
+    version: Instant
+    """`updatedAt`."""
+    processed: Instant
+    """`processedAt`: when it was placed, which for an order that was brought in is long before it was created."""
+    currency: str
+    """The shop's currency (ISO 4217), in which all amounts are."""
+    total: Money
+    """What it comes to with tax and shipping, before anything was refunded."""
+    subtotal: Money
+    """What its goods come to after discounts, before anything was refunded."""
+    paid: bool
+    """True once it was paid in full, whatever was refunded since."""
+    fulfilled: Instant | None = None
+    """When the last fulfilment was made, once everything was fulfilled."""
+    cancelled: Instant | None = None
+    refunds: tuple[Refund, ...] = ()
+    """By time, then by id."""
+    test: bool = False
+
+
+class EntryKind(StrEnum):
+    """What a ledger entry does."""
+
+    EARN = "earn"
+    REDEEM = "redeem"
+    ADJUST = "adjust"
+    EXPIRE = "expire"
+    REVERSE = "reverse"  # takes back an earn, in part or in full, or a redemption in full
+    CORRECT = "correct"  # what late news changed about entries that were posted before
+    MERGE_FLOOR = "merge_floor"  # lifts a balance that a merge would have left below zero
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of a customer's ledger.
+
+    Nothing of it ever changes but `customer_id` (a merge moved it) and `dropped_by` (a receipt says why it does not
+    count). Expiries, floors and their corrections follow from the other entries; those are what happened.
+    """
+
+    id: bytes
+    customer_id: bytes
+    """Who has it now."""
+    origin_id: bytes
+    """Whose it was when it was posted; the deleted customer of a merge stays the origin of what it brought."""
+    kind: EntryKind
+    points: int
+    """Above zero it adds to the balance, below zero it takes from it."""
+    rule: str
+    """Of what is earned, the rule that gave it; of an expiry `age` or `inactivity`; else the name of the kind."""
+    occurred_at: Instant
+    """When it happened, by the clock of the system that says so: Shopify's, but for what people do here."""
+    available_at: Instant
+    """From when on it can be spent; before that it is pending."""
+    expires_at: Instant | None = None
+    rule_version: int | None = None
+    """The version of the programme that gave it."""
+    reference: str | None = None
+    """What it stands for, so that it is posted once: an order, a refund, an outside event, an idempotency key."""
+    once_key: str | None = None
+    """Of what a customer can be given only once in a life: the rule."""
+    order_id: int | None = None
+    lot_id: bytes | None = None
+    """Of an expiry and its corrections, the entry whose points expire; of a redemption taken back, the redemption."""
+    amount: Money | None = None
+    """Of an order's earn, what the order came to; of its refunds, what went back."""
+    version: Instant | None = None
+    """Of what a read of an order told, the order's `updatedAt` then."""
+    days: int | None = None
+    """Of an expiry by inactivity, after how many days without activity."""
+    reason: str | None = None
+    source: str = SHOPIFY
+    """Who says so: `shopify`, or `user:NAME`."""
+    run_id: str | None = None
+    posted_at: Instant = 0
+    dropped_by: bytes | None = None
+    """The receipt that says why it does not count."""
+
+
 class RunState(StrEnum):
     """The life of a run."""
 
