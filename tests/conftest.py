@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.support.guards",
     "tests.support.requirements",
     "tests.support.shops",
+    "tests.support.loyal",  # after what it imports, whose assertions would not be rewritten else
     "tests.support.wire",
     "pytester",
 ]

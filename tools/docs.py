@@ -4,13 +4,14 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import click
 from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
 from onewriter.cli import commands
-from onewriter.db import keytables, register, tables
+from onewriter.db import keytables, pointtables, register, tables
 from onewriter.db.register import Entry
 from onewriter.settings import BOUNDS, CONFIG_FILE, CONFIG_VARIABLE, SETTINGS, Setting
 
@@ -117,9 +118,10 @@ How a column is kept:
 - everything else stands in clear.
 
 The register in `src/onewriter/db/register.py` also says what becomes of each table when a customer is erased, exported
-or merged, so that no table can be forgotten. **An erasure walks it today** (customers/redact); export and the merge of
-rows come later. A day key ends after `inbox_keep_days`: then the bodies of that day cannot be opened, and their rows
-are removed. Some tables are made already and stay empty for now: `links`, `pending_marks` and `parked_values`.
+or merged, so that no table can be forgotten. **An erasure walks it today** (customers/redact), and a merge moves the
+rows of `entries`; export and the merge of other rows come later. A day key ends after `inbox_keep_days`: then the
+bodies of that day cannot be opened, and their rows are removed. Some tables are made already and stay empty for now:
+`links`, `pending_marks` and `parked_values`.
 
 Beside ours, the main database holds `alembic_version` and the tables of the durable jobs' library. A job carries the id
 of its run, and nothing else of ours."""
@@ -127,13 +129,15 @@ of its run, and nothing else of ours."""
 
 def tables_page() -> str:
     """The page of all tables, with what the register says of each."""
-    main = _database("Main database", tables.metadata.tables, register.REGISTER, Path(tables.__file__))
-    keys = _database("Key store", keytables.metadata.tables, register.KEY_REGISTER, Path(keytables.__file__))
+    main = _database("Main database", tables.metadata.tables, register.REGISTER, tables, pointtables)
+    keys = _database("Key store", keytables.metadata.tables, register.KEY_REGISTER, keytables)
     return _page("Tables", TABLES_INTRO, *main, *keys)
 
 
-def _database(title: str, known: Mapping[str, Table], entries: Iterable[Entry], source: Path) -> Iterator[str]:
-    comments = column_comments(source.read_text(encoding="utf-8"))
+def _database(title: str, known: Mapping[str, Table], entries: Iterable[Entry], *sources: ModuleType) -> Iterator[str]:
+    comments: dict[str, dict[str, str]] = {}
+    for source in sources:
+        comments |= column_comments(Path(str(source.__file__)).read_text(encoding="utf-8"))
     yield f"## {title}"
     for entry in entries:
         yield _table(known[entry.table], entry, comments.get(entry.table, {}))

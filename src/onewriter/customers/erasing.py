@@ -27,6 +27,9 @@ from onewriter.vault.vault import ShopVault
 REQUESTS = ("customers/redact", "customers/data_request")
 """Deliveries of these ask something of us in law: they stay on record, and what they ask stays to be answered."""
 
+SHOPIFY_IDS = frozenset({"shopify_id", "waits_for"})
+"""Columns that have a customer's id of Shopify's; two shops can have the same one."""
+
 _UNENDED = select(erasures.c.id, erasures.c.key_ids).where(erasures.c.ended_at.is_(None))
 _END = update(erasures).where(erasures.c.id == bindparam("b_id")).values(key_ids=[], ended_at=bindparam("b_now"))
 _NEWEST = select(erasures).order_by(erasures.c.id.desc()).limit(bindparam("most"))
@@ -68,7 +71,7 @@ class _Subjects:
 
     def named(self, column: str) -> Sequence[Any]:
         """What to look for in a column that leads to a customer."""
-        if column == "shopify_id":
+        if column in SHOPIFY_IDS:
             return self.shopify_ids
         return self.hashes if column.endswith("_hash") else self.customer_ids
 
@@ -137,7 +140,7 @@ def _leads_to(table: Table, shop_id: int, entry: Entry, whom: _Subjects) -> Colu
     if not columns:
         return None
     leads = or_(*(table.c[name].in_(list(whom.named(name))) for name in columns))
-    return leads & (table.c.shop_id == shop_id) if "shopify_id" in columns else leads
+    return leads & (table.c.shop_id == shop_id) if not SHOPIFY_IDS.isdisjoint(columns) else leads
 
 
 def _forget_ids(db: Connection, shop_id: int, whom: _Subjects) -> None:

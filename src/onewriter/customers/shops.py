@@ -66,6 +66,7 @@ class Shop:
     full_at: Instant | None
     authorize_hash: bytes | None
     authorize_until: Instant | None
+    orders_to: Instant | None
 
     @property
     def never_connected(self) -> bool:

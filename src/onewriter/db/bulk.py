@@ -9,9 +9,16 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Table, text
+from sqlalchemy.exc import DBAPIError
 
 STRIPES = 64
 """How many locks the customers of a shop share. Enough that two workers seldom meet, few enough for one transaction."""
+
+
+def stripe_of(id_hash: bytes) -> int:
+    """The lock that a customer falls under, by the hash of its Shopify id."""
+    return id_hash[0] % STRIPES
+
 
 # One statement for all, since a batch of an import takes all 64 and each would be a round trip.
 _LOCK = text("SELECT pg_advisory_xact_lock(:shop, s) FROM unnest(CAST(:stripes AS int[])) s")
@@ -19,16 +26,26 @@ _TRY_LOCK = text("SELECT s FROM unnest(CAST(:stripes AS int[])) s WHERE pg_try_a
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows given as tuples, one value for each column of the table in its order."""
+    """Insert rows given as tuples, one value for each column of the table in its order.
+
+    COPY does not pass through SQLAlchemy, but its errors are raised as SQLAlchemy would raise them.
+    """
     if not rows:
         return
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(_insert_sql(table), list(map(tuple, rows)))
         return
     driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(_copy_sql(table)) as copy:
-        for row in rows:
-            copy.write_row(row)
+    kinds: Any = connection.dialect.loaded_dbapi
+    try:
+        with driver.cursor() as cursor, cursor.copy(_copy_sql(table)) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except kinds.Error as error:
+        is_gone = connection.dialect.is_disconnect(error, driver, None)
+        raise DBAPIError.instance(
+            _copy_sql(table), None, error, kinds.Error, hide_parameters=True, connection_invalidated=is_gone
+        ) from None
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import Literal
 
 from sqlalchemy import LargeBinary, Table
 
-from onewriter.db import keytables, tables
+from onewriter.db import keytables, pointtables
 
 Purge = Literal["delete", "hash", "redact", "end of day key", "never"]
 Merge = Literal["move", "stay", "alias", "none"]
@@ -111,6 +111,24 @@ REGISTER: tuple[Entry, ...] = (
     Entry("parked_values", "customer_id", sealed=("box",), purge="delete", exported=True, merge="move"),
     Entry("findings", "customer_id", purge="delete", exported=True, merge="move"),
     Entry(
+        "entries",
+        "customer_id",
+        purge="delete",
+        exported=True,
+        merge="move",
+        why="Points, amounts and times in clear, and ids of orders; nothing of who the customer is.",
+    ),
+    Entry("accounts", "customer_id", purge="delete", exported=True, merge="none", why="Figures made from the entries."),
+    Entry("receipts", None, why="Proof of merges and of awards taken back: ids of ours, totals and counts."),
+    Entry("programmes", None, why="Policy."),
+    Entry(
+        "order_marks",
+        "waits_for",
+        ids=("waits_for",),
+        purge="delete",
+        why="Orders that are to be read, by their ids; with the customer who must be known first.",
+    ),
+    Entry(
         "questions",
         None,
         why="Texts and evidence hold counts, topics and ids of ours, never values or ids of Shopify's.",
@@ -130,7 +148,7 @@ KEY_REGISTER: tuple[Entry, ...] = (
 def unregistered() -> list[str]:
     """What the register forgets: tables that it does not name, and binary columns that it does not explain."""
     forgotten: list[str] = []
-    for metadata, entries in ((tables.metadata, REGISTER), (keytables.metadata, KEY_REGISTER)):
+    for metadata, entries in ((pointtables.metadata, REGISTER), (keytables.metadata, KEY_REGISTER)):
         known = {entry.table: entry for entry in entries}
         for table in metadata.tables.values():
             entry = known.get(table.name)
@@ -144,7 +162,8 @@ def unregistered() -> list[str]:
 
 def _suspects(table: Table) -> list[str]:
     """Columns that could hold something of a person: everything binary but our own ids, and every Shopify id."""
-    own_ids = {"id", "customer_id", "key_id", "merged_into"}
+    own_ids = {"id", "customer_id", "key_id", "merged_into", "origin_id", "lot_id", "dropped_by"}
+    own_ids |= {"kept_customer_id", "deleted_customer_id"}
     return [
         column.name
         for column in table.columns

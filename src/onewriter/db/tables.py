@@ -61,6 +61,7 @@ shops = Table(
     Column("full_at", BigInteger),  # when the last full read of all customers began that ended well
     Column("authorize_hash", LargeBinary),  # of the state that an authorization under way must bring back
     Column("authorize_until", BigInteger),
+    Column("orders_to", BigInteger),  # the `updated_at` up to which the order reconcile has read
 )
 
 runs = Table(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from onewriter.customers import aliases, marks, profiles
-from onewriter.db.bulk import STRIPES, lock_stripes
+from onewriter.db.bulk import lock_stripes, stripe_of
 from onewriter.intake.batch import Batch
 from onewriter.records import Change, Instant, Kind
 from onewriter.vault.vault import ShopVault
@@ -29,11 +29,6 @@ class Applied:
     def counts(self) -> Counter[str]:
         """How often each outcome came."""
         return Counter(self.outcomes)
-
-
-def stripe_of(id_hash: bytes) -> int:
-    """The lock that a customer falls under."""
-    return id_hash[0] % STRIPES
 
 
 def apply(

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from onewriter.customers import aliases, findings, marks, owners, profiles, questions, tombstones
+from onewriter.customers import aliases, findings, marks, order_marks, owners, profiles, questions, tombstones
 from onewriter.customers.aliases import UNHEARD_MERGE, UNSETTLED_MERGE
 from onewriter.customers.findings import Finding
 from onewriter.customers.log import LogLine
 from onewriter.customers.profiles import ACTIVE, DELETED, MERGED, Profile
 from onewriter.customers.tombstones import Tombstone
+from onewriter.loyalty import facts
+from onewriter.loyalty.facts import Written
 from onewriter.records import Change, Instant, Kind, Path, Value, id_text
 from onewriter.rules import aliasing, ordering, ownership
 from onewriter.rules.aliasing import Alias, AliasState
@@ -77,6 +79,7 @@ class Batch:
         )
 
     def save(self, db: Connection, now: Instant) -> None:
+        came = [number for number, profile in self.profiles.items() if profile.customer_id is None]
         profiles.save(db, self.vault, self.profiles.values(), now)
         gone = [self.hashes[shopify_id] for shopify_id in self.buried - self.stones.keys()]
         tombstones.remove(db, self.vault.shop_id, gone)
@@ -85,11 +88,15 @@ class Batch:
         tombstones.save(db, self.vault.shop_id, before, left, now)
         aliases.save(db, self.vault, self.merges_before, self.merges)
         marks.set_marks(db, self.vault.shop_id, self.marks, now)
+        order_marks.customers_came(db, self.vault.shop_id, came, now)
         for profile in self.returned:
             findings.add(db, self.vault.shop_id, _returned(profile, self.run_id), now, healed_at=now)
         names = [id_text(profile.customer_id) for profile in self.merged if profile.customer_id is not None]
         for kind in (UNHEARD_MERGE, UNSETTLED_MERGE):
             questions.withdraw(db, self.vault.shop_id, kind, names, now)
+        written = [profile for profile in self.profiles.values() if profile.changed]
+        created = [profile for number in came if (profile := self.profiles[number]).customer_id is not None]
+        facts.take(db, self.vault, Written(written, created, self.merged, self.returned), now, run_id=self.run_id)
 
     def take(self, change: Change) -> str:
         """Apply one change to the working copies; returns its outcome."""

@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from onewriter.customers.inbox import PARKED, WAITING
+from onewriter.db.bulk import stripe_of
 from onewriter.db.engine import Database, DoorBell, Standing
 from onewriter.errors import DatabaseBusy, OnewriterError
-from onewriter.intake.apply import stripe_of
 from onewriter.records import Delivery, Instant
 from onewriter.shopify.topics import customer_ids
 from onewriter.vault.seal import bound_to

@@ -1,0 +1,130 @@
+"""Orders in the ledger: what their present state implies, less what was posted for them before."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select
+
+from onewriter.customers import findings, shops, tombstones
+from onewriter.customers.findings import Finding
+from onewriter.db.tables import customers
+from onewriter.loyalty import entries, programme
+from onewriter.loyalty.books import Book, open_books
+from onewriter.loyalty.merges import AT_TWO
+from onewriter.records import Entry, EntryKind, Instant, Order, Refund
+from onewriter.rules import earning
+from onewriter.rules.earning import Version
+from onewriter.vault.vault import ShopVault
+
+POSTED = "posted"
+UNCHANGED = "unchanged"
+NOBODY = "nobody"
+UNKNOWN_CUSTOMER = "unknown customer"
+ERASED = "refused: erased"
+
+_IDS = select(customers.c.id, customers.c.shopify_id).where(
+    customers.c.shop_id == bindparam("shop_id"), customers.c.shopify_id.in_(bindparam("ids", expanding=True))
+)
+
+
+def post(
+    db: Connection, vault: ShopVault, orders: Sequence[Order], now: Instant, *, run_id: str | None = None
+) -> dict[int, str]:
+    """Post what orders imply, in the caller's transaction and under their customers' locks; the outcome of each.
+
+    Outcomes: posted, unchanged, nobody (it has no customer), unknown customer (it must be read first, and the order
+    posted again then), or refused: erased.
+    """
+    newest = {order.id: order for order in sorted(orders, key=lambda order: order.version)}
+    known = _known(db, vault.shop_id, {order.customer for order in newest.values() if order.customer is not None})
+    unknown = {order.customer for order in newest.values() if order.customer is not None} - known.keys()
+    erased = tombstones.purged(db, vault, unknown) if unknown else frozenset()
+    wanted = {known[order.customer] for order in newest.values() if order.customer in known}
+    books = open_books(db, vault, wanted)
+    versions = programme.versions(db, vault.shop_id)
+    installed = shops.by_id(db, vault.shop_id).installed_at
+    outcomes: dict[int, str] = {}
+    for order in newest.values():
+        if order.customer is None:
+            outcomes[order.id] = NOBODY
+        elif order.customer not in known:
+            outcomes[order.id] = ERASED if order.customer in erased else UNKNOWN_CUSTOMER
+        else:
+            origin = known[order.customer]
+            book = books.of(origin)
+            fresh = [] if book is None else _post(book, origin, order, installed, versions, now, run_id)
+            outcomes[order.id] = POSTED if fresh else UNCHANGED
+    touched = [book for book in books.by_holder.values() if book.fresh]
+    for book in touched:
+        book.settle(now)
+    books.save(db)
+    _report(db, vault.shop_id, [number for number, outcome in outcomes.items() if outcome == POSTED], run_id, now)
+    return outcomes
+
+
+def _post(
+    book: Book,
+    origin: bytes,
+    order: Order,
+    installed: Instant,
+    versions: Sequence[Version],
+    now: Instant,
+    run_id: str | None,
+) -> list[Entry]:
+    posted = book.of_order(order.id)
+    if not posted and book.excludes(order.processed):
+        return []
+    items = earning.of_order(order, installed, versions)
+    implied = [item for item in items if not book.is_after_end(item.occurred_at)]
+    if not implied and not posted:
+        return []
+    owed = earning.owed(order, implied, posted)
+    # After a merge an order reads as the kept customer's: what is news of it stays with what it has earned.
+    origin = next((entry.origin_id for entry in posted if entry.kind is EntryKind.EARN), origin)
+    return [book.post(item, origin, now, run_id=run_id) for item in owed]
+
+
+def post_told(db: Connection, vault: ShopVault, order_id: int, told: Mapping[str, Any], now: Instant) -> str:
+    """Post what deliveries told of an order that cannot be read any more: `{"refunds": [...], "cancelled": ...}`.
+
+    A refund is `{"id", "amount", "at"}`. Nothing is posted for an order that has not earned here.
+    """
+    refunds = [Refund(each["id"], each["amount"], each["at"]) for each in told.get("refunds", ())]
+    holders = entries.holders_of_orders(db, vault.shop_id, [order_id]).get(order_id, set())
+    books = open_books(db, vault, holders)
+    fresh: list[Entry] = []
+    for book in books.by_holder.values():
+        posted = book.of_order(order_id)
+        earn = next((entry for entry in posted if entry.kind is EntryKind.EARN), None)
+        for item in earning.told_back(posted, refunds, told.get("cancelled")):
+            if earn is not None and not book.is_after_end(item.occurred_at):
+                fresh.append(book.post(item, earn.origin_id, now))
+        if fresh:
+            book.settle(now)
+    books.save(db)
+    return POSTED if fresh else UNCHANGED
+
+
+def _known(db: Connection, shop_id: int, numbers: Collection[int]) -> dict[int, bytes]:
+    """Our ids of those of these customers that we know."""
+    wanted, found = sorted(numbers), {}
+    for start in range(0, len(wanted), entries.CHUNK):
+        rows = db.execute(_IDS, {"shop_id": shop_id, "ids": wanted[start : start + entries.CHUNK]})
+        found.update({row.shopify_id: bytes(row.id) for row in rows})
+    return found
+
+
+def _report(db: Connection, shop_id: int, order_ids: Sequence[int], run_id: str | None, now: Instant) -> None:
+    """An order that has earned for two customers says that they are one, or that it was given to another."""
+    for order_id, holding in entries.holders_of_orders(db, shop_id, order_ids).items():
+        if len(holding) < 2:
+            continue
+        reported = findings.open_of(db, shop_id, AT_TWO)
+        if any(evidence.get("order") == order_id for evidence in reported.values()):
+            continue
+        reason = (
+            "The order has earned for two customers that are not known to be one: a merge was not heard, or not yet"
+        )
+        who = sorted(holding)
+        evidence = {"order": order_id, "customers": [each.hex() for each in who]}
+        findings.add(db, shop_id, Finding(AT_TWO, reason, who[-1], evidence=evidence, run_id=run_id), now)
