@@ -20,7 +20,7 @@ from onewriter.sandbox import Faults, RunningSandbox
 from onewriter.shopify import queries
 from onewriter.shopify.auth import Credentials
 from onewriter.shopify.reads import survey
-from onewriter.shopify.webhooks import TOPICS
+from onewriter.shopify.webhooks import TOPIC_SCOPES, TOPICS
 from tests.support.doors import knock, serving, signed
 from tests.support.joined import connect, joined, wish_of
 from tests.support.keeping import keep_credentials
@@ -123,7 +123,7 @@ def rows_of_keys(database: Database) -> int:
 def test_a_refused_topic_is_reported_and_the_shop_is_connected_all_the_same(runtime: Runtime) -> None:
     with RunningSandbox(2, faults=Faults(topics_refused=True)) as sandbox:
         done = connect(runtime, sandbox)
-    assert {topic for topic, _why in done.report.refused} == {topic for topic in TOPICS if topic.startswith("customer")}
+    assert {topic for topic, _why in done.report.refused} == {topic for topic, scope in TOPIC_SCOPES.items() if scope}
     assert set(done.report.made) == {"app/uninstalled", "app/scopes_update", "bulk_operations/finish"}
     assert done.run_id is not None
 

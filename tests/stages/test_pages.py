@@ -147,7 +147,7 @@ def test_a_page_that_costs_too_much_is_halved_and_the_size_is_remembered() -> No
     assert sorted(ids_in(stage.read(stage.feed(), 500))) == stage.ids
     sizes = [asked["first"] for asked in stage.asked(queries.PAGE)]
     assert sizes[:2] == [250, 125]
-    assert sizes[-2] == sizes[-1] == stage.client.nodes_at_once
+    assert sizes[-2] == sizes[-1] == stage.client.at_once["Customer"]
 
 
 def test_an_error_beside_a_customer_denies_that_one_only_and_a_refusal_denies_all() -> None:

@@ -271,7 +271,7 @@ def test_many_marks_are_gathered_into_few_calls_within_the_cost_limit(
         assert shop.refetch() == 300 - AT_ONCE
         assert shop.marked() == {}
         assert shop.held() == shop.truth()
-        taken = client.nodes_at_once
+        taken = client.at_once["Customer"]
         assert taken > 20, "a call reads as many as one query may cost"
         refused = [size for size in asked if size > taken]
         assert len(refused) <= 4, "what is too dear is learnt once, not in each turn"

@@ -86,7 +86,7 @@ def test_a_read_that_costs_too_much_is_halved_and_the_size_is_remembered() -> No
     stage = Rehearsal(play)
     read = reads.read_customers(stage.client, [*range(1, 301), 1], began=START, position=9)
     assert [change.record_id for change in read.changes] == list(range(1, 301))
-    assert (stage.client.nodes_at_once, len(stage.seen)) == (62, 2 + 5)
+    assert (stage.client.at_once["Customer"], len(stage.seen)) == (62, 2 + 5)
 
 
 def test_a_probe_tells_what_a_bulk_file_cannot() -> None:

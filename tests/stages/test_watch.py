@@ -204,10 +204,10 @@ def asked(runtime: Runtime) -> list[questions.Question]:
 def test_a_required_scope_that_is_gone_is_asked_for_and_its_return_is_reconciled(runtime: Runtime) -> None:
     with joined(runtime, 2) as shop:
         watch(shop)
-        shop.shop.set_faults({"scopes": ["read_customer_merge"]})
+        shop.shop.set_faults({"scopes": ["read_customer_merge", "read_orders"]})
         watched = watch(shop)
         assert (watched.works, [one.scope for one in watched.missing]) == (False, ["read_customers"])
-        assert row(shop).scopes == ("read_customer_merge",)
+        assert row(shop).scopes == ("read_customer_merge", "read_orders")
         [question] = asked(runtime)
         assert question.answers.keys() == {"checked"}
         assert "read_customers" in question.text
@@ -236,7 +236,10 @@ def test_the_question_about_a_scope_is_asked_again_while_it_is_still_missing(run
 def test_subscriptions_follow_an_optional_scope_that_comes_and_goes(runtime: Runtime) -> None:
     with joined(runtime, 2, scopes=["read_customers"]) as shop:
         watched = watch(shop)
-        assert [(one.scope, one.required) for one in watched.missing] == [("read_customer_merge", False)]
+        assert [(one.scope, one.required) for one in watched.missing] == [
+            ("read_customer_merge", False),
+            ("read_orders", False),
+        ]
         assert watched.works
         assert "customers/merge" not in subscribed(shop)
         shop.shop.set_faults({"scopes": ["read_customers", "read_customer_merge"]})

@@ -16,6 +16,7 @@ from onewriter.shopify.client import AdminClient
 from onewriter.shopify.reads import ShopSurvey, survey
 from onewriter.shopify.subscriptions import VERSIONS_READ, Subscription
 from onewriter.shopify.webhooks import TOPIC_SCOPES
+from onewriter.workflows import orders
 
 CLOCK_WARNING_S = 60
 CLOCK_FAULT_S = 3600
@@ -99,10 +100,10 @@ def _reconciles(runtime: Runtime, shop: Shop, moment: Instant) -> list[Checked]:
     """What was never delivered is found by the reconciles, so these must not fall behind."""
     with runtime.database.read() as db:
         recent = runs.last_done(db, shop.id, runs.RECENT)
-    return [
-        check_age("recent reconcile", shop, recent, RECENT_MAX, moment),
-        check_age("full reconcile", shop, shop.full_at, FULL_MAX, moment),
-    ]
+        last = {"recent reconcile": (recent, RECENT_MAX), "full reconcile": (shop.full_at, FULL_MAX)}
+        if orders.are_wanted(db, shop.id):
+            last["order reconcile"] = (runs.last_done(db, shop.id, runs.ORDERS), RECENT_MAX)
+    return [check_age(name, shop, ended, most, moment) for name, (ended, most) in last.items()]
 
 
 def check_age(name: str, shop: Shop, last: Instant | None, most: Instant, moment: Instant) -> Checked:

@@ -20,7 +20,7 @@ from onewriter.intake.apply import read_again
 from onewriter.intake.refetch import UNSETTLED
 from onewriter.records import Instant
 from onewriter.runtime import Runtime, new_run_id, now
-from onewriter.workflows import reconciling
+from onewriter.workflows import orders, reconciling
 
 ASKED = "asked"
 """Why a customer is marked that somebody wants to be read."""
@@ -64,6 +64,23 @@ def reconcile(domain: str | None, recent: bool, dry_run: bool, wait: bool, as_js
         return reconciling.queue(runtime, db, shop_id, session.actor(), moment, recent=recent, dry=dry_run)
 
     return _run("recent reconcile" if recent else "reconcile", queue, domain, wait=wait, as_json=as_json)
+
+
+@group.command("orders")
+@shop_option
+@click.option("--wait", is_flag=True, help="Watch the run until it is over, and exit as it ended.")
+@as_json
+def reconcile_orders(domain: str | None, wait: bool, as_json: bool) -> int | None:
+    """Queue a read of the orders that changed lately; a worker posts what they earn.
+
+    That is done every hour anyway, for what Shopify never delivered. Orders older than 60 days are read only with the
+    scope read_all_orders. One such run of a shop runs at a time; nothing is ever posted twice.
+    """
+
+    def queue(runtime: Runtime, db: Connection, shop_id: int, moment: Instant) -> str:
+        return orders.queue(runtime, db, shop_id, session.actor(), moment)
+
+    return _run("order reconcile", queue, domain, wait=wait, as_json=as_json)
 
 
 @group.command("customer")

@@ -167,6 +167,12 @@ def empty(db: Connection, positions: Sequence[int]) -> None:
         db.execute(_EMPTY, [{"b_position": position} for position in positions])
 
 
+def any_waiting(db: Connection, shop_id: int, topic: str) -> bool:
+    """True when a delivery of that topic waits in the shop."""
+    wanted = select(inbox.c.position).where(_WAITS, inbox.c.shop_id == shop_id, inbox.c.topic == topic)
+    return db.execute(wanted.limit(1)).first() is not None
+
+
 def counts(db: Connection) -> dict[str, int]:
     """How many deliveries are in each state."""
     return {row.state: row.number for row in db.execute(_BY_STATE)}

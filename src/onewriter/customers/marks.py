@@ -1,4 +1,4 @@
-"""Refetch marks: customers that must be read again from Shopify, and why.
+"""Refetch marks: customers that must be read again from Shopify, and why; and what all marks have in common.
 
 A mark has a serial that moves each time it is set. A read remembers the serial it began with and clears the mark only
 if it still stands there: whatever was heard while the read was under way is read again.
@@ -7,7 +7,23 @@ if it still stands there: whatever was heard while the read was under way is rea
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Delete,
+    Select,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from onewriter.customers.shops import CONNECTED
 from onewriter.db.tables import refetch_marks as marks
@@ -21,9 +37,46 @@ HELD: Instant = 2**62
 """When a mark is due that waits for a person."""
 
 
-def _is_due() -> ColumnElement[bool]:
-    return or_(marks.c.due_at <= bindparam("now"), and_(marks.c.due_at > bindparam("far"), marks.c.due_at < HELD))
+# ---- What every table of marks has in common; `key` is the column that says what is marked --------------------------
 
+
+def is_due(table: Table) -> ColumnElement[bool]:
+    """The condition that a mark is due, of `now` and `far`."""
+    return or_(table.c.due_at <= bindparam("now"), and_(table.c.due_at > bindparam("far"), table.c.due_at < HELD))
+
+
+def shops_due_query(table: Table) -> Select[int]:
+    """The connected shops with a mark that is due; of a disconnected one nothing can be read."""
+    return (
+        select(table.c.shop_id)
+        .join(shops, shops.c.id == table.c.shop_id)
+        .where(is_due(table), shops.c.state == CONNECTED)
+        .distinct()
+    )
+
+
+def clear_query(table: Table, key: str) -> Delete:
+    """Clears a mark, unless it was set again."""
+    return delete(table).where(*_still_stands(table, key))
+
+
+def put_off_query(table: Table, key: str) -> Update:
+    """Makes a mark due later, unless it was set again. Of several workers that read it, only one uses a try up."""
+    mine = (*_still_stands(table, key), table.c.tries == bindparam("b_tries"))
+    return update(table).where(*mine).values(tries=table.c.tries + 1, due_at=bindparam("b_due_at"))
+
+
+def _still_stands(table: Table, key: str) -> tuple[ColumnElement[bool], ...]:
+    named = (table.c.shop_id == bindparam("b_shop_id"), table.c[key] == bindparam(f"b_{key}"))
+    return (*named, table.c.serial == bindparam("b_serial"))
+
+
+def due_again(tries: int, now: Instant) -> Instant:
+    """When a mark that was tried so often before is due again."""
+    return now + min(1 << tries, BACKOFF_MAX_S) * SECOND
+
+
+# ---- Customers ------------------------------------------------------------------------------------------------------
 
 _EXISTING = select(marks.c.shopify_id, marks.c.reasons, marks.c.serial).where(
     marks.c.shop_id == bindparam("shop_id"), marks.c.shopify_id.in_(bindparam("ids", expanding=True))
@@ -42,32 +95,13 @@ _SET_AGAIN = (
 )  # fmt: skip
 _DUE = (
     select(marks.c.shopify_id, marks.c.serial, marks.c.tries, marks.c.reasons, marks.c.set_at)
-    .where(marks.c.shop_id == bindparam("shop_id"), _is_due())
+    .where(marks.c.shop_id == bindparam("shop_id"), is_due(marks))
     .order_by(marks.c.due_at)
     .limit(bindparam("most"))
 )
-_SHOPS_DUE = (
-    select(marks.c.shop_id)
-    .join(shops, shops.c.id == marks.c.shop_id)
-    .where(_is_due(), shops.c.state == CONNECTED)
-    .distinct()
-)
-_CLEAR = delete(marks).where(
-    marks.c.shop_id == bindparam("b_shop_id"),
-    marks.c.shopify_id == bindparam("b_shopify_id"),
-    marks.c.serial == bindparam("b_serial"),
-)
-_PUT_OFF = (
-    update(marks)
-    .where(
-        marks.c.shop_id == bindparam("b_shop_id"),
-        marks.c.shopify_id == bindparam("b_shopify_id"),
-        marks.c.serial == bindparam("b_serial"),
-        # Of several workers that read it at once, only one uses a try up.
-        marks.c.tries == bindparam("b_tries"),
-    )
-    .values(tries=marks.c.tries + 1, due_at=bindparam("b_due_at"))
-)
+_SHOPS_DUE = shops_due_query(marks)
+_CLEAR = clear_query(marks, "shopify_id")
+_PUT_OFF = put_off_query(marks, "shopify_id")
 _COUNT = select(func.count()).select_from(marks).where(marks.c.shop_id == bindparam("shop_id"))
 
 
@@ -138,8 +172,7 @@ def clear(db: Connection, shop_id: int, settled: Sequence[Mark]) -> None:
 def put_off(db: Connection, shop_id: int, unsettled: Sequence[Mark], now: Instant) -> None:
     """Ask these again later, each time after a longer wait."""
     rows = [
-        _name(shop_id, mark) | {"b_tries": mark.tries, "b_due_at": now + _wait_s(mark.tries) * SECOND}
-        for mark in unsettled
+        _name(shop_id, mark) | {"b_tries": mark.tries, "b_due_at": due_again(mark.tries, now)} for mark in unsettled
     ]
     if rows:
         db.execute(_PUT_OFF, rows)
@@ -178,10 +211,6 @@ def count(db: Connection, shop_id: int) -> int:
     """How many customers of the shop are waiting to be read again."""
     waiting: int = db.execute(_COUNT, {"shop_id": shop_id}).scalar_one()
     return waiting
-
-
-def _wait_s(tries: int) -> int:
-    return min(1 << tries, BACKOFF_MAX_S)
 
 
 def _name(shop_id: int, mark: Mark) -> dict[str, int]:

@@ -21,9 +21,13 @@ RECONCILE = "reconcile"
 """Every customer is read and compared; what differs is reported and healed."""
 RECENT = "recent"
 """The same of the customers that changed lately, by Shopify's `updated_at`."""
+ORDERS = "orders"
+"""The orders that changed lately, by Shopify's `updated_at`, are read and posted."""
+HOURLY = (RECENT, ORDERS)
+"""Runs of which each day has many, and most come to nothing."""
 
 FEED = "feed"
-"""Where in its checkpoint a run keeps how far it has read the shop's customers."""
+"""Where in its checkpoint a run keeps how far it has read the shop's customers or orders."""
 
 _BY_ID = select(runs).where(runs.c.id == bindparam("id"))
 _LIST = select(runs).order_by(runs.c.requested_at.desc(), runs.c.id.desc()).limit(bindparam("most"))
@@ -229,9 +233,9 @@ def resume_paused(db: Connection, shop_id: int, now: Instant) -> list[str]:
 
 
 def drop_uneventful(db: Connection, requested_by: str, before: Instant) -> int:
-    """Drop the recent reconciles of that requester that ended before then and found nothing; returns how many went."""
+    """Drop the hourly runs of that requester that ended before then and found nothing; returns how many went."""
     found = select(findings.c.id).where(findings.c.run_id == runs.c.id)
-    theirs = (runs.c.kind == RECENT, runs.c.requested_by == requested_by)
+    theirs = (runs.c.kind.in_(HOURLY), runs.c.requested_by == requested_by)
     ended = (*theirs, runs.c.state == RunState.DONE.value, runs.c.finished_at < before)
     return db.execute(delete(runs).where(*ended, ~found.exists())).rowcount
 

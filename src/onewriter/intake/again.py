@@ -11,7 +11,7 @@ from onewriter.db.tables import aliases, customers
 from onewriter.errors import KeyDestroyed, KeyMissing, Permanent
 from onewriter.intake.apply import read_again
 from onewriter.records import Instant
-from onewriter.shopify.topics import CUSTOMER_TOPICS
+from onewriter.shopify.topics import CUSTOMER_TOPICS, ORDER_TOPICS
 from onewriter.vault.vault import ShopVault
 
 READ_INSTEAD = "the body cannot be opened any more, so the customer is read"
@@ -34,6 +34,12 @@ def try_again(db: Connection, vault: ShopVault, position: int, now: Instant) -> 
     if row["state"] != PARKED or _opens(vault, row):
         inbox.retry(db, position)
         return inbox.WAITING
+    if row["topic"] in ORDER_TOPICS:
+        raise BodyGone(
+            f"The body of delivery {position} cannot be opened any more, and nothing else says which order it told of. "
+            "`onewriter sync orders` reads every order that changed lately; "
+            f"run it, then `onewriter inbox drop {position}`."
+        )
     if row["topic"] not in CUSTOMER_TOPICS:
         raise BodyGone(
             f"The body of delivery {position} cannot be opened any more, and no read can take its place; "

@@ -10,23 +10,28 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection
 
-from onewriter.customers import erasing, inbox, questions, shops, tombstones
+from onewriter.customers import erasing, inbox, order_marks, questions, shops, tombstones
 from onewriter.customers.inbox import DONE, PARKED, PARKED_DELIVERY, Ending, Row
+from onewriter.customers.order_marks import Told
 from onewriter.customers.questions import Ask
 from onewriter.db.engine import Database, is_outage
 from onewriter.errors import KeyDestroyed, MasterKeyWrong, NotUnderstood, Temporary
 from onewriter.intake.apply import apply
 from onewriter.intake.batch import ERASED, NOTHING_KEPT
 from onewriter.intake.door import inbox_binding, sealed_until
+from onewriter.intake.orders import told_by
 from onewriter.intake.redact import redact
+from onewriter.loyalty import programme
 from onewriter.records import DAY, SECOND, Change, Instant
 from onewriter.rules import retry
+from onewriter.shopify.orders import order_rung
 from onewriter.shopify.payloads import change_from_delivery, check_scopes_changed, check_uninstalled
-from onewriter.shopify.topics import CUSTOMER_TOPICS, REDACT_TOPIC
+from onewriter.shopify.topics import CUSTOMER_TOPICS, ORDER_TOPICS, REDACT_TOPIC
 from onewriter.vault.vault import ShopVault
 
 BATCH = 200
 QUESTION_BEFORE_END = 5 * DAY
+NO_ORDER_RULE = "noted: no order rule"
 
 PARKED_ANSWERS = {
     "retry": "try to apply the delivery again",
@@ -84,11 +89,14 @@ class Drain:
         endings: list[Ending] = []
         changes: list[Change] = []
         taken: list[Row] = []
+        orders: list[Row] = []
         for row in sorted(rows, key=lambda row: row.topic != REDACT_TOPIC):
             try:
                 if row.topic in CUSTOMER_TOPICS:
                     changes.append(self._change(vault, row))
                     taken.append(row)
+                elif row.topic in ORDER_TOPICS:
+                    orders.append(row)
                 else:
                     endings.append(self._other(db, vault, row, now))
             except (NotUnderstood, KeyDestroyed) as error:
@@ -97,7 +105,38 @@ class Drain:
         endings.extend(
             Ending(row.position, DONE, outcome) for row, outcome in zip(taken, applied.outcomes, strict=True)
         )
-        inbox.empty(db, [each.position for each in endings if each.outcome in NOTHING_KEPT])
+        # After the customers, for theirs are the locks that everybody takes first.
+        rung = self._ring(db, vault, orders, now) if orders else []
+        emptied = [each for each in endings if each.outcome in NOTHING_KEPT]
+        emptied += [each for each in rung if each.state == DONE]
+        inbox.empty(db, [each.position for each in emptied])
+        return endings + rung
+
+    def _ring(self, db: Connection, vault: ShopVault, rows: Sequence[Row], now: Instant) -> list[Ending]:
+        """Have the orders read that these deliveries tell of.
+
+        A body that was understood has no further use, and is full of what is nobody's business but the customer's.
+        """
+        shop = shops.by_id(db, vault.shop_id)
+        is_wanted = programme.wants_orders(db, shop.id)
+        erased = tombstones.purged_at(db, shop.id, {row.subject_hash for row in rows if row.subject_hash is not None})
+        wanted: dict[int, Told] = {}
+        endings: list[Ending] = []
+        for row in rows:
+            outcome = "marked"
+            if row.subject_hash in erased:
+                outcome = ERASED
+            elif not is_wanted:
+                outcome = NO_ORDER_RULE
+            else:
+                try:
+                    rung = order_rung(row.topic, self._body(vault, row))
+                except (NotUnderstood, KeyDestroyed) as error:
+                    endings.append(self._park(db, row, str(error), now))
+                    continue
+                wanted[rung.order] = wanted.get(rung.order, Told()).and_also(told_by(rung, shop.currency))
+            endings.append(Ending(row.position, DONE, outcome))
+        order_marks.set_marks(db, shop.id, wanted, now)
         return endings
 
     def _change(self, vault: ShopVault, row: Row) -> Change:

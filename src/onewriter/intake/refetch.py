@@ -31,13 +31,18 @@ NOT_MERGED = "not merged"
 
 
 @dataclass(frozen=True, slots=True)
-class Refetch:
-    """Reads marked customers again. `client_of` and `vault_of` open a shop's client and vault."""
+class MarkedReads:
+    """What reading whatever is marked needs. `client_of` and `vault_of` open a shop's client and vault."""
 
     database: Database
     client_of: Callable[[int], AdminClient]
     vault_of: Callable[[int], ShopVault]
     clock: Callable[[], Instant]
+
+
+@dataclass(frozen=True, slots=True)
+class Refetch(MarkedReads):
+    """Reads marked customers again."""
 
     def once(self, shop_id: int) -> int:
         """Read the marks that are due in this shop, up to 250; returns how many were read."""

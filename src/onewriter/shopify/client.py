@@ -125,8 +125,8 @@ class AdminClient:
         on_date: Callable[[Instant], None] | None = None,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
-        self.nodes_at_once = NODES_MAX
-        """How many nodes one query reads; a reader lowers it when Shopify says that it costs too much."""
+        self.at_once = {"Customer": NODES_MAX, "Order": NODES_MAX}
+        """How many nodes of a kind one query reads; a reader lowers it when Shopify says that it costs too much."""
         self.now = clock
         self.sleep = sleep
         self._admin_url = admin_url.rstrip("/")

@@ -15,9 +15,9 @@ from typing import Any
 
 from onewriter.errors import BulkRefused, NotUnderstood, ShopifyRefused
 from onewriter.records import HOUR, SECOND, Instant
-from onewriter.shopify import bulk, reads
+from onewriter.shopify import bulk, nodes, reads
 from onewriter.shopify.bulk import BulkBusy, BulkGone, BulkOperation
-from onewriter.shopify.client import AdminClient, CostTooHigh
+from onewriter.shopify.client import AdminClient
 from onewriter.shopify.reads import Page
 
 MINUTE: Instant = 60 * SECOND
@@ -69,7 +69,6 @@ class Feed:
         self._wait: Instant = wait_hours * HOUR
         self._stall: Instant = stall_minutes * MINUTE
         self._since = since
-        self._taken_again: Instant | None = None
 
     @property
     def began(self) -> Instant:
@@ -161,7 +160,7 @@ class Feed:
         busy = self._state.get("busy", self._clock())
         if self._clock() - busy >= self._stall:
             raise BulkRefused(f"Shopify had no room for a bulk operation for {self._stall // MINUTE} min.")
-        self._state = _without(self._state, "asked")
+        self._state = nodes.without(self._state, "asked")
         self._keep(busy=busy)
 
     def _stands_still(self, operation: BulkOperation) -> bool:
@@ -224,20 +223,11 @@ class Feed:
         return self.total if self.total is not None else reads.count_customers(self._client)
 
     def _page(self, most: int) -> Page:
-        state = self._state
-        since, after = state.get("since", self._since), state.get("after")
-        try:
+        def read(since: Instant | None, after: str | None) -> Page:
             return reads.read_page(self._client, most, since=since, after=after)
-        except CostTooHigh:
-            raise
-        except ShopifyRefused:
-            # A cursor does not live for ever. The second that it stood in is read again from its beginning, once.
-            newest = state.get("newest")
-            if after is None or newest is None or newest == self._taken_again:
-                raise
-            self._taken_again = newest
-            self._state = _without(state, "after") | {"since": newest}
-            return reads.read_page(self._client, most, since=newest)
+
+        page, self._state = nodes.turn(read, self._state, self._since)
+        return page
 
     def _pieces_of(self, page: Page, asked: Instant) -> Iterator[Piece]:
         """A page as pieces, one for each set of fields refused; only the last moves the state."""
@@ -249,12 +239,5 @@ class Feed:
             before += len(lines)
 
     def _behind(self, page: Page, lines: int) -> dict[str, Any]:
-        """The state behind a page; at the end without the cursor, in which Shopify writes a customer's id."""
-        state = {**self._state, "lines": lines, "unread": self.unread + page.unread}
-        if page.after is not None:
-            return state | {"after": page.after, "newest": page.newest or state.get("newest")}
-        return _without(state, "after", "since", "newest") | {"over": True}
-
-
-def _without(state: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {name: value for name, value in state.items() if name not in names}
+        """The state behind a page of so many lines in all."""
+        return nodes.behind(page, {**self._state, "lines": lines, "unread": self.unread + page.unread})

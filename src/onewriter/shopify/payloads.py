@@ -58,7 +58,7 @@ def change_from_delivery(topic: str, body: bytes, *, heard: Instant, position: i
         if topic in FULL_TOPICS:
             return _told(_customer_body.decode(body), heard, position)
     except (ValueError, RecursionError) as error:
-        raise NotUnderstood(f"{topic}: {_why(error)}") from None
+        raise NotUnderstood(f"{topic}: {why(error)}") from None
     except NotUnderstood as error:
         raise NotUnderstood(f"{topic}: {error}") from None
     raise NotUnderstood("This topic does not carry a customer that we can read.")
@@ -149,7 +149,7 @@ def change_from_bulk_line(
     try:
         customer = _bulk_line.decode(line)
     except (ValueError, RecursionError) as error:
-        raise NotUnderstood(f"Bulk line: {_why(error)}") from None
+        raise NotUnderstood(f"Bulk line: {why(error)}") from None
     return _read(customer, Path.BULK, began, position, raw_digest, denied)
 
 
@@ -162,7 +162,7 @@ def change_from_node(node: Any, *, began: Instant, position: int, denied: frozen
     try:
         customer = msgspec.convert(node, GraphCustomer)
     except (ValueError, RecursionError) as error:
-        raise NotUnderstood(f"Customer node: {_why(error)}") from None
+        raise NotUnderstood(f"Customer node: {why(error)}") from None
     return _read(customer, Path.READ, began, position, None, denied)
 
 
@@ -258,8 +258,11 @@ _MISSING = re.compile(r"required field `([^`]*)`")
 _UNEXPECTED = re.compile(r"unknown field `([^`]*)`")
 
 
-def _why(error: Exception) -> str:
-    """What is wrong with a body, without a word of the body: keys are named only if they are keys that we know."""
+def why(error: Exception) -> str:
+    """What is wrong with a body, without a word of the body: keys are named only if they are keys that we know.
+
+    `error` is what msgspec raised.
+    """
     said = str(error)
     place, missing = _AT.search(said), _MISSING.search(said)
     if place or missing:
@@ -309,7 +312,7 @@ def redacted(body: bytes, domain: str) -> int:
     try:
         told = _redaction_body.decode(body)
     except (ValueError, RecursionError) as error:
-        raise NotUnderstood(f"{REDACT_TOPIC}: {_why(error)}") from None
+        raise NotUnderstood(f"{REDACT_TOPIC}: {why(error)}") from None
     if told.shop_domain != domain:
         raise NotUnderstood(f"{REDACT_TOPIC}: shop_domain is another shop's.")
     if told.customer.id is None:

@@ -80,6 +80,36 @@ NODES = "query Customers($ids: [ID!]!) { nodes(ids: $ids) { ... on Customer {" +
 PROBE = "query Probe { customers(first: 10, sortKey: UPDATED_AT, reverse: true) { nodes {" + CUSTOMER_FIELDS + "} } }"
 """A few customers, to learn which fields of the selection the token is refused."""
 
+# Lists and no connections here either, and nothing of a person but the customer's id.
+_ORDER_FIELDS = """
+  id
+  updatedAt
+  processedAt
+  test
+  cancelledAt
+  displayFinancialStatus
+  displayFulfillmentStatus
+  totalPriceSet { shopMoney { amount currencyCode } }
+  subtotalPriceSet { shopMoney { amount currencyCode } }
+  customer { id }
+  refunds(first: 250) { id createdAt totalRefundedSet { shopMoney { amount currencyCode } } }
+  fulfillments(first: 50) { createdAt status }
+"""
+
+ORDERS = "query Orders($ids: [ID!]!) { nodes(ids: $ids) { ... on Order {" + _ORDER_FIELDS + "} } }"
+
+ORDER_PAGE = (
+    """query OrderPage($first: Int!, $after: String, $search: String) {
+  orders(first: $first, after: $after, query: $search, sortKey: UPDATED_AT) {
+    nodes {"""
+    + _ORDER_FIELDS
+    + """}
+    pageInfo { hasNextPage endCursor }
+  }
+}"""
+)
+"""Orders in the order of their last change: one that changes meanwhile only comes again, at the end."""
+
 COUNT = "query CountCustomers { customersCount(limit: null) { count precision } }"
 
 SURVEY = """query Survey {

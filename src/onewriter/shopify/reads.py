@@ -7,14 +7,12 @@ from typing import Any
 
 import msgspec
 
-from onewriter.errors import NotUnderstood, ShopifyRefused
-from onewriter.records import SECOND, Change, Instant, Kind, Path, iso, parse_instant
-from onewriter.shopify import queries
-from onewriter.shopify.client import AdminClient, Answer, CostTooHigh, QueryError
+from onewriter.errors import NotUnderstood
+from onewriter.records import Change, Instant, Kind, Path, iso
+from onewriter.shopify import nodes, queries
+from onewriter.shopify.client import AdminClient, QueryError
+from onewriter.shopify.nodes import CUSTOMER
 from onewriter.shopify.payloads import change_from_node
-
-CLOCK_APART: Instant = 2 * SECOND
-"""How far our clock and Shopify's may seem apart and be the same: its Date header ticks in whole seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,57 +30,16 @@ def read_customers(client: AdminClient, ids: Sequence[int], *, began: Instant, p
     A customer that is null without an error is Kind.ABSENT. An error anywhere above or inside a null leaves it unread.
     """
     read = Read()
-    wanted = list(dict.fromkeys(ids))
-    while wanted:
-        batch = wanted[: client.nodes_at_once]
-        try:
-            answer = client.query(queries.NODES, {"ids": [f"gid://shopify/Customer/{number}" for number in batch]})
-        except CostTooHigh:
-            if len(batch) == 1:
-                raise
-            client.nodes_at_once = len(batch) // 2
-            continue
-        _collect(read, batch, answer, _by_shopify(began, answer.date, client.now()), position)
-        wanted = wanted[len(batch) :]
+    for batch, date in nodes.by_id(client, queries.NODES, CUSTOMER, ids):
+        asked = nodes.by_shopify(began, date, client.now())
+        for node in batch:
+            if node.value is not None:
+                _present(read, node.number, node.value, node.inside, asked, position)
+            elif node.hidden_by is not None:
+                read.unread[node.number] = node.hidden_by
+            else:
+                read.changes.append(_absent(node.number, asked, position))
     return read
-
-
-def _by_shopify(began: Instant, date: Instant | None, now: Instant) -> Instant:
-    """When a read began, by Shopify's clock where ours is off.
-
-    Reads are ordered among themselves and with bulk operations, whose times are Shopify's; ours may be moved between.
-    """
-    if date is None or abs(now - date) <= CLOCK_APART:
-        return began
-    return began + date - now
-
-
-def _collect(read: Read, batch: list[int], answer: Answer, began: Instant, position: int) -> None:
-    nodes = answer.data.get("nodes")
-    if not isinstance(nodes, list) or len(nodes) != len(batch):
-        raise ShopifyRefused("Shopify answered another number of customers than was asked for.")
-    blanket, by_index = _errors_by_index(answer.errors, 1)
-    for index, (number, node) in enumerate(zip(batch, nodes, strict=True)):
-        errors = by_index.get(index, [])
-        if node is None and (hidden := errors or blanket):
-            read.unread[number] = hidden[0].code
-        elif node is None:
-            read.changes.append(_absent(number, began, position))
-        else:
-            _present(read, number, node, errors, began, position)
-
-
-def _errors_by_index(errors: Sequence[QueryError], at: int) -> tuple[list[QueryError], dict[int, list[QueryError]]]:
-    """The errors that may concern any node, and those of each node by its place in the list, told at `at` in a path."""
-    blanket: list[QueryError] = []
-    by_index: dict[int, list[QueryError]] = {}
-    for error in errors:
-        place = error.path[at] if len(error.path) > at else None
-        if isinstance(place, int):
-            by_index.setdefault(place, []).append(error)
-        else:
-            blanket.append(error)
-    return blanket, by_index
 
 
 def _absent(number: int, began: Instant, position: int) -> Change:
@@ -129,34 +86,15 @@ def read_page(client: AdminClient, most: int, *, since: Instant | None = None, a
     A cursor that Shopify does not take is a ShopifyRefused.
     """
     search = None if since is None else f"updated_at:>='{iso(since)}'"
-    first = min(most, client.nodes_at_once)
-    while True:
-        try:
-            answer = client.query(queries.PAGE, {"first": first, "after": after, "search": search})
-        except CostTooHigh:
-            if first == 1:
-                raise
-            first = client.nodes_at_once = first // 2
-            continue
-        return _page(answer, after)
-
-
-def _page(answer: Answer, before: str | None) -> Page:
-    connection = answer.part("customers")
-    nodes, info = connection.get("nodes"), connection.get("pageInfo")
-    if not isinstance(nodes, list) or not isinstance(info, dict):
-        raise ShopifyRefused("Shopify answered a page of customers in a form that we cannot read.")
-    after = info.get("endCursor") if info.get("hasNextPage") else None
-    if info.get("hasNextPage") and (not after or after == before):
-        raise ShopifyRefused("Shopify says that there are more customers but not where they begin.")
+    answered = nodes.listed(client, queries.PAGE, CUSTOMER, most, search=search, after=after)
     # What the token may not see is refused in every customer; any other error is a mishap of one customer.
-    everywhere = _inner_paths([error for error in answer.errors if error.code == "ACCESS_DENIED"], 3)
-    _blanket, by_index = _errors_by_index(answer.errors, 2)
+    everywhere = _inner_paths([error for error in answered.errors if error.code == "ACCESS_DENIED"], 3)
+    _above, inside = nodes.errors_by_place(answered.errors, 2)
     rows: dict[frozenset[str], list[bytes]] = {}
-    for index, node in enumerate(nodes):
+    for place, node in enumerate(answered.nodes):
         if node is not None:
-            rows.setdefault(everywhere | _inner_paths(by_index.get(index, ()), 3), []).append(_encoded(node))
-    return Page(rows, nodes.count(None), after, _newest(nodes))
+            rows.setdefault(everywhere | _inner_paths(inside.get(place, ()), 3), []).append(_encoded(node))
+    return Page(rows, answered.nodes.count(None), answered.after, answered.newest)
 
 
 def _encoded(node: Any) -> bytes:
@@ -165,14 +103,6 @@ def _encoded(node: Any) -> bytes:
         return msgspec.json.encode(node)
     except UnicodeEncodeError:
         return json.dumps(node).encode()
-
-
-def _newest(nodes: Sequence[Any]) -> Instant | None:
-    told = [node["updatedAt"] for node in nodes if isinstance(node, dict) and isinstance(node.get("updatedAt"), str)]
-    try:
-        return parse_instant(told[-1]) if told else None
-    except ValueError:
-        return None
 
 
 def denied_paths(client: AdminClient) -> frozenset[str]:

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from onewriter.errors import ScopeMissing
 from onewriter.shopify.webhooks import TOPIC_SCOPES, TOPICS
 
+ORDERS = "read_orders"
+ALL_ORDERS = "read_all_orders"
+"""With it, orders that are older than 60 days can be read too. Not asked for: Shopify grants it to few."""
+
 REQUIRED = {
     "read_customers": "no customer can be imported, heard of or read",
 }
 
 OPTIONAL = {
     "read_customer_merge": "merges are not heard as merges; the merged-away customer only shows as deleted",
+    ORDERS: "orders earn no points: order rules are refused",
 }
 
 
@@ -30,7 +35,7 @@ def missing(granted: Collection[str]) -> list[MissingScope]:
         MissingScope(scope, cost, wanted is REQUIRED)
         for wanted in (REQUIRED, OPTIONAL)
         for scope, cost in wanted.items()
-        if not _grants(granted, scope)
+        if not grants(granted, scope)
     ]
 
 
@@ -43,11 +48,20 @@ def require(granted: Collection[str], next_step: str) -> list[MissingScope]:
     return lacking
 
 
+def require_orders(granted: Collection[str]) -> None:
+    """Raise ScopeMissing, with what to do then, if orders cannot be read with these scopes."""
+    if not grants(granted, ORDERS):
+        raise ScopeMissing(
+            f"The token lacks the scope {ORDERS}, so {OPTIONAL[ORDERS]}. Grant it in the app and connect again.", ORDERS
+        )
+
+
 def topics_allowed(granted: Collection[str]) -> dict[str, str]:
     """The topics (header name to enum) that these scopes allow; asking for another would only be refused."""
-    allowed = {topic for topic, scope in TOPIC_SCOPES.items() if scope is None or _grants(granted, scope)}
+    allowed = {topic for topic, scope in TOPIC_SCOPES.items() if scope is None or grants(granted, scope)}
     return {topic: word for topic, word in TOPICS.items() if topic in allowed}
 
 
-def _grants(granted: Collection[str], scope: str) -> bool:
+def grants(granted: Collection[str], scope: str) -> bool:
+    """True if the scope is granted; a write scope includes the read scope of its name."""
     return scope in granted or (scope.startswith("read_") and f"write_{scope[5:]}" in granted)

@@ -103,7 +103,7 @@ class GraphAddress(msgspec.Struct, rename="camel", gc=False):
 
 
 class GraphDefault(msgspec.Struct, gc=False):
-    """The id of the default address."""
+    """The id of the default address, or of an order's customer."""
 
     id: str
 
@@ -151,6 +151,78 @@ class GraphCustomer(msgspec.Struct, rename="camel", gc=False):
     default_phone_number: GraphPhone | None
     default_address: GraphDefault | None
     addresses: list[GraphAddress] | None
+
+
+class GraphMoney(msgspec.Struct, rename="camel", gc=False):
+    """MoneyV2."""
+
+    amount: str
+    currency_code: str
+
+
+class GraphMoneyBag(msgspec.Struct, rename="camel", gc=False):
+    """MoneyBag: here only what it is in the shop's own currency."""
+
+    shop_money: GraphMoney
+
+
+class GraphRefund(msgspec.Struct, rename="camel", gc=False):
+    """A Refund of an order."""
+
+    id: str
+    created_at: Moment | None
+    total_refunded_set: GraphMoneyBag
+
+
+class GraphFulfillment(msgspec.Struct, rename="camel", gc=False):
+    """A Fulfillment of an order."""
+
+    created_at: Moment
+    status: str
+
+
+class GraphOrder(msgspec.Struct, rename="camel"):
+    """An Order as our selection asks for it: every key is in the answer."""
+
+    id: str
+    updated_at: Moment
+    processed_at: Moment
+    test: bool
+    cancelled_at: Moment | None
+    display_financial_status: str | None
+    display_fulfillment_status: str
+    total_price_set: GraphMoneyBag
+    subtotal_price_set: GraphMoneyBag | None
+    customer: GraphDefault | None
+    refunds: list[GraphRefund]
+    fulfillments: list[GraphFulfillment]
+
+
+class WebhookOrder(msgspec.Struct):
+    """What is read of the body of an order: which order it is, and when it was cancelled."""
+
+    id: int | str
+    admin_graphql_api_id: str
+    cancelled_at: Moment | None = None
+
+
+class WebhookTransaction(msgspec.Struct, gc=False):
+    """A movement of money in a refund; others than `refund` in success moved nothing back."""
+
+    kind: str
+    status: str
+    amount: str
+    currency: str | None = None
+
+
+class WebhookRefund(msgspec.Struct):
+    """The body of refunds/create."""
+
+    id: int | str
+    admin_graphql_api_id: str
+    order_id: int | str
+    created_at: Moment
+    transactions: list[WebhookTransaction]
 
 
 _EMAIL = ("email", "email_consent")

@@ -1,4 +1,4 @@
-"""The topics that tell of customers, and where the body of each has its customers' ids.
+"""The topics that tell of customers and orders, and where the body of each has its customers' ids.
 
 Shopify uses three casings, and numbers and gids side by side.
 """
@@ -25,10 +25,14 @@ DOORBELLS = (
     "customers_whats_app_marketing_consent/update",
 )
 """Topics that say that something changed, and too little of what: the customer is read."""
+ORDER_CANCELLED, REFUND_CREATED = "orders/cancelled", "refunds/create"
+ORDER_TOPICS = ("orders/paid", "orders/fulfilled", "orders/updated", ORDER_CANCELLED, REFUND_CREATED)
+"""Topics that say that an order must be read. What the last two say stands for an order that cannot be."""
 CUSTOMER_TOPICS = (*FULL_TOPICS, DELETE_TOPIC, MERGE_TOPIC, *DOORBELLS)
 
 _ID_PATHS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     **dict.fromkeys((*FULL_TOPICS, DELETE_TOPIC, "customers_marketing_consent/update"), (("id",),)),
+    **dict.fromkeys((topic for topic in ORDER_TOPICS if topic != REFUND_CREATED), (("customer", "id"),)),
     "customers/merge": (("admin_graphql_api_customer_kept_id",), ("admin_graphql_api_customer_deleted_id",)),
     "customers/data_request": (("customer", "id"),),
     "customers/redact": (("customer", "id"),),
@@ -38,7 +42,7 @@ _ID_PATHS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "customers_email_marketing_consent/update": (("customer_id",),),
     "customers_whats_app_marketing_consent/update": (("customer_id",),),
 }
-"""Where each topic has its customer ids."""
+"""Where each topic has its customer ids; refunds/create has none."""
 
 
 def customer_ids(topic: str, body: bytes) -> tuple[int, ...]:

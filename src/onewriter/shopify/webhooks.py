@@ -22,15 +22,25 @@ TOPICS = {
     "customers_email_marketing_consent/update": "CUSTOMERS_EMAIL_MARKETING_CONSENT_UPDATE",
     "customers_marketing_consent/update": "CUSTOMERS_MARKETING_CONSENT_UPDATE",
     "customers_whats_app_marketing_consent/update": "CUSTOMERS_WHATS_APP_MARKETING_CONSENT_UPDATE",
+    "orders/paid": "ORDERS_PAID",
+    "orders/fulfilled": "ORDERS_FULFILLED",
+    "orders/updated": "ORDERS_UPDATED",
+    "orders/cancelled": "ORDERS_CANCELLED",
+    "refunds/create": "REFUNDS_CREATE",
     "app/uninstalled": "APP_UNINSTALLED",
     "app/scopes_update": "APP_SCOPES_UPDATE",
     "bulk_operations/finish": "BULK_OPERATIONS_FINISH",
 }
 """The topics that onewriter subscribes to, as a delivery's header and as the GraphQL enum write them."""
 
+_SCOPE_OF_KIND = (
+    ("customers/merge", "read_customer_merge"),
+    ("customer", "read_customers"),
+    ("orders/", "read_orders"),
+    ("refunds/", "read_orders"),
+)
 TOPIC_SCOPES = {
-    topic: "read_customer_merge" if topic == "customers/merge" else "read_customers" if "customer" in topic else None
-    for topic in TOPICS
+    topic: next((scope for head, scope in _SCOPE_OF_KIND if topic.startswith(head)), None) for topic in TOPICS
 }
 """The scope without which Shopify refuses the subscription; None where any token will do."""
 

@@ -15,9 +15,12 @@ from onewriter.customers import runs, shops
 from onewriter.customers.runs import Run
 from onewriter.errors import OnewriterError, Superseded, Temporary, TokenRefused, UnknownShop
 from onewriter.intake.importer import Importer
+from onewriter.loyalty import awards
 from onewriter.records import RunState
 from onewriter.runtime import Runtime
 from onewriter.shopify import reads
+from onewriter.workflows.orders import reconcile_orders
+from onewriter.workflows.points import carry_out_award
 from onewriter.workflows.reconciling import reconcile
 
 RETRY_WAIT_MAX_S = 60.0
@@ -131,6 +134,8 @@ KINDS: Mapping[str, Callable[[Runtime, Run], Run]] = {
     runs.IMPORT: _import,
     runs.RECONCILE: reconcile,
     runs.RECENT: reconcile,
+    runs.ORDERS: reconcile_orders,
+    awards.RUN: carry_out_award,
 }
 """What each kind of run does; it returns the run as it ended."""
 

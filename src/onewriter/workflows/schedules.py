@@ -15,6 +15,7 @@ from onewriter.customers.shops import CONNECTED, Shop
 from onewriter.intake.watch import Watch, Watched
 from onewriter.records import HOUR, SECOND, Instant
 from onewriter.runtime import Runtime, new_run_id
+from onewriter.workflows import orders, points
 from onewriter.workflows.carrying import resume_if_possible
 from onewriter.workflows.reconciling import queue
 
@@ -53,9 +54,18 @@ def _end_erasures(runtime: Runtime) -> None:
 
 
 def hourly(runtime: Runtime, slot: int | None = None) -> None:
-    """Watch every connected shop (of one slot), resume its paused runs, and queue its recent reconcile."""
+    """Watch every connected shop (of one slot), resume its paused runs, and queue what is read of it each hour."""
     for shop in _connected(runtime, slot):
+        _settle_points(runtime, shop.id)
         attend(runtime, shop.id)
+
+
+def _settle_points(runtime: Runtime, shop_id: int) -> None:
+    """Post what has fallen due in the accounts of a shop; Shopify need not be reached for it."""
+    try:
+        points.settle_due(runtime, shop_id)
+    except Exception as error:  # noqa: BLE001 - a balance is right without it, and the next hour tries again
+        log.warning("points are not settled", shop=shop_id, error=type(error).__name__)
 
 
 def nightly(runtime: Runtime, slot: int | None = None) -> None:
@@ -74,6 +84,7 @@ def attend(runtime: Runtime, shop_id: int) -> bool:
         return watched is not None
     try:
         _queue(runtime, shop_id, recent=True)
+        _queue_orders(runtime, shop_id)
         if _full_is_overdue(runtime, shop_id):
             _queue(runtime, shop_id)
     except Exception as error:  # noqa: BLE001 - one shop must not keep the others waiting
@@ -137,3 +148,10 @@ def _queue(runtime: Runtime, shop_id: int, *, recent: bool = False) -> None:
     with suppress(AlreadyRunning), runtime.database.write() as db:
         if not runs.is_importing(db, shop_id):
             queue(runtime, db, shop_id, REQUESTED_BY, runtime.now(), recent=recent)
+
+
+def _queue_orders(runtime: Runtime, shop_id: int) -> None:
+    """Queue the order reconcile where orders can earn; not while an import brings their customers."""
+    with suppress(AlreadyRunning), runtime.database.write() as db:
+        if orders.are_wanted(db, shop_id) and not runs.is_importing(db, shop_id):
+            orders.queue(runtime, db, shop_id, REQUESTED_BY, runtime.now())

@@ -3,18 +3,19 @@
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import structlog
 from dbos import DBOS
 
-from onewriter.customers import marks, workers
+from onewriter.customers import marks, order_marks, workers
 from onewriter.customers.workers import Worker as Listed
 from onewriter.db.engine import jobs_engine
 from onewriter.errors import OnewriterError
 from onewriter.intake.drain import Drain
+from onewriter.intake.orders import OrderReads
 from onewriter.intake.refetch import Refetch
 from onewriter.runtime import JOBS_NAME, JOBS_VERSION, RUN_QUEUE, RUN_WORKFLOW, Runtime, new_run_id
 from onewriter.workflows import schedules
@@ -32,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """One worker process: the durable jobs, the inbox, the refetches, the watch and the heartbeat, each in a thread."""
+    """One worker process: the durable jobs, the inbox, the reads, the watch and the heartbeat, each in a thread."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.id = new_run_id(runtime.now())
@@ -43,13 +44,20 @@ class Worker:
         self._beats: dict[str, tuple[int, float]] = {}
         self._drain = Drain(runtime.database, runtime.vault, runtime.settings.number("inbox_keep_days"))
         self._refetch = Refetch(runtime.database, runtime.client, runtime.vault, runtime.now)
+        self._orders = OrderReads(runtime.database, runtime.client, runtime.vault, runtime.now)
 
     def start(self) -> None:
         """Start everything; returns at once."""
         with self._runtime.database.write() as db:
             workers.enter(db, self.id, self._runtime.now())
         self._launch_jobs()
-        turns = (("inbox", self._apply), ("refetch", self._read), ("watch", self._watch), ("heartbeat", self._beat))
+        turns: tuple[tuple[str, Callable[[], float]], ...] = (
+            ("inbox", self._apply),
+            ("refetch", self._read),
+            ("orders", self._read_orders),
+            ("watch", self._watch),
+            ("heartbeat", self._beat),
+        )
         for name, turn in turns:
             threading.Thread(target=self._loop, args=(name, turn), name=name, daemon=True).start()
 
@@ -111,14 +119,22 @@ class Worker:
     def _read(self) -> float:
         with self._runtime.database.read() as db:
             due = marks.shops_due(db, self._runtime.now())
+        return self._read_shops(due, self._refetch.once)
+
+    def _read_orders(self) -> float:
+        with self._runtime.database.read() as db:
+            due = order_marks.shops_due(db, self._runtime.now())
+        return self._read_shops(due, self._orders.once)
+
+    def _read_shops(self, due: Sequence[int], once: Callable[[int], int]) -> float:
         ready = [shop_id for shop_id in due if self._quiet_until.get(shop_id, 0.0) <= time.monotonic()]
-        read = sum(self._read_shop(shop_id) for shop_id in ready)
+        read = sum(self._read_shop(shop_id, once) for shop_id in ready)
         # A short rest lets the marks of a burst gather into one read.
         return IDLE_S if read else 4 * IDLE_S
 
-    def _read_shop(self, shop_id: int) -> int:
+    def _read_shop(self, shop_id: int, once: Callable[[int], int]) -> int:
         try:
-            return self._refetch.once(shop_id)
+            return once(shop_id)
         except OnewriterError as error:
             # One shop that cannot be read must not keep the others waiting.
             log.warning("shop cannot be read", shop=shop_id, error=type(error).__name__)
