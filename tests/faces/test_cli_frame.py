@@ -21,7 +21,8 @@ LEAVES = {path: command for path, command in COMMANDS.items() if not isinstance(
 
 def test_the_story_is_told_in_order() -> None:
     names = list(root.list_commands(click.Context(root)))
-    told = "demo shop serve worker sync runs customers inbox questions privacy check settings sandbox bench"
+    told = "demo shop serve worker sync runs customers programme points merge inbox "
+    told += "questions privacy check settings sandbox bench"
     assert names == told.split()
 
 
