@@ -13,6 +13,7 @@ from onewriter.bench import DATABASES, NAMES, run
 from onewriter.bench.costs import Sampler
 from onewriter.bench.figures import Cost, Figure, table
 from onewriter.bench.parts import peak_mb, started
+from onewriter.bench.points_parts import Shop, order_events
 from onewriter.bench.reconciling import fingerprint
 from onewriter.bench.stage import prepared
 from onewriter.customers import marks, shops, workers
@@ -64,6 +65,32 @@ def test_the_reconcile_of_an_unchanged_shop_is_measured(capsys: pytest.CaptureFi
     assert min(figure["rate"], figure["baseline"], figure["ratio"], figure["peak_mb"]) > 0
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_points_are_measured(capsys: pytest.CaptureFixture[str], database: str) -> None:
+    told, few, many, audit, merge = figures(capsys, "points", 600, database)
+    assert told.keys() == ALWAYS | {"peak_mb"}
+    assert (told["bench"], told["n"]) == ("points orders", 600)
+    assert [each["n"] for each in (few, many)] == [10, 60]
+    assert few.keys() == many.keys() == ALWAYS | {"took_s"}
+    assert (audit["bench"], audit["n"]) == ("points audit", 6_000)
+    assert audit.keys() == merge.keys() == ALWAYS | {"peak_mb", "took_s"}
+    assert merge["bench"] == "points merge"
+    assert 30 < merge["n"] < 90, "with what has expired some as many as were asked for"
+    for figure in (told, few, many, audit, merge):
+        assert min(figure["rate"], figure["baseline"], figure["ratio"]) > 0
+
+
+def test_a_third_of_the_order_events_are_refunds_of_earlier_orders() -> None:
+    shop = Shop(None, None, "EUR", 0)  # type: ignore[arg-type]
+    batches = list(order_events(shop, 3_000, 7))
+    assert [len(batch) for batch in batches] == [250] * 12
+    seen: set[int] = set()
+    for batch in batches:
+        assert all((order.id in seen) == bool(order.refunds) for order in batch)
+        seen |= {order.id for order in batch}
+    assert 850 < sum(bool(order.refunds) for batch in batches for order in batch) < 1_000
+
+
 def test_a_reconcile_that_writes_is_not_measured(tmp_path: Path) -> None:
     place = {"ONEWRITER_DATA_DIR": str(tmp_path)}
     with prepared(place) as runtime:
@@ -95,12 +122,14 @@ def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_there_is_a_measurement_for_each_name() -> None:
-    assert NAMES == ("import", "reconcile", "door", "drain", "all")
+    assert NAMES == ("import", "reconcile", "door", "drain", "points", "all")
     assert set(DATABASES) == {"sqlite", "postgres", "both"}
 
 
 def test_a_figure_says_what_applies_to_it() -> None:
-    figure = Figure("door", "sqlite", 10, 250.0, 1000.0, p99_ms=1.25, refused=0, largest_costs=[Cost("seal", 0.5)])
+    figure = Figure(
+        "door", "sqlite", 10, 250.0, 1000.0, p99_ms=1.25, refused=0, took_s=0.0001234, largest_costs=[Cost("seal", 0.5)]
+    )
     assert figure.values() == {
         "bench": "door",
         "database": "sqlite",
@@ -110,12 +139,16 @@ def test_a_figure_says_what_applies_to_it() -> None:
         "ratio": 0.25,
         "p99_ms": 1.2,
         "refused": 0,
+        "took_s": 0.000123,
         "largest_costs": [{"name": "seal", "share": 0.5}],
     }
     console = Console(width=200, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
-    console.print(table([figure, Figure("import", "postgres", 0, 0.0)]))
+    console.print(table([figure, Figure("import", "postgres", 0, 0.0, took_s=12.3)]))
     console.file.close()
-    assert "seal 50%" in console.export_text()
+    shown = console.export_text()
+    assert "seal 50%" in shown
+    assert "123 us" in shown
+    assert "12.30 s" in shown
 
 
 def test_a_part_that_fails_says_why() -> None:

@@ -12,8 +12,10 @@ from onewriter.cli.findings import SHOWN
 from onewriter.cli.frame import FAILED, FINDINGS, PARTLY, USAGE
 from onewriter.customers import marks, runs, shops
 from onewriter.intake.refetch import Refetch
+from onewriter.loyalty import programme
+from onewriter.records import SECOND
 from onewriter.runtime import Runtime, now
-from onewriter.sandbox import RunningSandbox
+from onewriter.sandbox import Faults, RunningSandbox
 from onewriter.sandbox.customer import Customer
 from tests.faces.conftest import Onewriter, carry_out
 
@@ -229,3 +231,38 @@ def test_an_id_of_ours_that_nobody_has_is_refused(onewriter: Onewriter, sandbox:
 
 def test_an_id_must_be_given(onewriter: Onewriter) -> None:
     onewriter("sync", "customer", code=USAGE)
+
+
+# ---- Orders ---------------------------------------------------------------------------------------------------------
+
+
+def test_orders_are_read_when_somebody_asks_or_it_says_why_not(
+    installed: Onewriter, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEWRITER_DELIVERY_GRACE_S", "0")
+    installed.imported(sandbox)
+    refused = installed.json("sync", "orders", code=FAILED)["error"]
+    assert (refused["kind"], "no order to read" in refused["message"]) == ("NoOrderRule", True)
+    made = sandbox.shop.place_order(sandbox.shop.ids[0], 5_000)
+    with Runtime(settings.load()) as runtime, runtime.database.write() as db:
+        shop = shops.every(db)[0]
+        shops.change(db, shop.id, {"installed_at": 0})
+        rules = 'currency = "USD"\n[order]\npoints_per_unit = 1\n'
+        programme.add(db, shops.by_id(db, shop.id), rules, "test", None, now() - 7200 * SECOND)
+    assert "order reconcile" in {line["name"] for line in installed.json("check", code=FINDINGS)["checks"]}
+    queued = installed.json("sync", "orders")
+    assert installed.json("sync", "orders", code=FAILED)["error"]["kind"] == "AlreadyRunning"
+    carry_out(queued["run"])
+    shown = installed.json("runs", "show", queued["run"])
+    assert (shown["kind"], shown["state"], shown["counts"]) == ("orders", "done", {"posted": 1, "lost": 1})
+    (found,) = shown["findings"]
+    assert (found["kind"], found["evidence"]["order"]) == ("lost order", made.id)
+    assert "Queued the order reconcile of sandbox-shop" in installed("sync", "orders").out
+
+
+def test_orders_are_not_read_without_their_scope(installed: Onewriter) -> None:
+    with RunningSandbox(1, 7, faults=Faults(scopes=["read_customers"])) as sandbox:
+        installed.connect(sandbox)
+    refused = installed.json("sync", "orders", code=FAILED)["error"]
+    assert refused["kind"] == "ScopeMissing"
+    assert refused["message"].count(".") == 2

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from onewriter.bench.figures import Figure
 
-BENCHES = {"import": "importing", "reconcile": "reconciling", "door": "door", "drain": "draining"}
+BENCHES = {"import": "importing", "reconcile": "reconciling", "door": "door", "drain": "draining", "points": "points"}
 """Each measurement and the module that makes it; its docstring says what is measured, and against what."""
 ALL = "all"
 NAMES = (*BENCHES, ALL)
@@ -20,7 +20,8 @@ def run(name: str, *, customers: int | None, database: str, json: bool) -> int:
     """Measure, and print the figures: one JSON object a line, or a table. Returns the exit code, 0.
 
     `name` is one of NAMES, `database` one of DATABASES. `customers` is how many customers the import reads, and how
-    many deliveries the door takes and the drain applies; None is each measurement's own number.
+    many deliveries the door takes and the drain applies, and how many order events become points; None is each
+    measurement's own number.
     """
     import click
     import msgspec

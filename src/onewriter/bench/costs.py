@@ -23,6 +23,9 @@ KEYS = "make the customers' keys"
 INSERT = "insert rows"
 SEAL = "seal"
 TOKENS = "tokens of email and phone"
+REPLAY = "replay the ledger"
+ENTRIES = "read entries"
+MOVE = "move and drop entries"
 
 PLACES: tuple[tuple[str, str, str], ...] = (
     ("onewriter/vault/keystore.py", "make_subject_keys", KEYS),
@@ -44,7 +47,20 @@ PLACES: tuple[tuple[str, str, str], ...] = (
     ("onewriter/shopify/webhooks.py", "", "headers and signature"),
     ("onewriter/shopify/bulk.py", "", SHOP),
     ("onewriter/shopify/reads.py", "", SHOP),
+    ("onewriter/rules/replaying.py", "", REPLAY),
+    ("onewriter/rules/lots.py", "", REPLAY),
+    ("onewriter/rules/merging.py", "", "find what is twice"),
     ("onewriter/rules/", "", "decide"),
+    ("onewriter/loyalty/entries.py", "_row", "make rows"),
+    ("onewriter/loyalty/entries.py", "add", "make rows"),
+    ("onewriter/loyalty/entries.py", "drop", MOVE),
+    ("onewriter/loyalty/entries.py", "move", MOVE),
+    ("onewriter/loyalty/entries.py", "", ENTRIES),
+    ("onewriter/loyalty/accounts.py", "save", "write accounts"),
+    ("onewriter/loyalty/accounts.py", "", "read accounts"),
+    ("onewriter/loyalty/audit.py", "_together", ENTRIES),
+    ("onewriter/loyalty/audit.py", "", "compare"),
+    ("onewriter/loyalty/", "", "decide"),
     ("onewriter/intake/apply.py", "", "decide"),
     ("onewriter/intake/door.py", "write_rows", INSERT),
     ("onewriter/intake/door.py", "", "the door's thread"),

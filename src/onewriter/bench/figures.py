@@ -28,6 +28,8 @@ class Figure:
     p99_ms: float | None = None
     refused: int | None = None
     """Answers of the door other than 200."""
+    took_s: float | None = None
+    """How long one takes: one audit, one merge, one look at a balance."""
     largest_costs: Sequence[Cost] = ()
 
     @property
@@ -44,6 +46,8 @@ class Figure:
             values["ratio"] = round(self.ratio, 3)
         if self.refused is not None:
             values["refused"] = self.refused
+        if self.took_s is not None:
+            values["took_s"] = round(self.took_s, 6)
         costs = [{"name": cost.name, "share": round(cost.share, 3)} for cost in self.largest_costs]
         return values | {"largest_costs": costs}
 
@@ -51,7 +55,7 @@ class Figure:
 def table(figures: Iterable[Figure]) -> Table:
     """All figures, a row each."""
     made = Table("measured", "database", title="Figures of this machine")
-    for heading in ("n", "rate/s", "baseline/s", "ratio", "peak MB", "p99 ms", "refused"):
+    for heading in ("n", "rate/s", "baseline/s", "ratio", "peak MB", "p99 ms", "refused", "one takes"):
         made.add_column(heading, justify="right")
     made.add_column("largest costs")
     for figure in figures:
@@ -66,4 +70,10 @@ def _cells(figure: Figure) -> list[str]:
     )  # fmt: skip
     shown = ["" if number is None else format(number, form) for number, form in numbers]
     costs = ", ".join(f"{cost.name} {cost.share:.0%}" for cost in figure.largest_costs)
-    return [figure.bench, figure.database, *shown, costs]
+    return [figure.bench, figure.database, *shown, _duration(figure.took_s), costs]
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"{seconds:,.2f} s" if seconds >= 0.01 else f"{seconds * 1_000_000:,.0f} us"

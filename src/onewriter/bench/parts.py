@@ -34,6 +34,12 @@ PARTS = {
     "load": "onewriter.bench.load:send_all",
     "drain": "onewriter.bench.draining:drain_all",
     "bare drain": "onewriter.bench.draining:write_bare",
+    "points orders": "onewriter.bench.points_parts:post_orders",
+    "bare points orders": "onewriter.bench.points_parts:write_orders_bare",
+    "points balances": "onewriter.bench.points_parts:look_at_balances",
+    "points audit": "onewriter.bench.points_parts:audit_all",
+    "bare points audit": "onewriter.bench.points_parts:read_bare",
+    "points merge": "onewriter.bench.points_parts:merge_two",
 }
 
 

@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from onewriter.bench.story_checks import Check, Differences, compare, leaks
+from onewriter.bench.story_points import Hands, Points
 from onewriter.customers import find, inbox, marks, profiles, shops
 from onewriter.db import tables
+from onewriter.db.pointtables import order_marks
 from onewriter.errors import Permanent
 from onewriter.runtime import Runtime, now
 from onewriter.settings import load
@@ -33,10 +35,13 @@ COMMAND = (sys.executable, "-P", "-m", "onewriter")
 CUSTOMERS = 2_000
 SEED = 7
 EVENTS = 400
-DAY_S = 6
+DAY_S = 4
 SETTLE_S = 60
 REASONS = ("never delivered", "delivered late", "refused", "not applied")
 FAULTS = {"duplicate": 0.15, "reorder": 0.2, "lose": 0.05, "delay": 1.0, "retry_scale": 0.001}
+
+_UNREAD = select(func.count()).select_from(order_marks).where(order_marks.c.waits_for.is_(None))
+"""Orders that are still to be read. Those of customers that we have not heard of wait for them."""
 
 Say = Callable[[str], None]
 
@@ -54,6 +59,8 @@ class Story:
     customers: int = CUSTOMERS
     info: dict[str, str] = field(default_factory=dict)
     address: str = ""
+    loyal: int = 0
+    """The customer, by Shopify's number, of whose points there is most to see."""
     drifted: set[int] = field(default_factory=set)
     """The customers that differed when the day was over."""
     _children: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -62,7 +69,7 @@ class Story:
         """Tell it from beginning to end; returns what was checked, in order."""
         self._raise_curtain()
         checks = [*self._install(), self._import_again(), *self._live_a_day()]
-        return [*checks, *self._heal(), self._grep()]
+        return [*checks, *self._heal(), *self._earn_points(), self._grep()]
 
     def somebody(self) -> str:
         """The email address of one customer, to look up."""
@@ -241,6 +248,12 @@ class Story:
         with Runtime(self._settings()) as runtime, runtime.database.read() as db:
             return set(db.execute(query).scalars())
 
+    def _earn_points(self) -> list[Check]:
+        act = Points(Hands(self.say, self._type, self._ask, self._sandbox, self._settle), self.folder)
+        checks = act.tell()
+        self.loyal = act.kept
+        return checks
+
     def _grep(self) -> Check:
         files = [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
         found = leaks(files, self._truth())
@@ -285,7 +298,8 @@ class Story:
 
             def quiet() -> bool:
                 with runtime.database.read() as db:
-                    return not inbox.any_ready(db, now()) and marks.count(db, shop_id) == 0
+                    waits = inbox.any_ready(db, now()) or marks.count(db, shop_id) or db.execute(_UNREAD).scalar_one()
+                    return not waits
 
             _wait_for(quiet, "The inbox", self.folder / "serve.log")
 

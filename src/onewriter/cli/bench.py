@@ -9,6 +9,7 @@ MEASURED = {
     "reconcile": "Measure a full reconcile of a shop in which nothing has changed.",
     "door": "Measure the webhook door.",
     "drain": "Measure draining the inbox.",
+    "points": "Measure orders that become points, balances, the audit of points and merges.",
     "all": "Measure each of these.",
 }
 

@@ -23,8 +23,8 @@ def demo(once: bool, as_json: bool) -> None:
     """Show onewriter at work on a sandbox shop.
 
     Starts a simulated shop of 2,000 customers and the service, connects them, imports, plays a day of shop life in
-    seconds, and says for each claim whether it held. Everything is in a temporary folder and goes with the demo. At a
-    terminal it then stays open for you to look around, until Ctrl-C.
+    seconds, lets customers earn, merge and spend points, and says for each claim whether it held. Everything is in a
+    temporary folder and goes with the demo. At a terminal it then stays open for you to look around, until Ctrl-C.
     """
     from onewriter.bench.story import Story
 
@@ -67,6 +67,8 @@ def _stay(story: "Story") -> None:
     for command in (
         f"customers find {email}",
         f'customers show {email} --history --reveal --why "looking around"',
+        f"points show {story.loyal}",
+        f"merge show {story.loyal}",
         "runs list",
         "inbox list --limit 10",
         "check",
