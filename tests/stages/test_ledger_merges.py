@@ -102,9 +102,10 @@ def test_an_order_on_both_sides_counts_once_and_is_read_again(loyal: Loyal, now:
     two(loyal, now)
     shared = loyal.order(7005, 101, 30)
     loyal.post(shared)
-    loyal.post(
-        replace(shared, customer=102, version=now + HOUR, refunds=refunds((9001, 10, now + HOUR))), at=now + HOUR
-    )
+    moved = replace(shared, customer=102, version=now + HOUR, refunds=refunds((9001, 10, now + HOUR)))
+    assert loyal.post(moved, at=now + HOUR) == {7005: "another customer has earned by it"}
+    assert loyal.figures(102, now + HOUR) == (100, 0, 100), "nobody may spend it twice until a merge is heard of"
+    assert loyal.post(moved, at=now + HOUR, insist=True) == {7005: "posted"}
     assert len(loyal.findings(merges.AT_TWO)) == 1
     loyal.merge(101, 102, now + HOUR)
     assert loyal.figures(102, now + 2 * HOUR) == (170, 0, 170)
@@ -119,7 +120,7 @@ def test_a_refund_that_only_the_deleted_side_heard_of_is_kept(loyal: Loyal, now:
     two(loyal, now)
     shared = loyal.order(7005, 101, 30)
     loyal.post(replace(shared, refunds=refunds((9001, 10, now))))
-    loyal.post(replace(shared, customer=102))
+    loyal.post(replace(shared, customer=102), insist=True)
     loyal.merge(101, 102, now + HOUR)
     assert loyal.figures(102, now + 2 * HOUR) == (170, 0, 170)
 

@@ -59,9 +59,10 @@ class Loyal:
         )  # fmt: skip
         return replace(made, **changes)
 
-    def post(self, *told: Order, at: Instant | None = None) -> dict[int, str]:
+    def post(self, *told: Order, at: Instant | None = None, insist: bool = False) -> dict[int, str]:
+        moment, names = self.now if at is None else at, [order.id for order in told]
         with self.write() as db:
-            return orders.post(db, self.tea.vault, told, self.now if at is None else at)
+            return orders.post(db, self.tea.vault, told, moment, insist=names if insist else ())
 
     def merge(self, deleted: int, kept: int, at: Instant) -> None:
         """Shopify merged them: told, and then the deleted one reads as gone."""

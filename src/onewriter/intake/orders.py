@@ -36,21 +36,30 @@ class Posted:
 
     outcomes: Mapping[int, str]
     waiting: Mapping[int, int]
+    elsewhere: Collection[int] = ()
+    """Orders that another customer has earned by: probably a merge that we have not heard of yet."""
 
 
 def post_orders(
-    db: Connection, vault: ShopVault, orders: Sequence[Order], now: Instant, *, run_id: str | None = None
+    db: Connection,
+    vault: ShopVault,
+    orders: Sequence[Order],
+    now: Instant,
+    *,
+    run_id: str | None = None,
+    insist: Collection[int] = (),
 ) -> Posted:
     """Post what these orders imply, under the locks of their customers, and have those read that we do not know yet."""
     lock(db, vault, customers_of(orders))
-    outcomes = ledger.post(db, vault, orders, now, run_id=run_id)
+    outcomes = ledger.post(db, vault, orders, now, run_id=run_id, insist=insist)
     waiting = {
         order.id: order.customer
         for order in orders
         if order.customer is not None and outcomes[order.id] == ledger.UNKNOWN_CUSTOMER
     }
     read_again(db, vault, dict.fromkeys(waiting.values(), frozenset({REASON})), now)
-    return Posted(outcomes, waiting)
+    elsewhere = [number for number, outcome in outcomes.items() if outcome == ledger.ELSEWHERE]
+    return Posted(outcomes, waiting, elsewhere)
 
 
 def told_by(rung: OrderRung, currency: str | None) -> Told:
@@ -118,9 +127,11 @@ class OrderReads(MarkedReads):
             lock(db, vault, customers_of(order for order in read.orders if order.id in told))
             marks = order_marks.still(db, vault.shop_id, marks)
             wanted = {mark.order_id for mark in marks}
-            posted = post_orders(db, vault, [order for order in read.orders if order.id in wanted], now)
+            last = {mark.order_id for mark in marks if mark.tries + 1 >= TRIES_MAX}
+            posted = post_orders(db, vault, [order for order in read.orders if order.id in wanted], now, insist=last)
             why = {number: f"Shopify would not show it ({code})" for number, code in read.unread.items()}
             why |= dict.fromkeys(posted.waiting, "its customer could not be read") | dict(failed or {})
+            why |= dict.fromkeys(posted.elsewhere, ledger.ELSEWHERE)
             open_marks = [mark for mark in marks if mark.order_id in why]
             spent = [mark for mark in open_marks if mark.tries + 1 >= TRIES_MAX]
             settled = [mark for mark in marks if mark not in open_marks]

@@ -13,13 +13,14 @@ from onewriter.loyalty.books import Book, open_books
 from onewriter.loyalty.merges import AT_TWO
 from onewriter.records import Entry, EntryKind, Instant, Order, Refund
 from onewriter.rules import earning
-from onewriter.rules.earning import Version
+from onewriter.rules.earning import Item, Version
 from onewriter.vault.vault import ShopVault
 
 POSTED = "posted"
 UNCHANGED = "unchanged"
 NOBODY = "nobody"
 UNKNOWN_CUSTOMER = "unknown customer"
+ELSEWHERE = "another customer has earned by it"
 ERASED = "refused: erased"
 
 _IDS = select(customers.c.id, customers.c.shopify_id).where(
@@ -28,12 +29,19 @@ _IDS = select(customers.c.id, customers.c.shopify_id).where(
 
 
 def post(
-    db: Connection, vault: ShopVault, orders: Sequence[Order], now: Instant, *, run_id: str | None = None
+    db: Connection,
+    vault: ShopVault,
+    orders: Sequence[Order],
+    now: Instant,
+    *,
+    run_id: str | None = None,
+    insist: Collection[int] = (),
 ) -> dict[int, str]:
     """Post what orders imply, in the caller's transaction and under their customers' locks; the outcome of each.
 
     Outcomes: posted, unchanged, nobody (it has no customer), unknown customer (it must be read first, and the order
-    posted again then), or refused: erased.
+    posted again then), refused: erased, or another customer has earned by it: in Shopify a merge moves orders at once,
+    and nobody may spend their points twice until we hear of it. Orders that `insist` names are posted all the same.
     """
     newest = {order.id: order for order in sorted(orders, key=lambda order: order.version)}
     known = _known(db, vault.shop_id, {order.customer for order in newest.values() if order.customer is not None})
@@ -43,6 +51,8 @@ def post(
     books = open_books(db, vault, wanted)
     versions = programme.versions(db, vault.shop_id)
     installed = shops.by_id(db, vault.shop_id).installed_at
+    ours = [order for order in newest.values() if order.customer in known]
+    held = entries.holders_of_orders(db, vault.shop_id, [order.id for order in ours])
     outcomes: dict[int, str] = {}
     for order in newest.values():
         if order.customer is None:
@@ -52,8 +62,14 @@ def post(
         else:
             origin = known[order.customer]
             book = books.of(origin)
-            fresh = [] if book is None else _post(book, origin, order, installed, versions, now, run_id)
-            outcomes[order.id] = POSTED if fresh else UNCHANGED
+            items = [] if book is None else _owed(book, order, installed, versions)
+            if book is None or not items:
+                outcomes[order.id] = UNCHANGED
+            elif order.id not in insist and _is_elsewhere(book, order, held):
+                outcomes[order.id] = ELSEWHERE
+            else:
+                outcomes[order.id] = POSTED
+                _post(book, order, items, origin, now, run_id)
     touched = [book for book in books.by_holder.values() if book.fresh]
     for book in touched:
         book.settle(now)
@@ -62,26 +78,29 @@ def post(
     return outcomes
 
 
-def _post(
-    book: Book,
-    origin: bytes,
-    order: Order,
-    installed: Instant,
-    versions: Sequence[Version],
-    now: Instant,
-    run_id: str | None,
-) -> list[Entry]:
+def _owed(book: Book, order: Order, installed: Instant, versions: Sequence[Version]) -> list[Item]:
+    """What must be posted for an order; nothing is taken back of who earns nothing any more."""
     posted = book.of_order(order.id)
     if not posted and book.excludes(order.processed):
         return []
     items = earning.of_order(order, installed, versions)
     implied = [item for item in items if not book.is_after_end(item.occurred_at)]
-    if not implied and not posted:
-        return []
-    owed = earning.owed(order, implied, posted)
-    # After a merge an order reads as the kept customer's: what is news of it stays with what it has earned.
-    origin = next((entry.origin_id for entry in posted if entry.kind is EntryKind.EARN), origin)
-    return [book.post(item, origin, now, run_id=run_id) for item in owed]
+    return earning.owed(order, implied, posted) if implied or posted else []
+
+
+def _is_elsewhere(book: Book, order: Order, held: Mapping[int, set[bytes]]) -> bool:
+    """True for an order that is new to this customer, and has earned for another one."""
+    return not book.of_order(order.id) and bool(held.get(order.id, set()) - {book.customer_id})
+
+
+def _post(
+    book: Book, order: Order, items: Sequence[Item], customer_id: bytes, now: Instant, run_id: str | None
+) -> None:
+    """Post news of an order. After a merge it reads as the kept one's; its news stay with what it has earned."""
+    posted = book.of_order(order.id)
+    origin = next((entry.origin_id for entry in posted if entry.kind is EntryKind.EARN), customer_id)
+    for item in items:
+        book.post(item, origin, now, run_id=run_id)
 
 
 def post_told(db: Connection, vault: ShopVault, order_id: int, told: Mapping[str, Any], now: Instant) -> str:
