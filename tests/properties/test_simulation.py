@@ -17,12 +17,13 @@ from onewriter.bench.simulate.tally import Tally
 from onewriter.bench.story import COMMAND
 from onewriter.customers import inbox
 from onewriter.rules import ordering
+from onewriter.rules.lots import Pool
 from onewriter.rules.ordering import Held, Stamp
 from onewriter.vault.keystore import KeyStore
 
 EVENTS = 60
-WITHHELD, WHOLE = 110, 86
-"""A seed in which deliveries are lost, and one in which everything is told at last."""
+WITHHELD, WHOLE, ENDING = 110, 86, 1
+"""A seed in which deliveries are lost, one in which everything is told at last, and one in which points end."""
 
 
 def played(seed: int, place: dict[str, str]) -> Tally:
@@ -50,6 +51,8 @@ def test_what_was_told_at_last_is_as_in_the_shop_before_any_reconcile(place: dic
     assert tally.crashes.total() > 0
     assert tally.deliveries > EVENTS / 2
     assert tally.erased > 0
+    assert (tally.differing, tally.balances > 0) == (0, True)
+    assert min(tally.orders, tally.refunds, tally.spendings["redeemed"], tally.ledgers_merged) > 0
 
 
 @pytest.mark.req("K16")
@@ -94,6 +97,18 @@ def test_a_broken_rule_of_order_breaks_the_simulation(
     assert not told["held"]
     assert told["after"] > 0
     assert any("not as in the shop after the reconcile" in line for line in told["wrong"])
+
+
+@pytest.mark.req("K15", "K46")
+@pytest.mark.time_limit(120)
+def test_a_broken_rule_of_points_breaks_the_simulation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def anybody(pool: Pool, debit: bytes, points: int) -> None:
+        pool.debts[debit] = pool.debts.get(debit, 0) + points
+
+    monkeypatch.setattr(Pool, "charge", anybody)
+    tally = played(ENDING, {"ONEWRITER_DATA_DIR": str(tmp_path)})
+    assert tally.differing > 0
+    assert any("points differ" in line for line in tally.wrong)
 
 
 @pytest.mark.time_limit(120)

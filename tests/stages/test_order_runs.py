@@ -2,7 +2,8 @@
 
 import pytest
 
-from onewriter.customers import runs
+from onewriter.customers import findings, runs
+from onewriter.customers.findings import Finding
 from onewriter.errors import ScopeMissing
 from onewriter.intake import order_runs
 from onewriter.intake.order_runs import LOST_ORDER, OVERLAP, SEEN
@@ -89,7 +90,7 @@ def test_an_order_of_an_unknown_customer_is_left_to_the_reads(runtime: Runtime) 
 def test_it_goes_on_from_the_newest_change_that_it_read(runtime: Runtime) -> None:
     with drifting(runtime, 2) as stage:
         set_rules(stage)
-        since = (stage.clock.now - SECOND) // SECOND * SECOND
+        since = -(-(stage.clock.now - SECOND) // SECOND) * SECOND
         stage.clock.pass_by(DAY / SECOND)
         first = stage.shop.place_order(stage.shop.ids[0], 1_000)
         run = reconcile(stage)
@@ -107,7 +108,7 @@ def test_it_looks_back_as_far_as_the_token_may_see(runtime: Runtime, all_orders:
     granted = [*SCOPES, "read_all_orders"] if all_orders else list(SCOPES)
     with drifting(runtime, 2, scopes=granted) as stage:
         set_rules(stage)
-        since = (stage.clock.now - SECOND) // SECOND * SECOND
+        since = -(-(stage.clock.now - SECOND) // SECOND) * SECOND
         with stage.losing():
             stage.shop.place_order(stage.shop.ids[0], 1_000)
         stage.clock.pass_by(100 * DAY / SECOND)
@@ -223,3 +224,22 @@ def test_runs_that_came_to_nothing_are_dropped_in_time(runtime: Runtime) -> None
         with runtime.database.write() as db:
             assert runs.drop_uneventful(db, "test", stage.clock.now) == 1
         assert [run.id for run in newest_runs(stage)] == [eventful.id]
+
+
+def test_an_order_that_reading_did_not_settle_is_asked_for_again(runtime: Runtime) -> None:
+    with drifting(runtime, 2) as stage:
+        set_rules(stage)
+        buyer = stage.shop.ids[0]
+        with stage.losing():
+            order = stage.shop.place_order(buyer, 1_000)
+        reconcile(stage)
+        stage.clock.pass_by(40 * DAY / SECOND)
+        with runtime.database.write() as db:
+            unsettled = Finding(UNSETTLED_ORDER, "its customer could not be read", evidence={"order": order.id})
+            findings.add(db, stage.shop_id, unsettled, stage.clock.now)
+        reconcile(stage)
+        assert [mark.order_id for mark in marks(stage)] == [order.id]
+        follow(stage)
+        with runtime.database.read() as db:
+            assert findings.open_of(db, stage.shop_id, UNSETTLED_ORDER) == {}
+        assert points(stage) == {buyer: 10}

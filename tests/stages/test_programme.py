@@ -56,9 +56,9 @@ def test_a_shop_has_no_programme_until_one_is_set(tea: Tea) -> None:
 
 
 def test_each_setting_is_another_version_from_then_on(tea: Tea, now: Instant) -> None:
-    first = set_rules(tea, SIGNUP, now + 700_000, "spring")
+    first = set_rules(tea, SIGNUP, now - 700_000, "spring")
     second = set_rules(tea, ORDERS, later(now, 60))
-    assert (first.number, first.since) == (1, now), "Shopify's times are whole seconds"
+    assert (first.number, first.since) == (1, now), "from the next whole second on, as Shopify's times are whole ones"
     assert (second.number, second.since) == (2, later(now, 60))
     assert known(tea) == (first, second)
     with tea.runtime.database.read() as db:

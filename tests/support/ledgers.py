@@ -301,7 +301,8 @@ class Naive:
 
     def lift(self, of: frozenset[bytes]) -> None:
         """Lift a sum below zero by what the merges dropped at most."""
-        gone = [self.facts[key].points for key, drop in self.drops.items() if self.is_merge(drop) and key in self.facts]
+        merged = {key: drop for key, drop in self.drops.items() if self.is_merge(drop) and key in self.facts}
+        gone = [self.facts[key].points for key, drop in merged.items() if self.facts[key].occurred_at < drop.at]
         total = sum(each.used_by is None and not each.is_ended for each in self.points) - len(self.debts)
         self.floor = max(0, min(sum(gone) - self.expired_with_drops, -total))
         self.debts = self.debts[self.floor :]

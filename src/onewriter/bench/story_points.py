@@ -4,6 +4,7 @@ Two records of one person each have 100 points, of which 50 are for signing up: 
 says what was dropped and why. All figures are worked out by hand here.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,6 +70,8 @@ class Points:
         file = self.folder / "programme.toml"
         file.write_text(RULES)
         self.hands.type("programme", "set", str(file), "--yes", shown=f"programme set {file.name} --yes")
+        # Rules count from the next whole second on.
+        time.sleep(1)
 
     def _earn(self) -> None:
         # Nothing is lost from here on: what is shown is sums, and a reconcile has been shown already.

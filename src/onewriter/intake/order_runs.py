@@ -16,7 +16,7 @@ from onewriter.customers.inbox import WAITING
 from onewriter.customers.order_marks import Told
 from onewriter.customers.runs import FEED, Run
 from onewriter.db.engine import Database, DoorBell
-from onewriter.intake.orders import post_orders
+from onewriter.intake.orders import UNSETTLED_ORDER, post_orders
 from onewriter.loyalty import orders as ledger
 from onewriter.loyalty import programme
 from onewriter.records import DAY, SECOND, Instant, Order, RunState
@@ -32,6 +32,8 @@ OVERLAP: Instant = 15 * 60 * SECOND
 """How far a run looks back behind the last one: Shopify's lists lag behind its orders."""
 SEEN: Instant = 60 * DAY
 """How old an order may be to be read without the scope for all of them."""
+UNSETTLED_MAX = 250
+"""How many orders that reading did not settle are asked for again by one run."""
 LOST_ORDER = "lost order"
 """The kind of finding of an order that no delivery brought us to read."""
 NEVER = "Shopify never delivered what changed this order, or not yet"
@@ -136,8 +138,15 @@ class OrderRun:
             shops.change(db, shop.id, {"orders_to": max(newest, shop.orders_to or 0) or None})
             hidden = self._counts.get("hidden")
             lacking = f"{hidden} orders were hidden by errors of Shopify's." if hidden else None
+            self._ask_again(db, now)
             runs.finish(db, run, RunState.PARTIAL if lacking else RunState.DONE, lacking, now)
             return runs.get(db, run.id)
+
+    def _ask_again(self, db: Connection, now: Instant) -> None:
+        """Have orders read once more that reading did not settle: their customer may be known now."""
+        unsettled = findings.open_of(db, self.vault.shop_id, UNSETTLED_ORDER)
+        orders = [int(evidence["order"]) for evidence in unsettled.values()][:UNSETTLED_MAX]
+        order_marks.set_marks(db, self.vault.shop_id, dict.fromkeys(orders, Told()), now)
 
 
 def _lost(db: Connection, shop_id: int, order: Order, run: Run) -> Finding:

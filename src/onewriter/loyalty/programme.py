@@ -101,13 +101,14 @@ def add(db: Connection, shop: Shop, document: str, by: str, why: str | None, now
 def starts(shop: Shop, known: Sequence[Version], now: Instant) -> Instant:
     """From when on a version that is set now counts: by Shopify's clock, which says when things happen.
 
-    Cut to the whole second, as Shopify's times are, and never before the version before it.
+    From the next whole second, since Shopify's times are whole ones and what happened in this second was judged by the
+    version before; and never before that one.
     """
     apart = 0
     if shop.shopify_date is not None and shop.shopify_date_heard is not None:
         apart = shop.shopify_date - shop.shopify_date_heard
     there = now + apart if abs(apart) > CLOCKS_APART else now
-    return max(there // SECOND * SECOND, known[-1].since if known else 0)
+    return max(-(-there // SECOND) * SECOND, known[-1].since if known else 0)
 
 
 def refuse_other_currency(rules: Programme, shop: Shop) -> None:

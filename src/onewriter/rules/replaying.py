@@ -275,7 +275,8 @@ class _Replay:
     def _net(self, entry_id: bytes) -> int:
         """What an entry that was dropped had added to the balance."""
         entry = self.entries[entry_id]
-        if not is_fact(entry):
+        # What came at the merge or later had added nothing that the merge could have taken.
+        if not is_fact(entry) or self.drops[entry_id].at <= entry.occurred_at:
             return 0
         lot = self.gone.get(entry_id)
         return entry.points - (lot.ended.points if lot is not None and lot.ended is not None else 0)

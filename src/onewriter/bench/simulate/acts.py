@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from functools import partial
 from random import Random
 
+from onewriter.bench.simulate.buying import buyers, newcomers, without_orders
 from onewriter.bench.simulate.commands import connect, queue
 from onewriter.bench.simulate.scenario import HOUR_S, Phase, Scenario
 from onewriter.bench.simulate.truth import COMPLETED
-from onewriter.bench.simulate.world import World
+from onewriter.bench.simulate.world import START, World
 from onewriter.customers import runs
-from onewriter.sandbox import Refused
+from onewriter.records import SECOND
+from onewriter.sandbox import Refused, Shop
 from onewriter.sandbox.acts import CONSENTS, act
 from onewriter.sandbox.customer import Customer
 from onewriter.sandbox.names import TAGS
@@ -26,6 +28,16 @@ CHANGED_SHARE = 0.7
 POISONS = (b"", b"{", b"[]", b"null", b'{"id": "nobody"}', b'{"id": 7}', b"\xff\xfe")
 
 
+def has_decided(shop: Shop, number: int) -> bool:
+    """True for a customer who has said once since the play began whether it wants mails.
+
+    It is not asked again: a subscription that comes and goes between two reads is one that nobody can know of.
+    """
+    record = shop.customers.get(number)
+    at = None if record is None else record.email_consent.at
+    return at is not None and at * SECOND >= START
+
+
 class Acts:
     """Acts of one seed. Each is told of the phase that begins."""
 
@@ -33,6 +45,7 @@ class Acts:
         self._world, self._shop = world, world.shop
         self._rng = Random(f"{scenario.seed}/acts")
         self._erasing = Random(f"{scenario.seed}/acts/erasures")
+        self._uniting = Random(f"{scenario.seed}/acts/buyers")
 
     # ---- In the shop
 
@@ -45,6 +58,8 @@ class Acts:
 
     def _ring(self, number: int) -> None:
         action = self._rng.choice(("tags_add", "tags_remove", *CONSENTS))
+        if action == "email_consent" and has_decided(self._shop, number):
+            action = "sms_consent"
         given = {"tags": [self._rng.choice(TAGS)], "state": self._rng.choice(("SUBSCRIBED", "UNSUBSCRIBED"))}
         try:
             act(self._shop, action, number, given)
@@ -68,9 +83,20 @@ class Acts:
         if over:
             self._merge(self._shop.customers[over[-1]], *self._some(1))
 
-    def _merge(self, one: Customer, two: Customer) -> None:
+    def merge_buyers(self, phase: Phase) -> None:
+        """Merge three to six times within this phase whoever has points, mostly, so that ledgers are merged."""
+        for _ in range(self._uniting.randint(3, 6)):
+            self._world.timeline.after(self._uniting.uniform(0.0, phase.lasts_s), self._merge_buyers)
+
+    def _merge_buyers(self) -> None:
+        known = {record.id: record for record in (*buyers(self._shop), *newcomers(self._shop))}
+        if len(known) >= 2:
+            one, two = self._uniting.sample(list(known.values()), 2)
+            self._merge(one, two, rng=self._uniting)
+
+    def _merge(self, one: Customer, two: Customer, *, rng: Random | None = None) -> None:
         # Which of the two is kept is the shop's rule, or else the merchant's wish.
-        wish = self._rng.choice([None, *(each.id for each in (one, two) if each.email)])
+        wish = (rng or self._rng).choice([None, *(each.id for each in (one, two) if each.email)])
         try:
             self._shop.merge(one.id, two.id, override_email_of=wish)
         except Refused:
@@ -90,7 +116,7 @@ class Acts:
 
     def delete_many(self, phase: Phase) -> None:
         """Delete more customers than may vanish unasked."""
-        free = [record for record in self._shop.snapshot() if not record.orders]
+        free = without_orders(self._shop)
         for record in self._rng.sample(free, min(MANY, len(free))):
             self._shop.delete(record.id)
             self._world.tally.events["delete"] += 1
@@ -103,7 +129,9 @@ class Acts:
     def _redact(self) -> None:
         """Redact a customer, at times one that others were merged into, while its last change is on its way."""
         rng = self._erasing
-        free = [record for record in self._shop.snapshot() if not record.orders]
+        free = without_orders(self._shop)
+        if not free:
+            return
         kept = {each.kept for each in self._shop.merges.all() if each.status == COMPLETED}
         merged = [record for record in free if record.id in kept]
         record = rng.choice(merged if merged and rng.random() < MERGED_SHARE else free)

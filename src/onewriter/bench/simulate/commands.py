@@ -12,6 +12,7 @@ from onewriter.intake.connect import Wish
 from onewriter.runtime import Runtime, new_run_id
 from onewriter.shopify.auth import Credentials
 from onewriter.shopify.queries import API_VERSION
+from onewriter.workflows import orders
 
 if TYPE_CHECKING:
     from onewriter.bench.simulate.world import World
@@ -66,6 +67,13 @@ def connect(world: "World", *, grants: bool) -> Deed:
             runtime.connector().connect(client, wish, BY, runtime.now())
 
     return deed
+
+
+def queue_orders(runtime: Runtime) -> None:
+    """`sync orders`: a reconcile of the orders that changed lately."""
+    with runtime.database.write() as db:
+        (shop,) = shops.every(db)
+        orders.queue(runtime, db, shop.id, BY, runtime.now())
 
 
 def end_erasures(runtime: Runtime) -> None:

@@ -13,6 +13,7 @@ from onewriter.customers import aliases, marks, profiles, questions, runs, shops
 from onewriter.customers import inbox as inboxes
 from onewriter.customers.inbox import WAITING
 from onewriter.customers.profiles import ACTIVE, MERGED, Profile
+from onewriter.db.pointtables import order_marks
 from onewriter.db.tables import customers, field_log, inbox, sides
 from onewriter.records import FIELDS
 from onewriter.rules.aliasing import AliasState
@@ -128,8 +129,9 @@ def missing(runtime: Runtime, shop: Shop) -> list[str]:
 
 
 def is_settled(runtime: Runtime) -> bool:
-    """True when nothing waits with us: no delivery, no customer to be read, no question, and no run."""
+    """True when nothing waits with us: no delivery, no customer or order to be read, no question, and no run."""
     with runtime.database.read() as db:
         (shop,) = shops.every(db)
         waiting = inboxes.open_counts(db).get(WAITING, 0) + marks.count(db, shop.id) + questions.count(db)
+        waiting += db.execute(select(func.count()).select_from(order_marks)).scalar_one()
         return not waiting and all(run.over for run in runs.newest(db, RUNS_MAX))

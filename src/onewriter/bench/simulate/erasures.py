@@ -14,6 +14,8 @@ from onewriter.sandbox import Delivery, Shop
 from onewriter.vault.vault import ShopVault
 
 REFUSED = "refused: "
+OURS = ("customer_id", "origin_id")
+"""Columns that lead to a customer by our id. A receipt of a merge keeps naming both, and tells nothing else of them."""
 
 
 def erased(runtime: Runtime, shop: Shop) -> dict[int, Delivery]:
@@ -62,9 +64,9 @@ def _readable(table: Table) -> list[Column[Any]]:
 def _orphans(db: Connection) -> Iterator[tuple[str, int]]:
     """How many rows of each table lead to a customer who is not there any more."""
     for table in metadata.sorted_tables:
-        if "customer_id" in table.c:
-            column = table.c.customer_id
-            yield table.name, _count(db, column, column.is_not(None), column.not_in(select(customers.c.id)))
+        for column in (table.c[name] for name in OURS if name in table.c):
+            left = _count(db, column, column.is_not(None), column.not_in(select(customers.c.id)))
+            yield f"{table.name}.{column.name}", left
 
 
 def _deliveries(db: Connection, vault: ShopVault, gone: Mapping[int, Delivery]) -> int:

@@ -7,9 +7,11 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from onewriter.bench.simulate.acts import Acts
+from onewriter.bench.simulate.acts import Acts, has_decided
+from onewriter.bench.simulate.buying import Till
 from onewriter.bench.simulate.journal import Journal
 from onewriter.bench.simulate.scenario import Phase, Scenario
+from onewriter.bench.simulate.spending import Desk, Spenders, set_rules
 from onewriter.bench.simulate.world import World
 from onewriter.sandbox import Faults, Shop
 from onewriter.sandbox.customer import Customer
@@ -34,6 +36,9 @@ class Crowd(Player):
         self._acted = acted
 
     def _do(self, act: Act) -> str:
+        # Whoever has said once whether it wants mails is not asked again.
+        if act[0] == "email_consent" and act[1] is not None and has_decided(self._shop, act[1]):
+            act = ("sms_consent", *act[1:])
         # Of two acts of one second each has its own delivery, and neither tells what the other changed.
         done = super()._do(act)
         self._acted()
@@ -49,11 +54,13 @@ class Crowd(Player):
 class History:
     """Lives a scenario in a world: it puts every burst and every trouble on the timeline."""
 
-    def __init__(self, world: World, scenario: Scenario, journal: Journal) -> None:
-        self._world, self._scenario, self._journal = world, scenario, journal
+    def __init__(self, world: World, scenario: Scenario, journal: Journal, desk: Desk) -> None:
+        self._world, self._scenario, self._journal, self._desk = world, scenario, journal, desk
         self._rng = Random(f"{scenario.seed}/history")
         self._player = Crowd(world.shop, journal.look)
         self._acts = Acts(world, scenario)
+        self._till = Till(world, scenario, journal.look)
+        self._spenders = Spenders(world, scenario, desk)
         self._usual = asdict(Faults(**scenario.usual))
         self._now: Counter[str] = Counter()
         """The troubles of this moment."""
@@ -71,12 +78,19 @@ class History:
             left -= burst
             latest_s = self._rng.choice((FIRST_S, self._scenario.seconds, self._scenario.seconds))
             self._plan_burst(burst, self._rng.uniform(0.0, latest_s))
+        self._till.plan()
+        self._spenders.plan()
+        timeline.after(self._scenario.rules_change_s, self._change_rules)
 
     def end_troubles(self) -> None:
         """From now on everything works, and everything is told."""
         self._now.clear()
         self._switch(self._scenario.phases)
         self._world.shop.set_faults({"lose": 0.0, "duplicate": 0.0})
+
+    def _change_rules(self) -> None:
+        """The merchant sets other rules."""
+        self._world.command("rules", set_rules(self._desk, self._scenario.programme[1]), again=True)
 
     def _plan_burst(self, events: int, begins_s: float) -> None:
         spread_s = self._rng.choice(SPREADS_S)

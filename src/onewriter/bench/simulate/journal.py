@@ -15,6 +15,8 @@ class Journal:
     shop: Shop
     changed: dict[tuple[int, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     """By customer and field: each change, no earlier than this."""
+    ever: dict[int, Customer] = field(default_factory=dict)
+    """Everybody who was ever seen, as last seen."""
     _known: dict[int, Customer] = field(default_factory=dict)
     _looked: float = 0.0
 
@@ -22,6 +24,7 @@ class Journal:
         """Remember the shop as it is."""
         self._known = {record.id: record for record in self.shop.snapshot()}
         self._looked = self.shop.clock()
+        self.ever |= self._known
 
     def look(self) -> None:
         """Note what has changed since the last look."""
@@ -33,6 +36,7 @@ class Journal:
         for number in self._known.keys() - present.keys():
             self.changed[number, EXISTENCE].append(self._looked)
         self._known, self._looked = present, self.shop.clock()
+        self.ever |= present
 
     def _note(self, number: int, before: dict[str, object] | None, after: dict[str, object]) -> None:
         if before is None:

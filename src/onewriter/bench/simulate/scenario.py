@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from onewriter.bench.simulate.programmes import Rules, drawn_rules
+
 HOUR_S = 3600.0
 DAYS_S = 48 * HOUR_S
 LATEST_S = 40 * HOUR_S
@@ -55,6 +57,7 @@ TROUBLES: Mapping[str, Trouble] = {
     "doorbells": Trouble(act="ring_some", chance=0.8),
     "merges fail": Trouble({"merge_fails": True}, act="merge_some"),
     "merges": Trouble(act="merge_some", chance=0.6),
+    "buyers merge": Trouble(act="merge_buyers", chance=0.7, hours=(1.0, 4.0, 12.0)),
     "erasures": Trouble(act="redact_some", chance=0.4),
     # What a person must do something about.
     "token revoked": Trouble(act="revoke_token", chance=0.2),
@@ -85,6 +88,9 @@ USUAL: Mapping[str, Sequence[Any]] = {
     "tags_touch": (False, True),
     "merge_tells_update": (False, True),
     "merge_tells_delete": (False, True),
+    "merge_tells_orders": (False, True),
+    "refund_lowers_subtotal": (False, True),
+    "empty_refunds": (False, True),
 }
 """What each switch of the sandbox may be outside of any trouble; nothing is lost where nothing is withheld."""
 
@@ -124,6 +130,9 @@ class Scenario:
     """The most that a request to the shop takes, one way."""
     skew_s: float
     """How far our clock is ahead of the shop's."""
+    programme: tuple[Rules, Rules]
+    """The rules of the shop's programme, and those that they are changed to."""
+    rules_change_s: float
     seconds: float = DAYS_S
 
 
@@ -147,6 +156,8 @@ def drawn(seed: int, events: int) -> Scenario:
         grants=stream("grants").random() < 0.5,
         latency_s=stream("latency_s").choice((0.1, 1.0, 6.0)),
         skew_s=stream("skew_s").choice((0.0, 0.0, 0.7, -0.7, 5.0, -5.0)),
+        programme=drawn_rules(seed),
+        rules_change_s=stream("rules_change_s").uniform(6 * HOUR_S, LATEST_S),
     )
 
 

@@ -14,6 +14,7 @@ COUNTERS = (
     "events",
     "troubles",
     "answers",
+    "spendings",
     "crashes",
     "asked",
     "answered",
@@ -24,6 +25,7 @@ COUNTERS = (
 )
 NUMBERS = (
     "deliveries", "duplicates", "losses", "before", "after", "missing", "erased", "traced", "reasons_right",
+    "orders", "refunds", "expired", "ledgers_merged", "balances", "differing",
 )  # fmt: skip
 
 
@@ -61,7 +63,8 @@ def table(tallies: Sequence[Tally]) -> Table:
     """All seeds, a row each, and their sum."""
     made = Table("seed", "database", title="The simulation")
     for heading in (
-        "events", "deliveries", "twice", "lost", "crashes", "asked", "answered", "before", "after", "reasons right", "",
+        "events", "deliveries", "twice", "lost", "crashes", "asked", "answered", "before", "after", "reasons right",
+        "orders", "refunds", "redeemed", "expired", "merged", "balances", "differing", "",
     ):  # fmt: skip
         made.add_column(heading, justify="right")
     for tally in tallies:
@@ -78,7 +81,11 @@ def _cells(tallies: Sequence[Tally]) -> list[str]:
         return sum(_number(getattr(tally, name)) for tally in tallies)
 
     counted = ("events", "deliveries", "duplicates", "losses", "crashes", "asked", "answered", "before", "after")
-    return [*(f"{sums(name):,}" for name in counted), f"{sums('reasons_right')} of {sums('traced')}"]
+    redeemed = sum(tally.spendings["redeemed"] for tally in tallies)
+    shown = [f"{sums(name):,}" for name in counted]
+    shown += [f"{sums('reasons_right')} of {sums('traced')}", f"{sums('orders'):,}", f"{sums('refunds'):,}"]
+    shown += [f"{redeemed:,}"]
+    return shown + [f"{sums(name):,}" for name in ("expired", "ledgers_merged", "balances", "differing")]
 
 
 def _number(value: "int | Counter[Any]") -> int:
@@ -90,6 +97,7 @@ def notes(tallies: Sequence[Tally]) -> Iterable[str]:
     counted = total(tallies)
     yield "* nothing was withheld in this seed, so that all must be equal before any reconcile"
     yield f"questions: {_listed(counted['asked'])}"
+    yield f"asked to spend points: {_listed(counted['spendings'])}"
     yield f"crashes: {_listed(counted['crashes'])}"
     yield f"reasons reported: {_listed(counted['reported'])}"
     yield f"places of commits that were crashed: {len(counted['crash_sites'])} of {len(counted['commits'])}"

@@ -38,6 +38,18 @@ class Tally:
     """Acknowledged deliveries that are not in the inbox exactly once."""
     erased: int = 0
     """Customers that were erased because Shopify had us redact them, or whom they were merged into."""
+    spendings: Counter[str] = field(default_factory=Counter)
+    """What was answered to people who spent points."""
+    orders: int = 0
+    refunds: int = 0
+    expired: int = 0
+    """Points that ended and were not spent."""
+    ledgers_merged: int = 0
+    """Merges that brought entries from one ledger to another."""
+    balances: int = 0
+    """Accounts that were compared with the recomputation, each at the end and on the days after it."""
+    differing: int = 0
+    """Those of them that were not the same."""
     withheld: bool = False
     """Whether anything kept us from learning of a change, such as a loss."""
     trace: str = ""

@@ -1,5 +1,6 @@
 """The simulated worker process: what `workflows.worker` does in threads, as turns of the seeded scheduler."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -7,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Select, func, select
 
 from onewriter.bench.simulate.processes import Process, loop
-from onewriter.customers import marks, runs
+from onewriter.customers import marks, order_marks, runs, shops
+from onewriter.db.pointtables import order_marks as order_table
 from onewriter.db.tables import inbox, refetch_marks
 from onewriter.errors import OnewriterError
 from onewriter.intake.drain import Drain
+from onewriter.intake.orders import OrderReads
 from onewriter.intake.refetch import Refetch
 from onewriter.records import SECOND, Instant
 from onewriter.runtime import RUN_QUEUE
 from onewriter.workflows import schedules
 from onewriter.workflows.carrying import carry_out
 from onewriter.workflows.housekeeping import tidy
+from onewriter.workflows.points import settle_due
 from onewriter.workflows.worker import WATCH_WAIT_S
 
 if TYPE_CHECKING:
@@ -42,9 +46,11 @@ class Worker(Process):
         runtime = self.runtime
         self._drain = Drain(runtime.database, runtime.vault, runtime.settings.number("inbox_keep_days"))
         self._refetch = Refetch(runtime.database, runtime.client, runtime.vault, runtime.now)
+        self._order_reads = OrderReads(runtime.database, runtime.client, runtime.vault, runtime.now)
         self._in_hand: set[str] = set()
         self._inbox = self.strand("drain", loop(self, self._apply))
         self._reads = self.strand("refetch", loop(self, self._read))
+        self._orders = self.strand("orders", loop(self, self._read_orders))
         self._watch = self.strand("watch", loop(self, self._look_at_shops))
         self._clock = self.strand("schedule", loop(self, self._strike))
 
@@ -52,6 +58,7 @@ class Worker(Process):
         """Start the loops, and take up the runs that were under way."""
         self._inbox.start()
         self._reads.start()
+        self._orders.start()
         if self.world.has_schedules:
             self._watch.start(GATHER_S)
             self._clock.start(self._to_next_strike())
@@ -67,6 +74,7 @@ class Worker(Process):
         taken = self._drain.once(self.runtime.now())
         if taken:
             self._reads.call(GATHER_S)
+            self._orders.call(GATHER_S)
             return 0.0
         return self._until(select(func.min(inbox.c.due_at)).where(inbox.c.state == "waiting"))
 
@@ -74,13 +82,32 @@ class Worker(Process):
         now = self.runtime.now()
         with self.runtime.database.read() as db:
             due = marks.shops_due(db, now)
+        if not self._read_each(due, self._refetch.once):
+            return REFUSED_S
+        if due:
+            # Who has come now may be whom an order waits for.
+            self._orders.call(GATHER_S)
+        return self._until(select(func.min(refetch_marks.c.due_at)).where(refetch_marks.c.due_at < marks.HELD))
+
+    def _read_orders(self) -> float:
+        now = self.runtime.now()
+        with self.runtime.database.read() as db:
+            due = order_marks.shops_due(db, now)
+        if not self._read_each(due, self._order_reads.once):
+            return REFUSED_S
+        if due:
+            # Whose order was read, and who is not known, is to be read now.
+            self._reads.call(GATHER_S)
+        return self._until(select(func.min(order_table.c.due_at)))
+
+    def _read_each(self, due: Sequence[int], once: Callable[[int], int]) -> bool:
         for shop_id in due:
             try:
-                self._refetch.once(shop_id)
+                once(shop_id)
             except OnewriterError as error:
                 self.world.tally.turns_failed[type(error).__name__] += 1
-                return REFUSED_S
-        return self._until(select(func.min(refetch_marks.c.due_at)).where(refetch_marks.c.due_at < marks.HELD))
+                return False
+        return True
 
     def _look_at_shops(self) -> float:
         """The watch loop; a worker looks every two seconds, which here would be most of what it does."""
@@ -95,7 +122,14 @@ class Worker(Process):
         schedules.strike(self.runtime, due)
         if due.minute == TIDY_MINUTE:
             tidy(self.runtime)
+            self._settle_due()
         return self._to_next_strike()
+
+    def _settle_due(self) -> None:
+        with self.runtime.database.read() as db:
+            known = shops.every(db)
+        for shop in known:
+            settle_due(self.runtime, shop.id)
 
     def _to_next_strike(self) -> float:
         now = self.runtime.now()

@@ -31,7 +31,7 @@ PROMPT_CHANCE = 0.7
 """How many deliveries come within moments even where others take hours, so that they meet on their way."""
 PROMPT_S = 3.0
 GARBLED_CHANCE = 0.3
-UPDATE_TOPIC = "customers/update"
+GARBLED_TOPICS = ("customers/update", "orders/updated")
 
 
 class World:
@@ -91,9 +91,10 @@ class World:
 
     def _take_on(self, delivery: Delivery, wait_s: float, retry: int) -> None:
         """The shop wants a delivery to be sent."""
-        if self.garbles and not retry and delivery.topic == UPDATE_TOPIC and self.rng.random() < GARBLED_CHANCE:
+        if self.garbles and not retry and delivery.topic in GARBLED_TOPICS and self.rng.random() < GARBLED_CHANCE:
             self.garbled.add(delivery.webhook_id)
-            delivery.body = json.dumps(json.loads(delivery.body) | {"updated_at": "some day"}).encode()
+            wrong = {"updated_at": "some day", "admin_graphql_api_id": "somebody"}
+            delivery.body = json.dumps(json.loads(delivery.body) | wrong).encode()
         if not retry and self.rng.random() < PROMPT_CHANCE:
             wait_s = min(wait_s, self.rng.uniform(0.0, PROMPT_S))
         self.timeline.after(wait_s, partial(self._arrive, delivery, retry))
