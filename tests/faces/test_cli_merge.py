@@ -99,7 +99,9 @@ def test_an_order_on_both_sides_counts_once_with_what_either_heard(
     counter: Onewriter, loyal: Loyal, now: Instant
 ) -> None:
     loyal.post(loyal.order(7001, 101, 40))
-    loyal.post(replace(loyal.order(7001, 102, 40), version=now + 1, refunds=tuple(refunds((9001, 10, now)))))
+    loyal.post(
+        replace(loyal.order(7001, 102, 40), version=now + 1, refunds=tuple(refunds((9001, 10, now)))), insist=True
+    )
     plan = counter.json("merge", "plan", "101", "102")
     assert {(each["rule"], each["why"], each["reference"]) for each in plan["dropped"]} == {
         ("signup", "given once in a life", None),
@@ -126,10 +128,10 @@ def test_a_plan_says_who_is_excluded_and_when_points_end(counter: Onewriter, loy
     plan = counter.json("merge", "plan", "101", "102")
     days = [plan[side]["inactivity_days"] for side in ("deleted", "kept", "after")]
     assert days == [90, 30, 90], "what a person decided for one of them counts for both"
-    assert (plan["after"]["excluded_at"], plan["after"]["excluded_why"]) == ("2026-03-02T10:00:00Z", "misuse")
+    assert (plan["after"]["excluded_at"], plan["after"]["excluded_why"]) == ("2026-03-02T11:00:00Z", "misuse")
     assert plan["after"]["ends_next"] == {"points": 50, "at": "2026-05-31T11:00:00Z"}
     told = counter("merge", "plan", "101", "102").out
-    assert "customer 102 earns nothing by what happened from 2026-03-02T10:00:00Z on" in told
+    assert "customer 102 earns nothing by what happened from 2026-03-02T11:00:00Z on" in told
     assert "end after 90 days, counted from now at the earliest" in told
     loyal.merge(101, 102, now + HOUR)
     account = counter.json("points", "show", "102")["account"]

@@ -9,6 +9,8 @@ from sqlalchemy import select
 
 from onewriter.customers import find
 from onewriter.db.tables import findings, refetch_marks
+from onewriter.intake import refetch as refetching
+from onewriter.intake.apply import apply
 from onewriter.intake.refetch import AT_ONCE, Refetch
 from onewriter.records import DAY, SECOND, Delivery, Instant
 from onewriter.rules.ordering import TRIES_MAX
@@ -291,3 +293,25 @@ def test_a_shop_that_cannot_be_read_keeps_its_marks(runtime: Runtime) -> None:
         with runtime.database.read() as db:
             assert list(db.execute(select(refetch_marks.c.tries)).scalars()) == [0]
             assert db.execute(select(refetch_marks.c.due_at)).scalar_one() < now() + DAY
+
+
+def test_one_customer_that_cannot_be_applied_keeps_no_other_waiting(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with joined(runtime, 3) as shop:
+        shop.carry_out()
+        bad, *others = shop.shop.ids
+        for number in shop.shop.ids:
+            shop.shop.add_tags(number, ["fresh"])
+        shop.hear()
+        shop.drain()
+
+        def poisoned(db: Any, vault: Any, changes: Any, *rest: Any, **more: Any) -> Any:
+            if any(change.record_id == bad for change in changes):
+                raise ZeroDivisionError
+            return apply(db, vault, changes, *rest, **more)
+
+        monkeypatch.setattr(refetching, "apply", poisoned)
+        shop.refetch()
+        assert shop.marked().keys() == {bad}
+        assert all("fresh" in shop.profile(number).own["tags"] for number in others)

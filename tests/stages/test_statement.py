@@ -133,7 +133,7 @@ ACTS = st.builds(
 
 def book_of(who: bytes, own_days: int | None, entries: Sequence[Entry] = (), joins: Sequence[Join] = ()) -> Book:
     account = Account(who, 1, own_days=own_days)
-    return Book(1, who, 1, None, account, False, list(entries), list(joins), {}, (), frozenset())
+    return Book(1, who, 1, None, False, account, False, list(entries), list(joins), {}, {}, (), frozenset())
 
 
 def perform(book: Book, act: Act) -> None:
@@ -268,7 +268,7 @@ def test_a_plan_says_what_the_merge_then_does(loyal: Loyal, now: Instant, tagged
         assert target is not None
         join = Join(b"planned", loyal.id(101), loyal.id(102), at)
         planned = merges.figures_of(merges.plan_of(source, target, join, at))
-        after = merges.joined_account(source, target, at)
+        after = merges.joined_account(source, target, at, at)
     loyal.merge(101, 102, at)
     assert loyal.receipt(101).figures == planned
     account = loyal.account(102, at + HOUR)

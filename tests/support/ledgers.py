@@ -201,6 +201,12 @@ class Naive:
         back = {each.lot_id for each in self.entries if each.kind is EntryKind.REVERSE and each.lot_id}
         return entry.id in back or (entry.kind is EntryKind.REVERSE and entry.lot_id is not None)
 
+    def stir(self, today: Instant) -> None:
+        """A redemption that was given back took nothing, but somebody was there."""
+        for entry in self.entries:
+            if entry.kind is EntryKind.REDEEM and entry.id not in self.facts and entry.occurred_at == today:
+                self.act(entry)
+
     def counts(self, entry: Entry, today: Instant) -> bool:
         """Whether an entry has happened and was not dropped."""
         drop = self.drops.get(entry.id)
@@ -220,6 +226,7 @@ class Naive:
                 if entry.occurred_at == today and entry.points < 0 and self.counts(entry, today):
                     self.act(entry)
                     self.take(entry, -entry.points, today)
+            self.stir(today)
             self.lapse(today)
         return self
 

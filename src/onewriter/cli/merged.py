@@ -79,7 +79,7 @@ def _decided(account: Account) -> Document:
 
 def _after(planned: Plan, source: Book, target: Book, join: Join) -> Document:
     """What counts for both together, and what of the points ends next."""
-    account = merges.joined_account(source, target, join.at)
+    account = merges.joined_account(source, target, join.at, join.at)
     ledger, policy = target.ledger.joined(source.ledger, join), Lapse(account.lapse_days, account.lapse_since or 0)
     end = next_end(ledger, planned.after, policy, join.at)
     return _decided(account) | {"ends_next": None if end is None else {"points": end.points, "at": iso(end.at)}}

@@ -130,6 +130,7 @@ def in_columns(rows: Sequence[Sequence[Any]], *numbers: int) -> list[list[Any]]:
 
 def account_document(account: Account) -> Document:
     """An account for JSON."""
+    is_excluded = account.excluded_at is not None and account.included_at is None
     return {
         "balance": account.balance,
         "pending": account.pending,
@@ -137,8 +138,8 @@ def account_document(account: Account) -> Document:
         "activity_at": iso(account.activity_at),
         "inactivity_days": account.lapse_days,
         "own_days": account.own_days,
-        "excluded_at": iso(account.excluded_at),
-        "excluded_why": account.excluded_why,
+        "excluded_at": iso(account.excluded_at) if is_excluded else None,
+        "excluded_why": account.excluded_why if is_excluded else None,
     }
 
 
@@ -180,7 +181,7 @@ def excluded_by(book: Book, now: Instant) -> str | None:
     """What keeps a customer from earning now: a person, or a tag; None if nothing does."""
     if not book.excludes(now):
         return None
-    return "person" if book.account.excluded_at is not None and now >= book.account.excluded_at else "tag"
+    return "person" if book.account.excludes(now) else "tag"
 
 
 def lapse_text(book: Book) -> str:

@@ -35,6 +35,7 @@ from onewriter.records import Instant, id_text, sortable_id
 from onewriter.runtime import Runtime, now
 from onewriter.vault.vault import ShopVault
 
+DAYS_DIGITS = 9
 NEVER, DEFAULT = "never", "default"
 
 many = click.IntRange(1, POINTS_MAX)
@@ -293,7 +294,7 @@ def _days(text: str) -> int | None:
     """Days as people write them; 0 is never, None is as the programme says."""
     if text in (NEVER, DEFAULT):
         return 0 if text == NEVER else None
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= DAYS_MAX):
+    if not (text.isascii() and text.isdecimal() and len(text) <= DAYS_DIGITS and 1 <= int(text) <= DAYS_MAX):
         raise click.UsageError(f"DAYS must be a number from 1 to {DAYS_MAX:,}, never, or default")
     return int(text)
 

@@ -6,6 +6,7 @@ from onewriter.cli import session
 from onewriter.cli.frame import DONE, FINDINGS
 from onewriter.cli.inputs import as_json, confirm, shop_option, yes_option
 from onewriter.cli.output import answer, note, say, table
+from onewriter.cli.pointed import WHY_MAX, OneLine
 from onewriter.cli.watch import watch_run
 from onewriter.customers import runs
 from onewriter.loyalty import audit as auditing
@@ -22,7 +23,7 @@ wait_option = click.option("--wait", is_flag=True, help="Watch the run until it 
 @shop_option
 @click.option("--dry-run", is_flag=True, help="Say who would get it, and give nothing.")
 @click.option("--take-back", metavar="RUN", help="Take back what that award gave, in place of giving.")
-@click.option("--why", metavar="TEXT", help="The reason for --take-back.")
+@click.option("--why", type=OneLine(WHY_MAX), metavar="TEXT", help="The reason for --take-back.")
 @wait_option
 @yes_option
 @as_json
@@ -87,7 +88,7 @@ def audit(domain: str | None, as_json: bool) -> int:
     Reads only. A difference is a fault of onewriter or of whoever wrote to its database: please report it. The next
     posting to the account makes it right again.
     """
-    with session.opened() as runtime, runtime.database.read() as db:
+    with session.opened() as runtime, runtime.database.snapshot() as db:
         shop = session.choose_shop(db, domain)
         found = auditing.audit(db, shop.id, lambda seen: note(f"{seen} entries ..."))
 

@@ -64,6 +64,15 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A transaction that only reads, and sees everything as it was at one moment, however long it takes."""
+        with _translated(), self.engine.connect() as connection:
+            if not self.is_sqlite:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    @contextmanager
     def exclusive(self, name: str, *, wait_s: float = EXCLUSIVE_WAIT_S) -> Iterator[None]:
         """Hold the lock of that name against every thread and process that works with this database.
 

@@ -87,7 +87,8 @@ accounts = Table(
     Column("own_days", Integer),  # days of inactivity until this customer's points expire, set by a person; 0: never
     Column("lapse_days", Integer),  # those that count now ...
     Column("lapse_since", BigInteger),  # ... and since when: they are counted from then on at the earliest
-    Column("excluded_at", BigInteger),  # set by a person: nothing from then on earns
+    Column("excluded_at", BigInteger),  # set by a person: nothing from then on earns ...
+    Column("included_at", BigInteger),  # ... until then
     Column("excluded_why", Text),
     Index("ix_accounts_shop_id_valid_until", "shop_id", "valid_until"),
 )
@@ -111,6 +112,7 @@ receipts = Table(
     Column("undone_why", Text),
     Index("uq_receipts_merge", "deleted_customer_id", unique=True, sqlite_where=STANDING, postgresql_where=STANDING),
     Index("ix_receipts_kept_customer_id", "kept_customer_id"),
+    Index("ix_receipts_deleted_customer_id", "deleted_customer_id"),
 )
 
 programmes = Table(

@@ -108,7 +108,7 @@ class OrderRun:
         lost = [order for order in fresh if order.id not in expected]
         for order in lost:
             findings.add(db, shop_id, _lost(db, shop_id, order, run), now, healed_at=now)
-        unsettled = [*posted.waiting, *posted.elsewhere, *page.unread]
+        unsettled = [*posted.waiting, *posted.unclear, *page.unread]
         order_marks.set_marks(db, shop_id, dict.fromkeys(unsettled, Told()), now)
         told = {"posted": len(fresh), "lost": len(lost), "waiting": len(posted.waiting)}
         return told | {"unread": len(page.unread), "hidden": page.hidden}

@@ -36,8 +36,8 @@ class Posted:
 
     outcomes: Mapping[int, str]
     waiting: Mapping[int, int]
-    elsewhere: Collection[int] = ()
-    """Orders that another customer has earned by: probably a merge that we have not heard of yet."""
+    unclear: Mapping[int, str]
+    """Orders that wait for news of their customers, and why: a merge that we have not heard of, or no deletion."""
 
 
 def post_orders(
@@ -58,8 +58,8 @@ def post_orders(
         if order.customer is not None and outcomes[order.id] == ledger.UNKNOWN_CUSTOMER
     }
     read_again(db, vault, dict.fromkeys(waiting.values(), frozenset({REASON})), now)
-    elsewhere = [number for number, outcome in outcomes.items() if outcome == ledger.ELSEWHERE]
-    return Posted(outcomes, waiting, elsewhere)
+    unclear = {number: why for number, why in outcomes.items() if why in (ledger.ELSEWHERE, ledger.HIDDEN)}
+    return Posted(outcomes, waiting, unclear)
 
 
 def told_by(rung: OrderRung, currency: str | None) -> Told:
@@ -131,7 +131,7 @@ class OrderReads(MarkedReads):
             posted = post_orders(db, vault, [order for order in read.orders if order.id in wanted], now, insist=last)
             why = {number: f"Shopify would not show it ({code})" for number, code in read.unread.items()}
             why |= dict.fromkeys(posted.waiting, "its customer could not be read") | dict(failed or {})
-            why |= dict.fromkeys(posted.elsewhere, ledger.ELSEWHERE)
+            why |= posted.unclear
             open_marks = [mark for mark in marks if mark.order_id in why]
             spent = [mark for mark in open_marks if mark.tries + 1 >= TRIES_MAX]
             settled = [mark for mark in marks if mark not in open_marks]

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import Connection
 
 from onewriter.customers import aliases, findings, marks, questions
@@ -11,7 +12,8 @@ from onewriter.customers.aliases import UNSETTLED_MERGE
 from onewriter.customers.findings import Finding
 from onewriter.customers.marks import Mark
 from onewriter.customers.questions import Ask, Question
-from onewriter.db.engine import Database
+from onewriter.db.engine import Database, is_outage
+from onewriter.errors import MasterKeyWrong, Temporary
 from onewriter.intake.apply import apply, lock, read_again
 from onewriter.records import DAY, Instant, id_text
 from onewriter.rules.aliasing import ASK_FOR
@@ -19,6 +21,8 @@ from onewriter.rules.ordering import TRIES_MAX
 from onewriter.shopify.client import AdminClient
 from onewriter.shopify.reads import Read, read_customers
 from onewriter.vault.vault import ShopVault
+
+log = structlog.get_logger(__name__)
 
 AT_ONCE = 250
 """Shopify reads at most 250 nodes in one call."""
@@ -53,8 +57,26 @@ class Refetch(MarkedReads):
             return 0
         ids = [mark.shopify_id for mark in wanted]
         read = read_customers(self.client_of(shop_id), ids, began=began, position=0)
-        self._apply(shop_id, wanted, read)
+        self._apply_each(shop_id, wanted, read)
         return len(wanted)
+
+    def _apply_each(self, shop_id: int, wanted: Sequence[Mark], read: Read) -> None:
+        """Apply these together, or each by itself: one that cannot be applied must not keep the others waiting."""
+        try:
+            self._apply(shop_id, wanted, read)
+        except (Temporary, MasterKeyWrong):
+            raise
+        except Exception as error:
+            if is_outage(error):
+                raise
+            if len(wanted) == 1:
+                log.warning("customer failed", shop=shop_id, error=type(error).__name__)
+                with self.database.write() as db:
+                    marks.put_off(db, shop_id, wanted, self.clock())
+                return
+            for mark in wanted:
+                mine = [change for change in read.changes if change.record_id == mark.shopify_id]
+                self._apply_each(shop_id, [mark], Read(mine, read.unread))
 
     def _apply(self, shop_id: int, wanted: Sequence[Mark], read: Read) -> None:
         now = self.clock()

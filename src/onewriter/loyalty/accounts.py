@@ -51,8 +51,16 @@ class Account:
     """Those that count for it now, and since when: they are counted from then on at the earliest."""
     lapse_since: Instant | None = None
     excluded_at: Instant | None = None
-    """Nothing that happened from then on earns, as a person decided."""
+    """Nothing that happened from then on earns, as a person decided ..."""
+    included_at: Instant | None = None
+    """... until then, if a person has decided otherwise since."""
     excluded_why: str | None = None
+
+    def excludes(self, at: Instant) -> bool:
+        """True if nothing earns that happened at that time, as a person decided."""
+        if self.excluded_at is None or at < self.excluded_at:
+            return False
+        return self.included_at is None or at < self.included_at
 
     def holds(self, now: Instant, version: int | None) -> bool:
         """True while the figures are right without looking at the entries."""

@@ -104,7 +104,7 @@ CHECKS: Sequence[Callable[[_Case], Iterator[Difference]]] = (_figures, _sums, _d
 
 
 def audit(db: Connection, shop_id: int, tell: Callable[[int], None] = lambda _seen: None) -> Audit:
-    """Recompute every account of a shop, in a read transaction; `tell` hears how many entries were seen so far."""
+    """Recompute every account of a shop, in a snapshot of the database; `tell` hears how far it is, in entries."""
     joins, back, merged_away = _receipts(db, shop_id)
     hidden = {bytes(row.id): row.deleted_at for row in db.execute(_HIDDEN, {"shop_id": shop_id})}
     kept = map(account_of, db.execute(_ACCOUNTS, {"shop_id": shop_id}))

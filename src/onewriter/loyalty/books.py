@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, select
 
-from onewriter.customers.profiles import ACTIVE, customer_binding
+from onewriter.customers.profiles import ACTIVE, MERGED, customer_binding
 from onewriter.db.bulk import lock_stripes, stripe_of
 from onewriter.db.tables import customers
 from onewriter.errors import DatabaseBusy
@@ -45,10 +45,14 @@ class Book:
     shopify_id: int | None
     deleted_at: Instant | None
     """When time stood still for it; None for one that is there."""
+    is_merged: bool
+    """Of one that is gone: whether it was merged away, so that its orders live on."""
     account: Account
     has_account: bool
     entries: list[Entry]
     joins: list[Join]
+    others: Mapping[bytes, Account]
+    """The accounts of those who were merged into it, for what was decided for them."""
     taken_back: Mapping[bytes, Instant]
     versions: Sequence[Version]
     tags: frozenset[str]
@@ -77,23 +81,24 @@ class Book:
         """The entries of an order that count."""
         return [entry for entry in self.entries if entry.order_id == order_id and entry.dropped_by is None]
 
-    def excludes(self, at: Instant) -> bool:
-        """True if the customer earns nothing by what happened at that time."""
-        if self.account.excluded_at is not None and at >= self.account.excluded_at:
+    def excludes(self, at: Instant, origin: bytes | None = None) -> bool:
+        """True if nothing earns that happened then, to the customer or to the merged-away one that it comes from."""
+        other = self.others.get(origin) if origin is not None else None
+        if self.account.excludes(at) or (other is not None and other.excludes(at)):
             return True
         version = in_force(self.versions, at)
         return version is not None and not self.tags.isdisjoint(version.rules.excluded_tags)
 
     def is_after_end(self, at: Instant) -> bool:
         """True for what happened after the customer was deleted: it is recorded and changes nothing."""
-        return self.deleted_at is not None and at > self.deleted_at
+        return self.deleted_at is not None and not self.is_merged and at > self.deleted_at
 
     def give(self, item: Item, origin: bytes, now: Instant, **more: Any) -> Entry | None:
         """Post what a rule gives, unless it is there already, or the customer earns nothing; the entry, if posted.
 
         What is given once is looked for with its origin: of two origins that were merged, the merge says which stays.
         """
-        if self.excludes(item.occurred_at) or self.is_after_end(item.occurred_at):
+        if self.excludes(item.occurred_at, origin) or self.is_after_end(item.occurred_at):
             return None
         if any(self._is_given(entry, item, origin) for entry in self.entries):
             return None
@@ -160,10 +165,11 @@ class Book:
         """Days of inactivity that have changed are counted from the change on: nothing ends in hindsight."""
         account = self.account
         days = programme.lapse_policy(self.versions, self.tags, account.own_days)
-        if days == account.lapse_days and account.lapse_since is not None:
+        since = programme.lapse_since(self.versions, self.tags) if self.versions and account.own_days is None else None
+        if days == account.lapse_days and account.lapse_since is not None and (since or 0) <= account.lapse_since:
             return
         # It was the programme that changed if its change is the newer one, and else a tag or a person's word.
-        since = programme.lapse_since(self.versions) if self.versions and account.own_days is None else now
+        since = now if since is None else since
         account.lapse_days = days
         account.lapse_since = since if account.lapse_since is None or since > account.lapse_since else now
 
@@ -288,14 +294,18 @@ def open_books(db: Connection, vault: ShopVault, customer_ids: Collection[bytes]
     versions = programme.versions(db, vault.shop_id)
     tags = _tags(db, vault, found, versions)
     posted = entries.load(db, found)
-    known = accounts.load(db, found)
     joins = receipts.joins(db, found)
+    merged = {customer_id: {join.deleted for join in joins.get(customer_id, ())} for customer_id in found}
+    known = accounts.load(db, {*found, *(each for group in merged.values() for each in group)})
     back = _taken_back(db, posted.values())
     books = {
         customer_id: Book(
             vault.shop_id, customer_id, row.shopify_id, None if row.state == ACTIVE else row.deleted_at,
+            row.state == MERGED,
             known.get(customer_id) or Account(customer_id, vault.shop_id), customer_id in known,
-            posted[customer_id], joins.get(customer_id, []), back, versions, tags.get(customer_id, frozenset()),
+            posted[customer_id], joins.get(customer_id, []),
+            {each: known[each] for each in merged[customer_id] if each in known},
+            back, versions, tags.get(customer_id, frozenset()),
         )
         for customer_id, row in found.items()
     }  # fmt: skip

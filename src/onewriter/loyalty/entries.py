@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import convert
-from sqlalchemy import Connection, Row, Select, bindparam, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, select, text, update
 
 from onewriter.db.bulk import insert_rows
 from onewriter.db.pointtables import entries
@@ -20,7 +20,7 @@ _KEYED = select(entries).where(
     entries.c.kind == bindparam("kind"),
     entries.c.reference == bindparam("reference"),
     # Said once more for SQLite, which uses a partial index only for a query that repeats its condition.
-    entries.c.kind.in_([EntryKind.REDEEM.value, EntryKind.ADJUST.value]),
+    text("kind IN ('redeem', 'adjust')"),
     entries.c.reference.is_not(None),
 )
 _HOLDERS = (

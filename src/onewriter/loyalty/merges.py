@@ -102,7 +102,7 @@ def _pairs(db: Connection, vault: ShopVault, created: Sequence[Profile], merged:
 def merge(db: Connection, vault: ShopVault, pair: Pair, now: Instant, by: str = SHOPIFY) -> Receipt | None:
     """Merge two ledgers in the caller's transaction; None if that was done before, or undone by a person."""
     before = receipts.of_merge(db, pair.deleted)
-    if before is not None and (before.undone_at is None or before.undone_why != FOUND_AGAIN):
+    if before is not None and (before.undone_at is None or before.undone_by != SHOPIFY):
         return None
     books = open_books(db, vault, (pair.deleted, pair.kept))
     source, target = books.of(pair.deleted), books.of(pair.kept)
@@ -119,8 +119,9 @@ def merge(db: Connection, vault: ShopVault, pair: Pair, now: Instant, by: str = 
     # What is dropped goes first, since a customer can have but one of what is given once.
     entries.drop(db, dict.fromkeys(planned.dropped, receipt_id))
     entries.move(db, source.customer_id, target.customer_id)
-    accounts.remove(db, source.customer_id)
-    _settle_anew(db, vault, target.customer_id, source.account, now)
+    left = replace(source.account, balance=0, pending=0, earned=0, valid_until=None)
+    accounts.save(db, [left] if source.has_account or source.entries else [], [])
+    _settle_anew(db, vault, target.customer_id, (source.account, pair.at), now)
     _look_again(db, vault.shop_id, source, target, now)
     return receipt
 
@@ -137,25 +138,26 @@ def _look_again(db: Connection, shop_id: int, source: Book, target: Book, now: I
 def plan_of(source: Book, target: Book, join: Join, now: Instant) -> Plan:
     """What merging these two ledgers would come to now."""
     until = now if target.deleted_at is None else min(now, target.deleted_at)
-    account = joined_account(source, target, now)
+    account = joined_account(source, target, join.at, now)
     after = Lapse(account.lapse_days, account.lapse_since or 0)
     return plan(target.ledger, source.ledger, join, until, target.policy, of_deleted=source.policy, after=after)
 
 
-def joined_account(source: Book, target: Book, now: Instant) -> Account:
+def joined_account(source: Book, target: Book, at: Instant, now: Instant) -> Account:
     """What counts for both once they are one, but for the points; when points end, too, and nothing in hindsight."""
     account = replace(target.account)
-    _take_over(account, source.account, now)
+    _take_over(account, source.account, at, now)
     days = programme.lapse_policy(target.versions, target.tags, account.own_days)
     if days != account.lapse_days:
         account.lapse_days, account.lapse_since = days, now
     return account
 
 
-def _take_over(account: Account, other: Account, now: Instant) -> None:
-    """What was decided for the deleted customer's account counts for the kept one's too."""
-    if other.excluded_at is not None and (account.excluded_at is None or other.excluded_at < account.excluded_at):
-        account.excluded_at, account.excluded_why = other.excluded_at, other.excluded_why
+def _take_over(account: Account, other: Account, at: Instant, now: Instant) -> None:
+    """What was decided for the deleted customer's account counts for the kept one's too, from the merge on."""
+    if other.excluded_at is not None and other.included_at is None and not account.excludes(max(other.excluded_at, at)):
+        account.excluded_at, account.excluded_why = max(other.excluded_at, at), other.excluded_why
+        account.included_at = None
     if account.own_days is None:
         account.own_days = other.own_days
     if account.lapse_since is None:
@@ -183,14 +185,16 @@ def _totals(standing: Standing) -> dict[str, int]:
     return {"balance": standing.balance, "pending": standing.pending, "earned": standing.earned}
 
 
-def _settle_anew(db: Connection, vault: ShopVault, customer_id: bytes, other: Account | None, now: Instant) -> None:
+def _settle_anew(
+    db: Connection, vault: ShopVault, customer_id: bytes, other: tuple[Account, Instant] | None, now: Instant
+) -> None:
     """Settle a ledger that others were moved to or from; what was decided for the other account counts for it too."""
     books = open_books(db, vault, [customer_id])
     book = books.of(customer_id)
     if book is None:
         return
     if other is not None:
-        _take_over(book.account, other, now)
+        _take_over(book.account, *other, now)
     book.settle(now)
     books.save(db)
 
@@ -201,7 +205,8 @@ def _settle_anew(db: Connection, vault: ShopVault, customer_id: bytes, other: Ac
 def undo(db: Connection, vault: ShopVault, receipt: Receipt, by: str, why: str, now: Instant) -> Receipt:
     """Give the deleted customer's entries back to it, in the caller's transaction; the receipt as it stands then.
 
-    Of the ledger alone: in Shopify they stay merged. What was posted since stays with the kept customer. Raises
+    Of the ledger alone: in Shopify they stay merged. What was posted for the kept customer since stays with it; news of
+    what the deleted one had go back with it. Raises
     CannotUndo if the kept one was merged on, either was erased, or a balance would fall below zero.
     """
     join = undoable(receipt)
@@ -212,10 +217,10 @@ def undo(db: Connection, vault: ShopVault, receipt: Receipt, by: str, why: str, 
     if book is None or len(there) < 2:
         raise CannotUndo("One of the two was erased, and its entries with it; use `onewriter points adjust` instead.")
     theirs = _origins(book, join.deleted)
-    back = [entry for entry in book.entries if entry.origin_id in theirs and entry.posted_at <= receipt.made_at]
-    receipts.undo(db, receipt.id, by, why, now)
+    back = [entry for entry in book.entries if entry.origin_id in theirs]
+    if not receipts.undo(db, receipt.id, by, why, now):
+        raise CannotUndo("This merge was undone at this very moment.")
     entries.move_some(db, [entry.id for entry in back], join.deleted)
-    entries.drop(db, {entry.id: None for entry in book.entries if entry.dropped_by == receipt.id})
     for customer_id, side in ((join.kept, "kept"), (join.deleted, "deleted")):
         _settle_anew(db, vault, customer_id, None, now)
         _refuse_debt(db, customer_id, receipt.figures[side]["balance"])

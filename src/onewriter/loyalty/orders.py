@@ -8,12 +8,12 @@ from sqlalchemy import Connection, bindparam, select
 from onewriter.customers import findings, shops, tombstones
 from onewriter.customers.findings import Finding
 from onewriter.db.tables import customers
-from onewriter.loyalty import entries, programme
+from onewriter.loyalty import entries, programme, receipts
 from onewriter.loyalty.books import Book, open_books
 from onewriter.loyalty.merges import AT_TWO
-from onewriter.records import Entry, EntryKind, Instant, Order, Refund
+from onewriter.records import SHOPIFY, Entry, EntryKind, Instant, Order, Refund
 from onewriter.rules import earning
-from onewriter.rules.earning import Item, Version
+from onewriter.rules.earning import Item, Rounding, Version
 from onewriter.vault.vault import ShopVault
 
 POSTED = "posted"
@@ -21,6 +21,7 @@ UNCHANGED = "unchanged"
 NOBODY = "nobody"
 UNKNOWN_CUSTOMER = "unknown customer"
 ELSEWHERE = "another customer has earned by it"
+HIDDEN = "newer than the deletion of its customer"
 ERASED = "refused: erased"
 
 _IDS = select(customers.c.id, customers.c.shopify_id).where(
@@ -40,36 +41,34 @@ def post(
     """Post what orders imply, in the caller's transaction and under their customers' locks; the outcome of each.
 
     Outcomes: posted, unchanged, nobody (it has no customer), unknown customer (it must be read first, and the order
-    posted again then), refused: erased, or another customer has earned by it: in Shopify a merge moves orders at once,
-    and nobody may spend their points twice until we hear of it. Orders that `insist` names are posted all the same.
+    posted again then), refused: erased, newer than the deletion of its customer, or another customer has earned by it:
+    in Shopify a merge moves orders at once, and nobody may spend their points twice until we hear of it. Orders that
+    `insist` names are posted all the same.
     """
     newest = {order.id: order for order in sorted(orders, key=lambda order: order.version)}
     known = _known(db, vault.shop_id, {order.customer for order in newest.values() if order.customer is not None})
     unknown = {order.customer for order in newest.values() if order.customer is not None} - known.keys()
     erased = tombstones.purged(db, vault, unknown) if unknown else frozenset()
+    held = _holders(db, vault.shop_id, newest.values(), known)
     wanted = {known[order.customer] for order in newest.values() if order.customer in known}
-    books = open_books(db, vault, wanted)
+    books = open_books(db, vault, wanted | {holder for holder in held.values() if holder is not None})
     versions = programme.versions(db, vault.shop_id)
     installed = shops.by_id(db, vault.shop_id).installed_at
-    ours = [order for order in newest.values() if order.customer in known]
-    held = entries.holders_of_orders(db, vault.shop_id, [order.id for order in ours])
     outcomes: dict[int, str] = {}
     for order in newest.values():
-        if order.customer is None:
-            outcomes[order.id] = NOBODY
-        elif order.customer not in known:
-            outcomes[order.id] = ERASED if order.customer in erased else UNKNOWN_CUSTOMER
+        origin = held.get(order.id) or known.get(order.customer or 0)
+        if origin is None:
+            outcomes[order.id] = _of_stranger(order, erased)
+            continue
+        book = books.of(origin)
+        items = [] if book is None else _owed(book, origin, order, installed, versions)
+        if book is None or not items:
+            outcomes[order.id] = UNCHANGED if book is None or not _is_hidden(book, order) else HIDDEN
+        elif order.id not in insist and order.id in held and held[order.id] is None and not book.of_order(order.id):
+            outcomes[order.id] = ELSEWHERE
         else:
-            origin = known[order.customer]
-            book = books.of(origin)
-            items = [] if book is None else _owed(book, order, installed, versions)
-            if book is None or not items:
-                outcomes[order.id] = UNCHANGED
-            elif order.id not in insist and _is_elsewhere(book, order, held):
-                outcomes[order.id] = ELSEWHERE
-            else:
-                outcomes[order.id] = POSTED
-                _post(book, order, items, origin, now, run_id)
+            outcomes[order.id] = POSTED
+            _post(book, order, items, origin, now, run_id)
     touched = [book for book in books.by_holder.values() if book.fresh]
     for book in touched:
         book.settle(now)
@@ -78,19 +77,57 @@ def post(
     return outcomes
 
 
-def _owed(book: Book, order: Order, installed: Instant, versions: Sequence[Version]) -> list[Item]:
+def _owed(book: Book, customer_id: bytes, order: Order, installed: Instant, versions: Sequence[Version]) -> list[Item]:
     """What must be posted for an order; nothing is taken back of who earns nothing any more."""
     posted = book.of_order(order.id)
-    if not posted and book.excludes(order.processed):
-        return []
     items = earning.of_order(order, installed, versions)
+    if not posted and items and book.excludes(items[0].occurred_at, customer_id):
+        return []
     implied = [item for item in items if not book.is_after_end(item.occurred_at)]
     return earning.owed(order, implied, posted) if implied or posted else []
 
 
-def _is_elsewhere(book: Book, order: Order, held: Mapping[int, set[bytes]]) -> bool:
-    """True for an order that is new to this customer, and has earned for another one."""
-    return not book.of_order(order.id) and bool(held.get(order.id, set()) - {book.customer_id})
+def _of_stranger(order: Order, erased: Collection[int]) -> str:
+    """What becomes of an order of nobody that we know."""
+    if order.customer is None:
+        return NOBODY
+    return ERASED if order.customer in erased else UNKNOWN_CUSTOMER
+
+
+def _is_hidden(book: Book, order: Order) -> bool:
+    """True for an order that is newer than its customer's deletion: one of the two is not so."""
+    return book.is_after_end(order.processed) and not book.of_order(order.id)
+
+
+def _holders(
+    db: Connection, shop_id: int, orders: Collection[Order], known: Mapping[int, bytes]
+) -> dict[int, bytes | None]:
+    """Who has earned by these orders, where that is another one than Shopify names; None where it is a riddle.
+
+    Of an order of nobody it is the one who had it. After a merge that a person has undone it is the one who was merged
+    away: in Shopify its orders are the kept one's, and there they would earn again.
+    """
+    found: dict[int, bytes | None] = {}
+    holding = entries.holders_of_orders(db, shop_id, [order.id for order in orders])
+    ours = receipts.holders(db, known.values())
+    for order in orders:
+        named = known.get(order.customer or 0)
+        others = holding.get(order.id, set()) - ({ours[named]} if named is not None else set())
+        if not others or (named is not None and ours[named] in holding[order.id]):
+            continue
+        (other, *more) = sorted(others)
+        is_clear = not more and (order.customer is None or _was_undone(db, other, named))
+        if is_clear or order.customer is not None:
+            found[order.id] = other if is_clear else None
+    return found
+
+
+def _was_undone(db: Connection, deleted: bytes, kept: bytes | None) -> bool:
+    """True if a person has undone the merge of the one into the other."""
+    receipt = receipts.of_merge(db, deleted)
+    if receipt is None or receipt.undone_at is None or receipt.undone_by == SHOPIFY:
+        return False
+    return receipt.kept_customer_id == kept
 
 
 def _post(
@@ -115,13 +152,21 @@ def post_told(db: Connection, vault: ShopVault, order_id: int, told: Mapping[str
     for book in books.by_holder.values():
         posted = book.of_order(order_id)
         earn = next((entry for entry in posted if entry.kind is EntryKind.EARN), None)
-        for item in earning.told_back(posted, refunds, told.get("cancelled")):
+        rounding = _rounding(book, earn)
+        for item in earning.told_back(posted, refunds, told.get("cancelled"), rounding):
             if earn is not None and not book.is_after_end(item.occurred_at):
                 fresh.append(book.post(item, earn.origin_id, now))
         if fresh:
             book.settle(now)
     books.save(db)
     return POSTED if fresh else UNCHANGED
+
+
+def _rounding(book: Book, earn: Entry | None) -> Rounding:
+    """How the rule rounds by which an order has earned."""
+    numbered = {version.number: version.rules.order for version in book.versions}
+    rule = None if earn is None else numbered.get(earn.rule_version or 0)
+    return Rounding.DOWN if rule is None else rule.rounding
 
 
 def _known(db: Connection, shop_id: int, numbers: Collection[int]) -> dict[int, bytes]:

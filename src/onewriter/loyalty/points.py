@@ -145,7 +145,7 @@ def take_back(db: Connection, vault: ShopVault, key: str, by: str, now: Instant,
         lot_id=redemption.id,
         reason=reason or "redemption taken back",
     )
-    entry = book.post(item, book.customer_id, now, source=by)
+    entry = book.post(item, redemption.origin_id, now, source=by)
     book.settle(now)
     books.save(db)
     return Done(entry, book.account)
@@ -177,9 +177,12 @@ def exclude(db: Connection, vault: ShopVault, customer_id: bytes, why: str | Non
     """Let a customer earn nothing from now on, with the reason; without one, let it earn again from now on."""
 
     def decide(account: Account) -> None:
-        account.excluded_at, account.excluded_why = (now, why) if why is not None else (None, None)
+        if why is not None:
+            account.excluded_at, account.excluded_why, account.included_at = now, why, None
+        elif account.excluded_at is not None and account.included_at is None:
+            account.included_at = now
 
-    return _decide(db, vault, customer_id, now, decide)
+    return _decide(db, vault, customer_id, now, decide, others=why is None)
 
 
 def set_days(db: Connection, vault: ShopVault, customer_id: bytes, days: int | None, now: Instant) -> Account:
@@ -192,12 +195,21 @@ def set_days(db: Connection, vault: ShopVault, customer_id: bytes, days: int | N
 
 
 def _decide(
-    db: Connection, vault: ShopVault, customer_id: bytes, now: Instant, decide: Callable[[Account], None]
+    db: Connection,
+    vault: ShopVault,
+    customer_id: bytes,
+    now: Instant,
+    decide: Callable[[Account], None],
+    *,
+    others: bool = False,
 ) -> Account:
+    """Decide something for a customer, and if wanted for those who were merged into it."""
     books, book = _open(db, vault, customer_id)
     # What was due before the decision is not changed by it.
     book.settle(now)
-    decide(book.account)
+    for account in (book.account, *(book.others.values() if others else ())):
+        decide(account)
+    accounts.save(db, book.others.values(), ())
     book.settle(now)
     books.save(db)
     return book.account

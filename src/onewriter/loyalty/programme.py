@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from onewriter.customers import shops
 from onewriter.customers.shops import Shop
-from onewriter.db.pointtables import programmes
+from onewriter.db.pointtables import accounts, programmes
 from onewriter.errors import Permanent
 from onewriter.loyalty.programme_toml import BadProgramme, decimal_text, money_text, parse
 from onewriter.records import SECOND, Instant
@@ -95,6 +95,8 @@ def add(db: Connection, shop: Shop, document: str, by: str, why: str | None, now
     since = starts(shop, known, now)
     row = {"shop_id": shop.id, "version": number, "since": since, "document": document}
     db.execute(insert(programmes).values(**row, set_at=now, set_by=by, why=why))
+    if known and not same_lapse(known[-1].rules.expiry, rules.expiry):
+        db.execute(update(accounts).where(accounts.c.shop_id == shop.id).values(valid_until=since))
     return Version(number, since, rules)
 
 
@@ -150,13 +152,13 @@ def lapse_policy(known: Sequence[Version], tags: Collection[str], own_days: int 
     return max(by_tag, default=expiry.inactivity_days)
 
 
-def lapse_since(known: Sequence[Version]) -> Instant:
-    """Since when the days of inactivity of the newest version have stood unchanged; 0 without any version."""
-    since = 0
-    for newer, version in zip((None, *reversed(known)), reversed(known), strict=False):
-        if newer is not None and not same_lapse(version.rules.expiry, newer.rules.expiry):
+def lapse_since(known: Sequence[Version], tags: Collection[str]) -> Instant:
+    """Since when the days of inactivity of the newest version have stood unchanged for these tags; 0 without any."""
+    since, days = 0, lapse_policy(known, tags, None)
+    for end in range(len(known), 0, -1):
+        if lapse_policy(known[:end], tags, None) != days:
             break
-        since = version.since
+        since = known[end - 1].since
     return since
 
 

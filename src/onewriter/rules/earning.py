@@ -46,6 +46,13 @@ class Rounding(StrEnum):
     UP = "up"
 
 
+def rounded(exact: Fraction, rounding: Rounding) -> int:
+    """Whole points."""
+    if rounding is Rounding.UP:
+        return ceil(exact)
+    return floor(exact if rounding is Rounding.DOWN else exact + Fraction(1, 2))
+
+
 @dataclass(frozen=True, slots=True)
 class Gift:
     """A rule that gives a set number of points: for signing up, for the newsletter, for an outside event."""
@@ -76,10 +83,7 @@ class OrderRule:
             return 0
         left = max(order.total - refunded, 0)
         # A fraction, as a decimal cannot hold a third, and three thirds of a point must be a whole one.
-        exact = Fraction(self.points_per_unit) * base * left / (order.total * UNIT)
-        if self.rounding is Rounding.UP:
-            return ceil(exact)
-        return floor(exact if self.rounding is Rounding.DOWN else exact + Fraction(1, 2))
+        return rounded(Fraction(self.points_per_unit) * base * left / (order.total * UNIT), self.rounding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +288,9 @@ def _correction(order: Order, points: int, items: Sequence[Item], posted: Sequen
     )
 
 
-def told_back(posted: Sequence[Entry], refunds: Sequence[Refund], cancelled: Instant | None) -> list[Item]:
+def told_back(
+    posted: Sequence[Entry], refunds: Sequence[Refund], cancelled: Instant | None, rounding: Rounding = Rounding.DOWN
+) -> list[Item]:
     """What refunds and a cancellation take back of an order that cannot be read any more, as deliveries told them.
 
     `posted` are the entries of that order that count; a refund among them is not taken back again. Of its earn the part
@@ -308,7 +314,7 @@ def told_back(posted: Sequence[Entry], refunds: Sequence[Refund], cancelled: Ins
     for refund in sorted(refunds, key=lambda refund: (refund.at, refund.id)):
         if f"refund {refund.id}" not in there:
             refunded += refund.amount
-            now_left = min(left, whole * max(amount - refunded, 0) // amount)
+            now_left = min(left, rounded(Fraction(whole * max(amount - refunded, 0), amount), rounding))
             items.append(_reverse(known, f"refund {refund.id}", now_left - left, refund.at, refund.amount))
             left = now_left
     if cancelled is not None and f"cancel {earn.order_id}" not in there:

@@ -169,7 +169,10 @@ class _Replay:
         for join in self.joins.values():
             yield (join.at, _JOIN, NEVER, 0, join.receipt)
         for entry in self.entries.values():
-            if not is_fact(entry) or takes_redemption_back(entry) or entry.id in self.taken_back:
+            if not is_fact(entry) or takes_redemption_back(entry):
+                continue
+            if entry.id in self.taken_back:
+                yield (entry.occurred_at, _TAKE, NEVER, 0, entry.id)
                 continue
             drop, order = self.drops.get(entry.id), entry.order_id or 0
             if drop is not None:
@@ -196,7 +199,7 @@ class _Replay:
             if entry.order_id is not None:
                 self.of_order[entry.order_id].append(entry.id)
         elif step == _TAKE:
-            self._take(pool, entry, -entry.points)
+            self._take(pool, entry, 0 if entry.id in self.taken_back else -entry.points)
         elif lot is not None:
             # Of a lot that was dropped nothing opens, and nothing ends.
             if step == _OPEN:

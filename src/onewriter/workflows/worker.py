@@ -13,7 +13,6 @@ from dbos import DBOS
 from onewriter.customers import marks, order_marks, workers
 from onewriter.customers.workers import Worker as Listed
 from onewriter.db.engine import jobs_engine
-from onewriter.errors import OnewriterError
 from onewriter.intake.drain import Drain
 from onewriter.intake.orders import OrderReads
 from onewriter.intake.refetch import Refetch
@@ -135,8 +134,7 @@ class Worker:
     def _read_shop(self, shop_id: int, once: Callable[[int], int]) -> int:
         try:
             return once(shop_id)
-        except OnewriterError as error:
-            # One shop that cannot be read must not keep the others waiting.
+        except Exception as error:  # noqa: BLE001 - one shop that cannot be read must not keep the others waiting
             log.warning("shop cannot be read", shop=shop_id, error=type(error).__name__)
             self._quiet_until[shop_id] = time.monotonic() + SHOP_WAIT_S
             return 0

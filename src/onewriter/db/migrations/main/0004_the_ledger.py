@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("lapse_days", sa.Integer(), nullable=True),
         sa.Column("lapse_since", sa.BigInteger(), nullable=True),
         sa.Column("excluded_at", sa.BigInteger(), nullable=True),
+        sa.Column("included_at", sa.BigInteger(), nullable=True),
         sa.Column("excluded_why", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_accounts_shop_id")),
         sa.PrimaryKeyConstraint("customer_id", name=op.f("pk_accounts")),
@@ -119,6 +120,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_receipts")),
     )
     op.create_index("ix_receipts_kept_customer_id", "receipts", ["kept_customer_id"], unique=False)
+    op.create_index("ix_receipts_deleted_customer_id", "receipts", ["deleted_customer_id"], unique=False)
     standing = "kind = 'merge' AND undone_at IS NULL"
     _partly("uq_receipts_merge", "receipts", ["deleted_customer_id"], standing, unique=True)
     op.add_column("shops", sa.Column("orders_to", sa.BigInteger(), nullable=True))
