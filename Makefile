@@ -62,7 +62,7 @@ bench: install ## measure it on this machine
 mutate: install ## break the rules of order and of points, one thing at a time, and see whether the tests notice
 	$(HEADING) Mutate
 	@$(BIN)/python tools/mutate.py onewriter.rules.ordering tests/rules/test_ordering.py
-	@$(BIN)/python tools/mutate.py onewriter.rules.earning tests/rules/test_earning.py tests/rules/test_told_back.py
+	@$(BIN)/python tools/mutate.py onewriter.rules.earning tests/rules/test_earning.py tests/rules/test_earning_edges.py
 	@$(BIN)/python tools/mutate.py onewriter.rules.merging tests/rules/test_merging.py tests/rules/test_replaying.py
 
 format: install ## put the source in form

@@ -34,6 +34,9 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 }  # fmt: skip
 
 
+NOTHING = ast.Constant(None)
+
+
 @dataclass(frozen=True, slots=True)
 class Mutant:
     """One way to break a module."""
@@ -110,7 +113,7 @@ def _changes(node: ast.AST) -> Iterator[Callable[[], None]]:
         for at in range(len(node.keywords)):
             if node.keywords[at].arg is not None:
                 yield lambda at=at: node.keywords.pop(at)  # type: ignore[misc]
-    elif isinstance(node, ast.Return) and node.value is not None:
+    elif isinstance(node, ast.Return) and ast.dump(node.value or NOTHING) != ast.dump(NOTHING):
         yield lambda: setattr(node, "value", ast.Constant(None))
 
 

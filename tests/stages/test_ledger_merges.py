@@ -44,6 +44,8 @@ def test_undoing_a_merge_is_exact_when_nothing_was_posted_since(loyal: Loyal, no
     assert sound(loyal)
     loyal.merge(101, 102, now + HOUR)
     assert loyal.figures(102) == (100, 0, 100), "a replay sees that it was undone"
+    loyal.merge(101, 102, now + 5 * HOUR)
+    assert loyal.figures(102) == (100, 0, 100), "and so does who tells of it again, later"
     with pytest.raises(CannotUndo, match="undone already"):
         undo(loyal, 101, now + 3 * HOUR)
 
