@@ -16,8 +16,10 @@ from onewriter.db.register import REGISTER
 from onewriter.db.tables import aliases as alias_table
 from onewriter.errors import KeyDestroyed
 from onewriter.intake.apply import apply
+from onewriter.intake.redact import erase_all
 from onewriter.records import Instant, id_text
 from onewriter.workflows import schedules
+from tests.support.joined import drain_all
 from tests.support.processes import wait_until
 from tests.support.raw import ON_POSTGRES, ON_SQLITE
 from tests.support.redacting import (
@@ -106,12 +108,34 @@ def test_a_merge_that_settles_while_the_erasure_waits_for_its_lock_is_not_missed
     tea.apply(person(CARO, now), person(BEN, now, email="b@example.com"), merged(BEN, CARO, now), now=now)
     tea.apply(absent(BEN, later(now, 1)), now=now)
     tea.apply(person(ANN, now, email="a@example.com"), merged(ANN, BEN, now), now=now)
+
+    def erase() -> int:
+        with tea.runtime.database.write() as db:
+            return erase_all(db, tea.vault, CARO, Asked("by a test", now), later(now, 3)).customers
+
     with ThreadPoolExecutor(1) as pool:
         with tea.runtime.database.write() as db:
             apply(db, tea.vault, [absent(ANN, later(now, 2))], now)
-            waiting = pool.submit(deliver, tea, later(now, 3), "customers/redact", redaction(CARO))
+            waiting = pool.submit(erase)
             wait_until(lambda: _waits_for_a_lock(tea))
-        waiting.result()
+        assert waiting.result() == 3
+    assert held(tea) == []
+
+
+@pytest.mark.req("K37")
+@ON_POSTGRES
+def test_a_redaction_that_comes_while_a_merge_into_its_customer_settles_is_taken_up_after_it(
+    tea: Tea, now: Instant
+) -> None:
+    tea.apply(person(CARO, now), person(BEN, now, email="b@example.com"), merged(BEN, CARO, now), now=now)
+    tea.apply(absent(BEN, later(now, 1)), now=now)
+    tea.apply(person(ANN, now, email="a@example.com"), merged(ANN, BEN, now), now=now)
+    with ThreadPoolExecutor(1) as pool:
+        with tea.runtime.database.write() as db:
+            apply(db, tea.vault, [absent(ANN, later(now, 2))], now)
+            pool.submit(deliver, tea, later(now, 3), "customers/redact", redaction(CARO)).result()
+            assert outcomes(tea) == {"w-redact": None}
+        drain_all(tea.runtime, later(now, 4))
     assert outcomes(tea) == {"w-redact": "erased: 3"}
     assert held(tea) == []
 
