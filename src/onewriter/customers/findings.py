@@ -15,6 +15,11 @@ CHUNK = 500
 
 _THESE = select(findings.c.id).where(findings.c.id.in_(bindparam("ids", expanding=True)))
 
+# Built once: orders ask it for every batch.
+_IDS = select(customers.c.id, customers.c.shopify_id).where(
+    customers.c.shop_id == bindparam("shop_id"), customers.c.shopify_id.in_(bindparam("ids", expanding=True))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -166,6 +171,15 @@ def customer_id_of(db: Connection, shop_id: int, shopify_id: int) -> bytes | Non
     """Our id of a Shopify customer; None for one that we do not know."""
     wanted = select(customers.c.id).where(customers.c.shop_id == shop_id, customers.c.shopify_id == shopify_id)
     return db.execute(wanted).scalar()
+
+
+def customer_ids_of(db: Connection, shop_id: int, shopify_ids: Collection[int]) -> dict[int, bytes]:
+    """Our ids of those of these Shopify customers that we know, by Shopify's."""
+    wanted, found = sorted(shopify_ids), {}
+    for start in range(0, len(wanted), CHUNK):
+        for row in db.execute(_IDS, {"shop_id": shop_id, "ids": wanted[start : start + CHUNK]}):
+            found[row.shopify_id] = bytes(row.id)
+    return found
 
 
 def shopify_id_of(db: Connection, shop_id: int, customer_id: bytes) -> int | None:

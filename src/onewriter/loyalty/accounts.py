@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from onewriter.db.pointtables import accounts
 from onewriter.records import Instant
@@ -27,7 +27,6 @@ _UPDATE = (
     .where(accounts.c.customer_id == bindparam("b_customer_id"))
     .values({column.name: bindparam(f"b_{column.name}") for column in accounts.columns if column.name != "customer_id"})
 )
-_REMOVE = delete(accounts).where(accounts.c.customer_id == bindparam("b_id"))
 
 
 @dataclass(slots=True)
@@ -90,11 +89,6 @@ def save(db: Connection, known: Iterable[Account], fresh: Iterable[Account]) -> 
     new = [{name: getattr(account, name) for name in Account.__slots__} for account in fresh]
     if new:
         db.execute(insert(accounts), new)
-
-
-def remove(db: Connection, customer_id: bytes) -> None:
-    """Take an account away: its entries are somebody else's now."""
-    db.execute(_REMOVE, {"b_id": customer_id})
 
 
 def account_of(row: Row[Any]) -> Account:

@@ -42,9 +42,6 @@ _WAITING = select(alias_table.c.deleted_id, alias_table.c.kept_id, alias_table.c
 _THESE = select(customers.c.id).where(
     customers.c.shop_id == bindparam("shop_id"), customers.c.id.in_(bindparam("ids", expanding=True))
 )
-_IDS = select(customers.c.id, customers.c.shopify_id).where(
-    customers.c.shop_id == bindparam("shop_id"), customers.c.shopify_id.in_(bindparam("ids", expanding=True))
-)
 
 
 class CannotUndo(Permanent):
@@ -91,8 +88,7 @@ def _pairs(db: Connection, vault: ShopVault, created: Sequence[Profile], merged:
     if not told:
         return []
     numbers = {*told, *(kept for kept, _at in told.values())}
-    rows = db.execute(_IDS, {"shop_id": vault.shop_id, "ids": list(numbers)})
-    known = {row.shopify_id: bytes(row.id) for row in rows}
+    known = findings.customer_ids_of(db, vault.shop_id, numbers)
     pairs = [
         Pair(known[number], known[kept], at) for number, (kept, at) in told.items() if number in known and kept in known
     ]

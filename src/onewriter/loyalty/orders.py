@@ -3,11 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection
 
 from onewriter.customers import findings, shops, tombstones
 from onewriter.customers.findings import Finding
-from onewriter.db.tables import customers
 from onewriter.loyalty import entries, programme, receipts
 from onewriter.loyalty.books import Book, open_books
 from onewriter.loyalty.merges import AT_TWO
@@ -23,10 +22,6 @@ UNKNOWN_CUSTOMER = "unknown customer"
 ELSEWHERE = "another customer has earned by it"
 HIDDEN = "newer than the deletion of its customer"
 ERASED = "refused: erased"
-
-_IDS = select(customers.c.id, customers.c.shopify_id).where(
-    customers.c.shop_id == bindparam("shop_id"), customers.c.shopify_id.in_(bindparam("ids", expanding=True))
-)
 
 
 def post(
@@ -46,12 +41,12 @@ def post(
     `insist` names are posted all the same.
     """
     newest = {order.id: order for order in sorted(orders, key=lambda order: order.version)}
-    known = _known(db, vault.shop_id, {order.customer for order in newest.values() if order.customer is not None})
-    unknown = {order.customer for order in newest.values() if order.customer is not None} - known.keys()
+    named = {order.customer for order in newest.values() if order.customer is not None}
+    known = findings.customer_ids_of(db, vault.shop_id, named)
+    unknown = named - known.keys()
     erased = tombstones.purged(db, vault, unknown) if unknown else frozenset()
     held = _holders(db, vault.shop_id, newest.values(), known)
-    wanted = {known[order.customer] for order in newest.values() if order.customer in known}
-    books = open_books(db, vault, wanted | {holder for holder in held.values() if holder is not None})
+    books = open_books(db, vault, {*known.values()} | {holder for holder in held.values() if holder is not None})
     versions = programme.versions(db, vault.shop_id)
     installed = shops.by_id(db, vault.shop_id).installed_at
     outcomes: dict[int, str] = {}
@@ -167,15 +162,6 @@ def _rounding(book: Book, earn: Entry | None) -> Rounding:
     numbered = {version.number: version.rules.order for version in book.versions}
     rule = None if earn is None else numbered.get(earn.rule_version or 0)
     return Rounding.DOWN if rule is None else rule.rounding
-
-
-def _known(db: Connection, shop_id: int, numbers: Collection[int]) -> dict[int, bytes]:
-    """Our ids of those of these customers that we know."""
-    wanted, found = sorted(numbers), {}
-    for start in range(0, len(wanted), entries.CHUNK):
-        rows = db.execute(_IDS, {"shop_id": shop_id, "ids": wanted[start : start + entries.CHUNK]})
-        found.update({row.shopify_id: bytes(row.id) for row in rows})
-    return found
 
 
 def _report(db: Connection, shop_id: int, order_ids: Sequence[int], run_id: str | None, now: Instant) -> None:
