@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Table
 
-from onewriter.db import keytables, pointtables, register, tables
+from onewriter.db import keytables, privacytables, register, tables
 from onewriter.db.register import KEY_REGISTER, REGISTER, unregistered
 
 
@@ -47,7 +47,7 @@ def test_a_new_column_that_could_hold_something_of_a_person_is_noticed(
 ) -> None:
     grown = MetaData()
     Table("cards", grown, column)
-    monkeypatch.setattr(pointtables, "metadata", grown)
+    monkeypatch.setattr(privacytables, "metadata", grown)
     assert unregistered() == ["cards"]
     monkeypatch.setattr(register, "REGISTER", (register.Entry("cards", None),))
     assert unregistered() == forgotten

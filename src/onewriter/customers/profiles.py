@@ -276,7 +276,7 @@ def _customer_row(vault: ShopVault, profile: Profile, now: Instant) -> tuple[Any
     box = key.seal_fields(profile.own, customer_binding(vault.shop_id, identity))
     tokens = (vault.email_token(profile.own.get("email")), vault.phone_token(profile.own.get("phone")))
     head = (identity, vault.shop_id, profile.shopify_id, profile.state, box, *tokens)
-    return (*head, profile.created, now, now, profile.deleted, profile.confirmed, None, None, None)
+    return (*head, profile.created, now, now, profile.deleted, profile.confirmed, None, None, None, 1, None)
 
 
 def _side_row(vault: ShopVault, profile: Profile, now: Instant) -> tuple[Any, ...]:

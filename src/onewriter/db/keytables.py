@@ -16,6 +16,7 @@ master_keys = Table(
     Column("id", Text, primary_key=True),  # a fingerprint, which tells nothing of the key
     Column("made_at", BigInteger, nullable=False),
     Column("proof", LargeBinary, nullable=False),  # a known text sealed with it, so that a wrong key is told at once
+    Column("retired_at", BigInteger),  # when the last key was wrapped anew with another one
 )
 
 subject_keys = Table(
@@ -48,4 +49,39 @@ day_keys = Table(
     Column("wrapped", LargeBinary),
     Column("made_at", BigInteger, nullable=False),
     Column("destroyed_at", BigInteger),
+)
+
+index_keys = Table(
+    "index_keys",
+    metadata,
+    Column("shop_id", Integer, primary_key=True),
+    Column("version", Integer, primary_key=True),  # from 2; the first is a part of the shop's own key
+    Column("master_id", Text, nullable=False),
+    Column("wrapped", LargeBinary),
+    Column("made_at", BigInteger, nullable=False),
+    Column("destroyed_at", BigInteger),
+)
+
+erased_ids = Table(
+    "erased_ids",
+    metadata,
+    Column("shop_id", Integer, primary_key=True),
+    Column("id_hash", LargeBinary(16), primary_key=True),
+    Column("erased_at", BigInteger, nullable=False),
+)
+
+log_heads = Table(
+    "log_heads",
+    metadata,
+    Column("log", Text, primary_key=True),
+    Column("master_id", Text, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),  # the key of the chain
+    Column("position", BigInteger, nullable=False),  # the newest line that is known to be written ...
+    Column("mac", LargeBinary, nullable=False),  # ... and what it must say
+)
+
+copies = Table(
+    "copies",
+    metadata,
+    Column("made_at", BigInteger, primary_key=True),  # of the one copy of this key store that is kept: the newest
 )

@@ -9,7 +9,7 @@ from typing import Literal
 
 from sqlalchemy import LargeBinary, Table
 
-from onewriter.db import keytables, pointtables
+from onewriter.db import keytables, privacytables
 
 Purge = Literal["delete", "hash", "redact", "end of day key", "never"]
 Merge = Literal["move", "stay", "alias", "none"]
@@ -133,12 +133,31 @@ REGISTER: tuple[Entry, ...] = (
         None,
         why="Texts and evidence hold counts, topics and ids of ours, never values or ids of Shopify's.",
     ),
+    Entry("name_tokens", "customer_id", tokens=("token",), purge="delete", merge="stay"),
+    Entry("people", None, why="Who may see what, by the name that the operating system has for them."),
+    Entry(
+        "access_log",
+        None,
+        sealed=("box",),
+        tokens=("mac",),
+        why="Proof of who saw what: ids of ours that lead nowhere after a purge, and the reason, which dies with the key.",
+    ),
+    Entry(
+        "privacy_requests",
+        None,
+        tokens=("subject_hash",),
+        why="Receipts of what was asked of us in law: hashes, ids of ours, times, and no value.",
+    ),
 )
 
 KEY_REGISTER: tuple[Entry, ...] = (
     Entry("master_keys", None, sealed=("proof",), why="A known text, to tell a wrong master key at once."),
     Entry("subject_keys", "id", sealed=("wrapped",), purge="redact", why="The mark of a destroyed key stays."),
     Entry("shop_keys", None, sealed=("wrapped",), why="Destroyed when the shop is redacted."),
+    Entry("index_keys", None, sealed=("wrapped",), why="Destroyed once every token is made with the next one."),
+    Entry("erased_ids", None, tokens=("id_hash",), why="So that no backup brings back who was erased."),
+    Entry("log_heads", None, sealed=("wrapped",), tokens=("mac",), why="The end of the access log, and its key."),
+    Entry("copies", None, why="When the key store was copied."),
     Entry(
         "day_keys", None, sealed=("wrapped",), purge="end of day key", why="Destroyed inbox_keep_days after the day."
     ),
@@ -148,7 +167,7 @@ KEY_REGISTER: tuple[Entry, ...] = (
 def unregistered() -> list[str]:
     """What the register forgets: tables that it does not name, and binary columns that it does not explain."""
     forgotten: list[str] = []
-    for metadata, entries in ((pointtables.metadata, REGISTER), (keytables.metadata, KEY_REGISTER)):
+    for metadata, entries in ((privacytables.metadata, REGISTER), (keytables.metadata, KEY_REGISTER)):
         known = {entry.table: entry for entry in entries}
         for table in metadata.tables.values():
             entry = known.get(table.name)
@@ -163,7 +182,7 @@ def unregistered() -> list[str]:
 def _suspects(table: Table) -> list[str]:
     """Columns that could hold something of a person: everything binary but our own ids, and every Shopify id."""
     own_ids = {"id", "customer_id", "key_id", "merged_into", "origin_id", "lot_id", "dropped_by"}
-    own_ids |= {"kept_customer_id", "deleted_customer_id"}
+    own_ids |= {"kept_customer_id", "deleted_customer_id", "receipt_id"}
     return [
         column.name
         for column in table.columns

@@ -44,7 +44,7 @@ shops = Table(
     Column("admin_url", Text, nullable=False),
     Column("public_url", Text, nullable=False),
     Column("api_version", Text, nullable=False),
-    Column("state", Text, nullable=False),  # connected | disconnected | authorizing
+    Column("state", Text, nullable=False),  # connected | disconnected | authorizing | erased
     Column("name", Text),
     Column("currency", Text),
     Column("timezone", Text),
@@ -62,6 +62,9 @@ shops = Table(
     Column("authorize_hash", LargeBinary),  # of the state that an authorization under way must bring back
     Column("authorize_until", BigInteger),
     Column("orders_to", BigInteger),  # the `updated_at` up to which the order reconcile has read
+    Column("retention_days", Integer, nullable=False, server_default="90"),  # from a deletion to the purge
+    Column("index_version", Integer, nullable=False, server_default="1"),  # of the key that new tokens are made with
+    Column("erased_at", BigInteger),  # when everything of the shop was erased, as Shopify asked
 )
 
 runs = Table(
@@ -150,6 +153,8 @@ customers = Table(
     Column("merged_into", LargeBinary(16)),
     Column("keep_until", BigInteger),
     Column("kept_reason", Text),
+    Column("index_version", Integer, nullable=False, server_default="1"),  # of the key that made the tokens
+    Column("seen_at", BigInteger),  # when a person agreed to the purge of one who vanished without a word
     UniqueConstraint("shop_id", "shopify_id"),
     Index("ix_customers_shop_id_email_token", "shop_id", "email_token"),
     Index("ix_customers_shop_id_phone_token", "shop_id", "phone_token"),
@@ -311,7 +316,7 @@ erasures = Table(
     metadata,
     Column("id", LargeBinary(16), primary_key=True),
     Column("shop_id", Integer, ForeignKey("shops.id"), nullable=False),
-    Column("cause", Text, nullable=False),  # what asked for it: customers/redact, or a person
+    Column("cause", Text, nullable=False),  # what asked for it: a topic, a person, the retention, or a restored backup
     Column("position", BigInteger),  # the delivery that asked for it
     Column("asked_at", BigInteger, nullable=False),  # by Shopify's clock; by ours where a person did
     Column("erased_at", BigInteger, nullable=False),
@@ -319,6 +324,8 @@ erasures = Table(
     Column("counts", JSON, nullable=False),  # how many rows of which table
     Column("key_ids", JSON, nullable=False),  # of the keys that are still to be destroyed
     Column("ended_at", BigInteger),  # when the last of them was
+    Column("run_id", Text),
+    Column("points", BigInteger),  # the sum of the balances that went
 )
 
 questions = Table(

@@ -54,9 +54,9 @@ class KeyStore:
     """Makes, opens and destroys keys. Each method is a transaction of its own in the key store."""
 
     def __init__(self, database: Database, masters: Sequence[MasterKey]) -> None:
-        self._database = database
+        self.database = database
         self._masters = {master.id: master for master in masters}
-        self._current = masters[0]
+        self.current = masters[0]
         self._lock = threading.Lock()
         self._shop_cache: dict[int, ShopKey] = {}
         self._day_cache: dict[tuple[int, int], Cipher] = {}
@@ -72,7 +72,7 @@ class KeyStore:
 
         Raises MasterKeyWrong, and changes nothing, when the key store is not empty and none of ours opens it.
         """
-        with self._database.read() as db:
+        with self.database.read() as db:
             rows = db.execute(select(_masters.c.id, _masters.c.proof)).all()
         known = {row.id for row in rows}
         if rows and not known & self._masters.keys():
@@ -82,14 +82,14 @@ class KeyStore:
         for row in rows:
             if row.id in self._masters:
                 self._masters[row.id].cipher.open(row.proof, b"master|" + row.id.encode())
-        if self._current.id not in known:
+        if self.current.id not in known:
             self._record_current(now)
 
     def _record_current(self, now: Instant) -> None:
-        proof = self._current.cipher.seal(PROOF, b"master|" + self._current.id.encode())
+        proof = self.current.cipher.seal(PROOF, b"master|" + self.current.id.encode())
         # Another process may prove the same key at the same moment.
-        with suppress(IntegrityError), self._database.write() as db:
-            db.execute(insert(_masters).values(id=self._current.id, made_at=now, proof=proof))
+        with suppress(IntegrityError), self.database.write() as db:
+            db.execute(insert(_masters).values(id=self.current.id, made_at=now, proof=proof))
 
     def make_subject_keys(self, shop_id: int, count: int, now: Instant) -> list[tuple[bytes, SubjectKey]]:
         """New keys for customers, each with its id, committed before this returns."""
@@ -102,12 +102,12 @@ class KeyStore:
             identity = sortable_id(now, chance[10 * n : 10 * n + 10])
             secret = secrets[SUBJECT_BYTES * n : SUBJECT_BYTES * (n + 1)]
             rows.append(
-                (identity, shop_id, self._current.id, self._wrap(secret, _subject_name(shop_id, identity)), None)
+                (identity, shop_id, self.current.id, self.wrap(secret, _subject_name(shop_id, identity)), None)
             )
             made.append((identity, SubjectKey(secret)))
         rows.sort(key=lambda row: row[0])
         made.sort(key=lambda pair: pair[0])
-        with self._database.write() as db:
+        with self.database.write() as db:
             insert_rows(db, _subjects, rows)
         return made
 
@@ -120,14 +120,14 @@ class KeyStore:
         wanted = list(dict.fromkeys(ids))
         keys: dict[bytes, SubjectKey] = {}
         destroyed = 0
-        with self._database.read() as db:
+        with self.database.read() as db:
             for start in range(0, len(wanted), READ_CHUNK):
                 for row in db.execute(_SUBJECTS, {"ids": wanted[start : start + READ_CHUNK]}):
                     identity = bytes(row.id)
                     if row.wrapped is None and leave_destroyed:
                         destroyed += 1
                         continue
-                    keys[identity] = SubjectKey(self._unwrap(row, _subject_name(row.shop_id, identity)))
+                    keys[identity] = SubjectKey(self.unwrap(row, _subject_name(row.shop_id, identity)))
         if len(keys) + destroyed < len(wanted):
             raise KeyMissing("A customer's key is not in the key store; restore the newest copy of the key store.")
         return keys
@@ -137,7 +137,7 @@ class KeyStore:
 
         The rows that they sealed must be gone already, and committed: a row whose key is destroyed opens for nobody.
         """
-        with self._database.write() as db:
+        with self.database.write() as db:
             return sum(
                 db.execute(_DESTROY, {"ids": ids[start : start + READ_CHUNK], "now": now}).rowcount
                 for start in range(0, len(ids), READ_CHUNK)
@@ -145,21 +145,21 @@ class KeyStore:
 
     def make_shop_key(self, shop_id: int, now: Instant) -> ShopKey:
         """The key of a new shop; the one that is there is kept."""
-        with suppress(IntegrityError), self._database.write() as db:
+        with suppress(IntegrityError), self.database.write() as db:
             if db.execute(_SHOP, {"shop_id": shop_id}).first() is None:
-                wrapped = self._wrap(os.urandom(SHOP_BYTES), _shop_name(shop_id))
-                row = {"shop_id": shop_id, "version": 1, "master_id": self._current.id, "wrapped": wrapped}
+                wrapped = self.wrap(os.urandom(SHOP_BYTES), _shop_name(shop_id))
+                row = {"shop_id": shop_id, "version": 1, "master_id": self.current.id, "wrapped": wrapped}
                 db.execute(insert(_shops), row | {"made_at": now})
         return self.shop_key(shop_id)
 
     def shop_key(self, shop_id: int) -> ShopKey:
         """The key of a shop, opened once a process."""
         if shop_id not in self._shop_cache:
-            with self._database.read() as db:
+            with self.database.read() as db:
                 row = db.execute(_SHOP, {"shop_id": shop_id}).first()
             if row is None:
                 raise KeyMissing("The shop's key is not in the key store; restore the newest copy of the key store.")
-            self._shop_cache[shop_id] = ShopKey(self._unwrap(row, _shop_name(shop_id)))
+            self._shop_cache[shop_id] = ShopKey(self.unwrap(row, _shop_name(shop_id)))
         return self._shop_cache[shop_id]
 
     def day_key(self, shop_id: int, day: int) -> Cipher:
@@ -167,11 +167,11 @@ class KeyStore:
         cached = self._day_cache.get((shop_id, day))
         if cached is not None:
             return cached
-        with self._database.read() as db:
+        with self.database.read() as db:
             row = db.execute(_DAY, {"shop_id": shop_id, "day": day}).first()
         if row is None:
             raise KeyMissing("The key of that day is not in the key store; restore the newest copy of the key store.")
-        return self._cache_day(shop_id, day, Cipher(self._unwrap(row, _day_name(shop_id, day))))
+        return self._cache_day(shop_id, day, Cipher(self.unwrap(row, _day_name(shop_id, day))))
 
     def day_key_for_writing(self, shop_id: int, day: int, now: Instant) -> Cipher:
         """The key that seals what arrives today, made with the day's first delivery."""
@@ -179,17 +179,17 @@ class KeyStore:
         if cached is not None:
             return cached
         # Another process may make it at the same moment; then its key is the one that counts.
-        with self._lock, suppress(IntegrityError), self._database.write() as db:
+        with self._lock, suppress(IntegrityError), self.database.write() as db:
             row: Any = db.execute(_DAY, {"shop_id": shop_id, "day": day}).first()
             if row is None:
-                wrapped = self._wrap(os.urandom(KEY_BYTES), _day_name(shop_id, day))
-                made = {"shop_id": shop_id, "day": day, "master_id": self._current.id, "wrapped": wrapped}
+                wrapped = self.wrap(os.urandom(KEY_BYTES), _day_name(shop_id, day))
+                made = {"shop_id": shop_id, "day": day, "master_id": self.current.id, "wrapped": wrapped}
                 db.execute(insert(_days), made | {"made_at": now})
         return self.day_key(shop_id, day)
 
     def end_days(self, before: int, now: Instant) -> int:
         """Destroy the keys of all days before `before`: what they sealed is gone. Returns how many ended."""
-        with self._lock, self._database.write() as db:
+        with self._lock, self.database.write() as db:
             ended = db.execute(_END_DAYS, {"before": before, "now": now}).rowcount
         self._day_cache = {name: key for name, key in self._day_cache.items() if name[1] >= before}
         return ended
@@ -198,10 +198,12 @@ class KeyStore:
         self._day_cache[(shop_id, day)] = key
         return key
 
-    def _wrap(self, secret: bytes, name: bytes) -> bytes:
-        return self._current.cipher.seal(secret, name)
+    def wrap(self, secret: bytes, name: bytes) -> bytes:
+        """A key, sealed by the current master key and bound to its name."""
+        return self.current.cipher.seal(secret, name)
 
-    def _unwrap(self, row: Any, name: bytes) -> bytes:
+    def unwrap(self, row: Any, name: bytes) -> bytes:
+        """The key in a row of any table here (`master_id`, `wrapped`); raises KeyDestroyed or MasterKeyWrong."""
         if row.wrapped is None:
             raise KeyDestroyed("That value was destroyed on purpose and cannot be opened any more.")
         master = self._masters.get(row.master_id)
