@@ -32,7 +32,7 @@ $(STAMP): pyproject.toml requirements.txt
 
 test: install lint types imports schema ## check everything, on SQLite and on PostgreSQL
 	$(HEADING) Tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: install ## check style and format
 	$(HEADING) Lint

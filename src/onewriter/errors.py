@@ -9,6 +9,7 @@ OnewriterError
 └── Permanent                a person must look
     ├── BadSetting           a setting is unknown or cannot be read as its type
     ├── BulkRefused          Shopify refused or ended the bulk operation
+    ├── Forbidden            the role of whoever asks is too low
     ├── KeyDestroyed         the key was destroyed on purpose: the value is gone for good
     ├── KeyMissing           no key under that id, and no mark that it was destroyed
     ├── MasterKeyWrong       the master key does not open the key store
@@ -59,6 +60,10 @@ class BadSetting(Permanent):
 
 class BulkRefused(Permanent):
     """Shopify refused or ended the bulk operation."""
+
+
+class Forbidden(Permanent):
+    """The role of whoever asks is too low for it, or nobody may do it."""
 
 
 class KeyDestroyed(Permanent):

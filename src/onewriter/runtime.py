@@ -91,10 +91,14 @@ class Runtime:
 
     def prepare(self) -> None:
         """Bring both databases up to date, and make a master key if there has never been one."""
+        self.migrate()
+        self.keys.prove(self.now())
+
+    def migrate(self) -> None:
+        """Bring the tables of both databases up to date; no key is needed for it, and none made."""
         migrate.upgrade(self.key_database, "keys")
         migrate.upgrade(self.database, "main")
         self.migrate_jobs()
-        self.keys.prove(self.now())
 
     def migrate_jobs(self) -> None:
         """Make the durable jobs' own tables. The library has no public call for it that takes an engine.
@@ -117,7 +121,7 @@ class Runtime:
         """The key store, opened with the master keys of the settings."""
         with self._lock:
             if self._keys is None:
-                self._keys = KeyStore(self.key_database, self._master_keys())
+                self._keys = KeyStore(self.key_database, self._master_keys(), self._master_keys)
             return self._keys
 
     def _master_keys(self) -> tuple[MasterKey, ...]:
@@ -159,9 +163,10 @@ class Runtime:
         return file.parent if file is not None else self.settings.data_dir
 
     def vault(self, shop_id: int) -> ShopVault:
-        """The vault of a shop, opened once."""
+        """The vault of a shop, opened once; and once more if the shop was erased and connected again."""
         with self._lock:
-            if shop_id not in self._vaults:
+            known = self._vaults.get(shop_id)
+            if known is None or known.key is not self.keys.shop_key(shop_id):
                 with self.database.read() as db:
                     shop = shops.by_id(db, shop_id)
                 self._vaults[shop_id] = open_shop(self.keys, shop_id, shop.region)

@@ -5,6 +5,7 @@ unknown name in either place is an error: a misspelt setting that is silently ig
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from onewriter.errors import BadSetting
 PREFIX = "ONEWRITER_"
 CONFIG_VARIABLE = "ONEWRITER_CONFIG"
 CONFIG_FILE = "onewriter.toml"
+
+PASSWORD = re.compile(r"(://[^:@/\s]*:)\S+@")
+PASSWORD_PARAMETER = re.compile(r"(?i)((?:password|sslpassword)=)[^&\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("port", 8480, "Port that the web process listens on"),
     Setting("region", "", "ISO country that reads phone numbers without a country code; empty means never guess"),
     Setting("inbox_keep_days", 30, "How long the body of a delivery can be opened (1 to 30)", "days"),
+    Setting("backup_keep_days", 30, "How long a backup may be kept: tokens of who was erased since are in it", "days"),
+    Setting("keys_copy_file", "", "File in which a worker keeps the newest copy of the key store; empty means none"),
     Setting("runs_keep_days", 30, "How long finished jobs, and hourly runs that found nothing, stay listed", "days"),
     Setting(
         "bulk_wait_hours", 48, "How long a run waits for Shopify's bulk operation before it reads by pages", "hours"
@@ -72,6 +78,7 @@ BY_NAME = {setting.name: setting for setting in SETTINGS}
 BOUNDS: Mapping[str, tuple[int, int]] = {
     "port": (1, 65_535),
     "inbox_keep_days": (1, 30),
+    "backup_keep_days": (1, 3650),
     "runs_keep_days": (1, 3650),
     "bulk_wait_hours": (1, 240),
     "bulk_stall_minutes": (1, 1440),
@@ -89,7 +96,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 
 
 class Settings:
-    """The settings of this process. Secrets show as `***` in its `repr`."""
+    """The settings of this process. Secrets, and passwords in addresses, show as `***` in its `repr`."""
 
     def __init__(self, values: Mapping[str, Any], sources: Mapping[str, str]) -> None:
         self._values = dict(values)
@@ -108,7 +115,10 @@ class Settings:
 
     def shown(self) -> dict[str, str | int]:
         """Every value as it may be shown to people."""
-        return {name: "***" if BY_NAME[name].secret and value else value for name, value in self._values.items()}
+        return {
+            name: "***" if BY_NAME[name].secret and value else without_password(value)
+            for name, value in self._values.items()
+        }
 
     @property
     def data_dir(self) -> Path:
@@ -135,6 +145,13 @@ class Settings:
         """The file with the master keys."""
         named = self.text("master_key_file")
         return Path(named) if named else self.data_dir / "master.key"
+
+
+def without_password(value: str | int) -> str | int:
+    """The value without the password that the address of a database may hold."""
+    if not isinstance(value, str):
+        return value
+    return PASSWORD_PARAMETER.sub(r"\1***", PASSWORD.sub(r"\1***@", value))
 
 
 def load(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import io
 import json
-from collections.abc import Iterator
+import pwd
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,11 +61,15 @@ class Onewriter:
         """The one JSON document that a command prints."""
         return self(*words, "--json", code=code).document
 
-    def connect(self, sandbox: RunningSandbox, *words: str, code: int = 0) -> Any:
+    def connect(
+        self, sandbox: RunningSandbox, *words: str, code: int = 0, public_url: str = PUBLIC_URL, **secrets: str
+    ) -> Any:
+        """Connect the shop with its own token and secret, or with those given in their place."""
         info = sandbox.info
-        secrets = ("--access-token", info.access_token, "--api-secret", info.api_secret)
-        urls = ("--admin-url", info.admin_url, "--public-url", PUBLIC_URL)
-        return self.json("shop", "connect", info.domain, *secrets, *urls, *words, code=code)
+        urls = ("--admin-url", info.admin_url, "--public-url", public_url)
+        given = {"access_token": info.access_token, "api_secret": info.api_secret} | secrets
+        with in_environment(**given):
+            return self.json("shop", "connect", info.domain, *urls, *words, code=code)
 
     def heard(self, shopify_id: int) -> bool:
         """True when there is a customer of that Shopify id."""
@@ -78,6 +83,15 @@ class Onewriter:
         run_id: str = self.connect(sandbox)["run"]
         carry_out(run_id)
         return run_id
+
+
+@contextlib.contextmanager
+def in_environment(**secrets: str) -> Iterator[None]:
+    """Secrets of a shop where the command line reads them; typed as they stand it would refuse them."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name, secret in secrets.items():
+            patched.setenv(f"SHOPIFY_{name.upper()}", secret)
+        yield
 
 
 def carry_out(run_id: str) -> None:
@@ -124,6 +138,17 @@ def onewriter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Onewriter:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ONEWRITER_DATA_DIR", str(tmp_path / "data"))
     return Onewriter()
+
+
+@pytest.fixture
+def become(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Give the commands that follow as another operating-system user."""
+    real = pwd.getpwuid
+
+    def become(name: str) -> None:
+        monkeypatch.setattr(pwd, "getpwuid", lambda uid: pwd.struct_passwd((name, *real(uid)[1:])))
+
+    return become
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -62,8 +63,11 @@ def every_shop(runtime: Runtime) -> list[Shop]:
 # ---- The address ----------------------------------------------------------------------------------------------------
 
 
-def test_the_command_prints_the_address_that_the_merchant_opens(installed: Onewriter) -> None:
-    words = ("shop", "connect", "tea", "--authorize", "--client-id", "app", "--client-secret", "secret_canary")
+def test_the_command_prints_the_address_that_the_merchant_opens(
+    installed: Onewriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("shop", "connect", "tea", "--authorize", "--client-id", "app")
+    monkeypatch.setenv("SHOPIFY_CLIENT_SECRET", "secret_canary")
     told = installed(*words, "--public-url", "https://onewriter.example.com")
     assert "canary" not in told.all
     [url] = [line for line in told.out.splitlines() if line.startswith("https://")]
@@ -82,8 +86,11 @@ def test_the_command_prints_the_address_that_the_merchant_opens(installed: Onewr
     assert installed.json("runs", "list") == []
 
 
-def test_a_shop_that_waits_for_its_merchant_is_neither_connected_nor_disconnected(installed: Onewriter) -> None:
-    words = ("shop", "connect", "tea", "--authorize", "--client-id", "app", "--client-secret", "canary")
+def test_a_shop_that_waits_for_its_merchant_is_neither_connected_nor_disconnected(
+    installed: Onewriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("shop", "connect", "tea", "--authorize", "--client-id", "app")
+    monkeypatch.setenv("SHOPIFY_CLIENT_SECRET", "canary")
     installed(*words, "--public-url", "https://onewriter.example.com")
     assert "waits for its merchant" in installed("sync", "import", code=FAILED).err
     assert "tea.myshopify.com" not in installed("check", code=1).out
@@ -95,12 +102,15 @@ def test_a_shop_that_waits_for_its_merchant_is_neither_connected_nor_disconnecte
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--access-token", "canary"), "--access-token does not go with it"),
+        (("--access-token", "@token"), "--access-token does not go with it"),
         (("--client-id", "app"), "--authorize needs both --client-id and --client-secret"),
         ((), "--authorize needs both"),
     ],
 )
-def test_what_cannot_be_authorized_is_refused(onewriter: Onewriter, words: tuple[str, ...], says: str) -> None:
+def test_what_cannot_be_authorized_is_refused(
+    onewriter: Onewriter, tmp_path: Path, words: tuple[str, ...], says: str
+) -> None:
+    (tmp_path / "token").write_text("canary")
     told = onewriter("shop", "connect", "tea", "--authorize", *words, "--public-url", "https://a.example", code=USAGE)
     assert says in told.err
     assert "canary" not in told.err

@@ -50,6 +50,15 @@ def test_the_door_is_measured_alone_and_beside_an_import(capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_searching_is_measured(capsys: pytest.CaptureFixture[str], database: str) -> None:
+    found = figures(capsys, "search", 60, database)
+    assert {"search: email", "search: 3 common letters", "search: two words"} <= {each["bench"] for each in found}
+    for figure in found:
+        assert figure.keys() == ALWAYS | {"peak_mb", "p99_ms", "took_s"}
+        assert min(figure["rate"], figure["baseline"], figure["p99_ms"], figure["took_s"]) > 0
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_the_drain_is_measured(capsys: pytest.CaptureFixture[str], database: str) -> None:
     (figure,) = figures(capsys, "drain", 250, database)
     assert figure.keys() == ALWAYS | {"peak_mb"}
@@ -78,6 +87,14 @@ def test_points_are_measured(capsys: pytest.CaptureFixture[str], database: str) 
     assert 30 < merge["n"] < 90, "with what has expired some as many as were asked for"
     for figure in (told, few, many, audit, merge):
         assert min(figure["rate"], figure["baseline"], figure["ratio"]) > 0
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_the_rotation_is_measured(capsys: pytest.CaptureFixture[str], database: str) -> None:
+    (figure,) = figures(capsys, "rotate", 150, database)
+    assert figure.keys() == ALWAYS | {"peak_mb"}
+    assert (figure["bench"], figure["n"]) == ("rotate", 150)
+    assert min(figure["rate"], figure["baseline"], figure["ratio"]) > 0
 
 
 def test_a_third_of_the_order_events_are_refunds_of_earlier_orders() -> None:

@@ -44,8 +44,11 @@ def test_a_body_is_opened_to_who_says_why(parked: Onewriter) -> None:
     told = parked("inbox", "show", "1", "--reveal", "--why", "to see what it is", "--json")
     assert told.document["body"] == BODY
     assert actor() in told.err
-    assert "to see what it is" in told.err
     assert "canary" not in told.err
+    assert "to see what it is" not in told.err, "the reason is in the access log alone, sealed"
+    [line] = parked.json("privacy", "access", "list")
+    assert (line["action"], line["subject"], line["fields"]) == ("reveal", "delivery 1", ["body"])
+    assert (line["reason"], line["allowed"]) == ("to see what it is", True)
     people = parked("inbox", "show", "1", "--reveal", "--why", "to see what it is").out
     assert '"email": "canary@example.com"' in people
     assert "\x9b" not in people
@@ -57,6 +60,7 @@ def test_a_body_whose_day_is_over_is_gone(parked: Onewriter) -> None:
     told = parked(*words, code=FAILED)
     assert "destroyed on purpose" in told.err
     assert "values revealed" not in told.err
+    assert parked.json("privacy", "access", "list") == []
 
 
 def test_a_parked_delivery_can_be_tried_again(parked: Onewriter) -> None:

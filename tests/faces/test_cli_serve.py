@@ -73,11 +73,7 @@ def test_the_service_imports_a_shop_hears_its_webhooks_and_stops(
     installed: Onewriter, sandbox: RunningSandbox, started: Callable[..., tuple[Process, Any]]
 ) -> None:
     service, said = started("serve", "--port", "0")
-    info = sandbox.info
-    done = installed.json(
-        *("shop", "connect", info.domain, "--access-token", info.access_token, "--api-secret", info.api_secret),
-        *("--admin-url", info.admin_url, "--public-url", said["url"]),
-    )
+    done = installed.connect(sandbox, public_url=said["url"])
     wait_until(any_worker)
     assert installed("runs", "watch", done["run"]).out.startswith("done, ")
     made = sandbox.shop.create(email="mia@example.com", first_name="Mia")
@@ -132,11 +128,14 @@ def test_a_worker_alone_is_known_and_leaves(installed: Onewriter, started: Calla
 
 
 def test_a_sandbox_prints_the_command_that_connects_it(
-    onewriter: Onewriter, started: Callable[..., tuple[Process, Any]]
+    onewriter: Onewriter, started: Callable[..., tuple[Process, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox, said = started("sandbox", "--port", "0", "--customers", "5", "--seed", "3")
     assert set(said) == {"domain", "access_token", "client_id", "client_secret", "api_secret", "admin_url", "connect"}
-    assert onewriter.json(*said["connect"].split()[1:])["shop"] == said["domain"]
+    words = said["connect"].split()
+    for word in words[: words.index("onewriter")]:
+        monkeypatch.setenv(*word.split("=", 1))
+    assert onewriter.json(*words[words.index("onewriter") + 1 :])["shop"] == said["domain"]
     sandbox.send_signal(signal.SIGTERM)
     assert sandbox.wait(PATIENCE_S) == 0
     assert sandbox.communicate()[1] == ""

@@ -14,9 +14,16 @@ from onewriter.customers import runs
 from onewriter.runtime import Runtime, now
 from onewriter.sandbox import Faults, RunningSandbox
 from onewriter.shopify.webhooks import TOPICS
-from tests.faces.conftest import PUBLIC_URL, Onewriter, bulk_operations, carry_out
+from tests.faces.conftest import PUBLIC_URL, Onewriter, bulk_operations, carry_out, in_environment
 
-FINE = ("--access-token", "shpat_canary", "--api-secret", "secret_canary", "--public-url", "https://tea.example.com")
+FINE = ("--access-token", "@token", "--api-secret", "@secret", "--public-url", "https://tea.example.com")
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path: Path) -> None:
+    """The files that FINE names."""
+    for name, secret in (("token", "shpat_canary"), ("secret", "secret_canary"), ("empty", "  \n")):
+        (tmp_path / name).write_text(secret)
 
 
 @pytest.mark.req("K1", "K2")
@@ -43,10 +50,11 @@ def test_connecting_again_queues_no_second_import(installed: Onewriter, sandbox:
 def test_connecting_tells_what_it_did_and_what_comes_next(onewriter: Onewriter) -> None:
     with RunningSandbox(30, 7, faults=Faults(scopes=["read_customers"])) as sandbox:
         info = sandbox.info
-        told = onewriter(
-            *("shop", "connect", "sandbox-shop", "--client-id", info.client_id, "--client-secret", info.client_secret),
-            *("--admin-url", info.admin_url + "/", "--public-url", PUBLIC_URL + "/"),
-        )
+        with in_environment(client_secret=info.client_secret):
+            told = onewriter(
+                *("shop", "connect", "sandbox-shop", "--client-id", info.client_id),
+                *("--admin-url", info.admin_url + "/", "--public-url", PUBLIC_URL + "/"),
+            )
     for words in (
         "Connected sandbox-shop.myshopify.com.",
         "Queued the import of its customers: run ",
@@ -85,7 +93,13 @@ def assert_no_secret(text: str, sandbox: RunningSandbox) -> None:
         ("tea", (*FINE, "--client-id", "app"), "not both"),
         ("tea", ("--client-id", "app", *FINE[2:]), "both --client-id and --client-secret"),
         ("tea", ("--access-token", "@/nowhere/canary", *FINE[2:]), "The file of the access token cannot be read"),
-        ("tea", ("--access-token", "  ", *FINE[2:]), "the access token is empty"),
+        ("tea", ("--access-token", "@empty", *FINE[2:]), "the access token is empty"),
+        (
+            "tea",
+            ("--access-token", "canary", *FINE[2:]),
+            "command line, where `ps` shows it; give @FILE, or - to be asked",
+        ),
+        ("tea", (*FINE[:2], "--api-secret", "canary", *FINE[4:]), "or set SHOPIFY_API_SECRET"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_done(
@@ -117,9 +131,9 @@ def test_a_missing_scope_connects_nothing_and_says_what_it_costs(installed: Onew
 
 
 def test_another_shop_behind_the_address_is_refused(onewriter: Onewriter, sandbox: RunningSandbox) -> None:
-    secrets = ("--access-token", sandbox.info.access_token, "--api-secret", "secret_canary")
-    words = (*secrets, "--admin-url", sandbox.info.admin_url, "--public-url", PUBLIC_URL)
-    assert onewriter.json("shop", "connect", "tea", *words, code=FAILED)["error"]["kind"] == "WrongShop"
+    words = (*FINE[2:4], "--admin-url", sandbox.info.admin_url, "--public-url", PUBLIC_URL)
+    with in_environment(access_token=sandbox.info.access_token):
+        assert onewriter.json("shop", "connect", "tea", *words, code=FAILED)["error"]["kind"] == "WrongShop"
 
 
 @pytest.mark.time_limit(60)
@@ -163,10 +177,7 @@ def test_replaced_secrets_are_counted_and_never_shown(installed: Onewriter, sand
         return told["old_secrets_accepted"], told["old_secrets_until"] is not None
 
     def replaced(secret: str, *words: str) -> None:
-        info = sandbox.info
-        secrets = ("--access-token", info.access_token, "--api-secret", secret)
-        urls = ("--admin-url", info.admin_url, "--public-url", PUBLIC_URL)
-        installed("shop", "connect", info.domain, *secrets, *urls, *words)
+        installed.connect(sandbox, *words, api_secret=secret)
 
     installed.connect(sandbox)
     assert shown() == (0, False)
@@ -181,10 +192,11 @@ def test_connecting_again_resumes_what_was_paused(installed: Onewriter, sandbox:
     run_id = installed.connect(sandbox)["run"]
     with Runtime(settings.load()) as runtime, runtime.database.write() as db:
         runs.pause(db, runs.begin(db, run_id, now()), "the token was refused", now())
-    told = installed(
-        *("shop", "connect", "sandbox-shop", "--access-token", sandbox.info.access_token, "--api-secret", "canary"),
-        *("--admin-url", sandbox.info.admin_url, "--public-url", PUBLIC_URL),
-    )
+    with in_environment(access_token=sandbox.info.access_token):
+        told = installed(
+            *("shop", "connect", "sandbox-shop", *FINE[2:4]),
+            *("--admin-url", sandbox.info.admin_url, "--public-url", PUBLIC_URL),
+        )
     assert f"Resumed run {run_id}, which had been paused." in told.out
     assert [run["state"] for run in installed.json("runs", "list")] == ["queued"]
 

@@ -1,15 +1,18 @@
 """Canaries: values that nobody else has, sought wherever they must not be, after a day with all kinds of mishaps."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from onewriter.cli import root, session
 from onewriter.customers import runs
 from onewriter.runtime import Runtime, now
 from onewriter.sandbox import Faults, RunningSandbox
@@ -30,8 +33,11 @@ ANN = {
     ],
 }
 LATER = {"first_name": "Zyxcanarybea", "email": "zyxcanary.bea@zyxcanarymail.example", "phone": "+12025550148"}
+PLAIN = {"first_name": "Plain", "email": "plain@example.com"}
+COPIES = ("main.backup", "keys.copy")
 IN_THE_DATABASE = ("Zyxcanarybea", "Zyxcanaryleigh", LATER["email"], LATER["phone"], "zyxcanaryvip", "Zyxcanary Wharf")
-FORBIDDEN = (b"zyxcanary", b"2025550147", b"2025550148", b"zyx 4ry")
+CARD = "4242424242424242"
+FORBIDDEN = (b"zyxcanary", b"2025550147", b"2025550148", b"zyx 4ry", CARD.encode())
 """Written in small letters: what is searched is made small too."""
 
 
@@ -42,11 +48,11 @@ class Place:
     runtime: Runtime
     folder: Path
 
-    def run(self, *words: str) -> str:
-        """Give a command; all that it said, which is also kept."""
+    def run(self, *words: str, **secrets: str) -> str:
+        """Give a command; all that it said, which is also kept. Secrets go by the environment."""
         done = subprocess.run(
             [sys.executable, "-P", "-m", "onewriter", *words],
-            env=environment_of(self.runtime, log_level="debug"),
+            env=environment_of(self.runtime, log_level="debug") | secrets,
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -54,6 +60,20 @@ class Place:
             timeout=60,
         )
         return done.stdout + done.stderr
+
+    def ask(self, words: Sequence[str]) -> str:
+        """Give a command in this process, which is a tenth of the work; all that it said."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            pytest.MonkeyPatch.context() as patched,
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            for name, value in environment_of(self.runtime, log_level="debug").items():
+                patched.setenv(name, value)
+            patched.chdir(self.folder)
+            root.main(words, prog_name="onewriter", standalone_mode=False)
+        return out.getvalue() + err.getvalue()
 
     def log_of(self, name: str) -> str:
         return (self.folder / name).read_text()
@@ -74,16 +94,20 @@ def test_no_value_of_a_person_gets_into_files_logs_errors_or_answers(runtime: Ru
     ):
         url = service.told["url"]
         said = [live_a_day(place, sandbox, url)]
-        with ThreadPoolExecutor(3) as several:
-            said += several.map(lambda words: place.run(*words), questions_that_anybody_may_ask(runtime))
+        said += map(place.ask, questions_that_anybody_may_ask(runtime))
         with httpx2.Client(trust_env=False) as client:
             said += [client.get(url + path).text for path in ("/metrics", "/readyz", "/nowhere")]
         revealed = reveal_everything(place)
+        said += what_is_done_for_others(place, sandbox)
+        said += what_a_viewer_hears(place)
         assert service.stop() == 0
     assert [word for word in IN_THE_DATABASE if word not in revealed] == [], "each is there for whoever may see it"
     assert "zyxcanary in a broken body" in revealed
     assert len("".join(said)) > 4_000
     assert [(found, text) for text in said if (found := found_in(text))] == []
+    exported = "".join(file.read_text() for file in (tmp_path / "exported").iterdir())
+    assert [value for value in PLAIN.values() if value not in exported] == [], "the export holds its own customer"
+    assert all((tmp_path / name).stat().st_size > 1_000 for name in COPIES)
     assert found_in(place.log_of("serve.log")) == []
     assert "run ended" in place.log_of("serve.log"), "the log says something"
     for database in (runtime.database, runtime.key_database):
@@ -100,8 +124,8 @@ def live_a_day(place: Place, sandbox: RunningSandbox, url: str) -> str:
     ann = shop.create(**ANN)
     for _ in range(40):
         shop.create(**{name: f"zyxcanary{now()}" for name in ("first_name", "note")})
-    secrets = ("--access-token", info.access_token, "--api-secret", info.api_secret)
-    said = place.run("shop", "connect", info.domain, *secrets, "--admin-url", info.admin_url, "--public-url", url)
+    secrets = {"SHOPIFY_ACCESS_TOKEN": info.access_token, "SHOPIFY_API_SECRET": info.api_secret}
+    said = place.run("shop", "connect", info.domain, "--admin-url", info.admin_url, "--public-url", url, **secrets)
     wait_until(lambda: ended(runtime))
     assert ended(runtime) == ["partial"], reasons(runtime)
     shop.set_faults({"corrupt_lines": 0, "wrong_count": 1})
@@ -115,20 +139,27 @@ def live_a_day(place: Place, sandbox: RunningSandbox, url: str) -> str:
     assert ended(runtime) == ["failed", "done", "partial"], reasons(runtime)
     shop.update(ann.id, **LATER)
     shop.add_tags(ann.id, ["zyxcanarygold"])
-    gone = shop.create(first_name="Zyxcanarygone", email="zyxcanary.gone@zyxcanarymail.example")
+    gone, merged, erased = (
+        shop.create(first_name=f"Zyxcanary{name}", email=f"zyxcanary.{name}@zyxcanarymail.example")
+        for name in ("gone", "merged", "erased")
+    )
+    shop.create(**PLAIN)
     shop.delete(gone.id)
+    shop.merge(ann.id, merged.id, override_email_of=ann.id)
+    body = json.dumps({"id": erased.id, "updated_at": "2026-03-02T10:00:00Z", "payment": {"number": CARD}}).encode()
+    assert knock(url, body, signed(body, info.api_secret, info.domain, "paid")).status_code == 200
     for name, body in broken_bodies().items():
         assert knock(url, body, signed(body, info.api_secret, info.domain, name)).status_code == 200
     assert knock(url, b"zyxcanary", signed(b"x", "wrong", info.domain, "zyxcanary-refused")).status_code == 401
     wait_until(lambda: shop.courier.settle(1.0) and "waiting" not in states_of(runtime))
     wait_until(lambda: not left_to_read(runtime))
-    return said
+    return said + place.run("privacy", "erase", str(erased.id), "--why", "zyxcanary asked", "--yes")
 
 
 def broken_bodies() -> dict[str, bytes]:
     return {
         "broken": b'{"id": 1, "note": "zyxcanary in a broken body',
-        "mistyped": json.dumps({"id": 2, "updated_at": "zyxcanary", "email": ["zyxcanary"]}).encode(),
+        "mistyped": json.dumps({"id": 2, "updated_at": "zyxcanary", "email": ["zyxcanary"], "card": CARD}).encode(),
         "surplus": json.dumps({"zyxcanary": "zyxcanary"}).encode(),
         "out of range": json.dumps({"id": "zyxcanary", "updated_at": "2026-03-02T10:00:00Z"}).encode(),
         "half a character": b'{"id": 3, "updated_at": "2026-03-02T10:00:00Z", "first_name": "zyxcanary\\ud800"}',
@@ -174,9 +205,46 @@ def questions_that_anybody_may_ask(runtime: Runtime) -> list[tuple[str, ...]]:
     return asked
 
 
+def what_is_done_for_others(place: Place, sandbox: RunningSandbox) -> list[str]:
+    """An export of a customer who is no canary, copies of everything, and commands that are given badly."""
+    plain = sandbox.shop.find(email=PLAIN["email"])
+    assert plain is not None
+    why = ("--why", "zyxcanary is not who asks")
+    asked = [
+        ("privacy", "export", str(plain.id), "exported", *why),
+        ("backup", COPIES[0]),
+        ("keys", "copy", COPIES[1]),
+        ("customers", "find", "Zyxcanarybea Zyxcanaryleigh", "--reveal"),
+        ("points", "redeem", LATER["email"], "none", "--key", "zyxcanary"),
+        ("privacy", "erase", LATER["email"], *why, "--yes"),
+        ("privacy", "receipts", "--json"),
+    ]
+    return list(map(place.ask, asked))
+
+
+def what_a_viewer_hears(place: Place) -> list[str]:
+    """Whatever a viewer asks, also for what it may not see; the reasons in the access log are for owners alone."""
+    me = session.actor().removeprefix("user:")
+    for who, role in (("somebody", "owner"), (me, "viewer")):
+        place.ask(("people", "set", who, role))
+    why = ("--why", "zyxcanary is curious")
+    shown = place.ask(("customers", "show", LATER["email"], "--history", "--json"))
+    ours = json.JSONDecoder().raw_decode(shown)[0]["id"]
+    asked = [
+        ("customers", "show", LATER["email"], "--reveal", *why),
+        ("customers", "find", "Zyxcanarybea", "--reveal", *why, "--json"),
+        ("privacy", "export", ours, "for-a-viewer", *why),
+        ("privacy", "access", "list", "--json"),
+    ]
+    heard = list(map(place.ask, asked))
+    assert [text for text in heard if "needs the role" in text] == heard[:3], heard
+    assert not (place.folder / "for-a-viewer").exists()
+    return [shown, *heard]
+
+
 def reveal_everything(place: Place) -> str:
     """The positive control: whoever says why is shown the values."""
     reason = ("--reveal", "--why", "test", "--json")
     broken = next(row for row in states_of(place.runtime)["parked"] if row["webhook_id"] == "broken")
-    body = place.run("inbox", "show", str(broken["position"]), *reason)
-    return place.run("customers", "show", LATER["email"], *reason) + body
+    body = place.ask(("inbox", "show", str(broken["position"]), *reason))
+    return place.ask(("customers", "show", LATER["email"], *reason)) + body

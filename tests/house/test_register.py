@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Table
 
+from onewriter.customers import exporting
 from onewriter.db import keytables, privacytables, register, tables
 from onewriter.db.register import KEY_REGISTER, REGISTER, unregistered
 
@@ -32,6 +33,18 @@ def test_whatever_an_erasure_deletes_is_found_by_a_column() -> None:
 def test_a_table_that_leads_to_a_customer_says_what_the_purge_does() -> None:
     silent = [entry.table for entry in REGISTER if entry.subject and entry.purge == "never" and not entry.why]
     assert silent == []
+
+
+@pytest.mark.req("K37")
+def test_whatever_ends_with_its_shop_is_found_by_the_shop_or_by_a_customer() -> None:
+    found = {name: table.columns.keys() for name, table in tables.metadata.tables.items()}
+    ending = [entry.table for entry in REGISTER if not entry.outlives_shop]
+    assert [name for name in ending if not {"shop_id", "customer_id"} & set(found[name])] == []
+
+
+@pytest.mark.req("K31")
+def test_whatever_a_data_request_exports_can_be_opened_and_says_why_it_is_kept() -> None:
+    assert exporting.unopened() == []
 
 
 @pytest.mark.parametrize(

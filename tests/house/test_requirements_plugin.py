@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support import requirements
+from tests.support.tree import ROOT
 
 
 def run(pytester: pytest.Pytester, text: str, *arguments: str) -> tuple[dict[str, Any], list[str]]:
@@ -96,6 +97,36 @@ def test_a_test_of_one_database_alone_may_stand_beside_one_of_both(pytester: pyt
     assert written["held"] == ["K1"]
     written, _ = run(pytester, ON_BOTH.format("pass") + alone + "assert False")
     assert written["held"] == []
+
+
+IN_SEVERAL = """
+import os
+
+@pytest.mark.req('K1')
+def test_fine(): pass
+
+@pytest.mark.req('K1', 'K2')
+def test_ends_its_process(): os._exit(1)
+
+@pytest.mark.req('K3')
+def test_held(): pass
+
+@pytest.mark.req('K4')
+def test_left_out(): pass
+"""
+
+
+def test_with_several_processes_it_counts_the_same(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytester.makepyfile("import pytest\n" + IN_SEVERAL)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    alone = ("-p", "no:hypothesispytest", "-p", "tests.support.requirements")
+    ran = pytester.runpytest_subprocess(*alone, "-n", "1", "-k", "not left_out")
+    written = json.loads((pytester.path / "build" / "requirements.json").read_text())
+    assert written["held"] == ["K3"]
+    assert written["not_held"]["K1"] == written["not_held"]["K2"]
+    assert written["not_held"]["K1"][0].endswith("::test_ends_its_process: failed")
+    assert written["not_held"]["K4"][0].endswith("::test_left_out: not run")
+    assert ran.outlines[-1] == "requirements held: 1 of 130"
 
 
 def test_a_requirement_that_does_not_exist_is_an_error(pytester: pytest.Pytester) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from onewriter.sandbox import Faults, Player, Refused, Shop
+from onewriter.sandbox import Faults, Player, Refused, Shop, acts
 from onewriter.sandbox.control import delivery_row
 from onewriter.sandbox.customer import Customer
 from onewriter.sandbox.deliveries import RETRIES_MAX, signature
@@ -127,3 +127,28 @@ def test_redactions_do_not_stop_a_played_day() -> None:
         shop.redact(somebody(shop).id)
     assert len(shop.snapshot()) == len(shop.ids) > 0
     assert all(shop.find(email=each.email) == each for each in shop.snapshot() if each.email)
+
+
+def test_a_request_for_data_names_the_person_and_changes_nothing() -> None:
+    virtual = VirtualShop()
+    virtual.subscribe("CUSTOMERS_UPDATE")
+    someone = somebody(virtual.shop)
+    acts.act(virtual.shop, "request_data", someone.id, {})
+    (sent,) = virtual.sends()
+    assert (sent.topic, sent.customer_id) == ("customers/data_request", someone.id)
+    body = json.loads(sent.body)
+    assert body["customer"] == {"id": someone.id, "email": someone.email, "phone": someone.phone}
+    assert body.keys() == {"shop_id", "shop_domain", "orders_requested", "customer", "data_request"}
+    assert virtual.shop.customers[someone.id] == someone
+
+
+def test_the_redaction_of_a_shop_follows_its_app_that_was_removed(running: Running, receiver: Receiver) -> None:
+    api = running()
+    subscribe(api, receiver, "CUSTOMERS_UPDATE")
+    api.control("uninstall")
+    api.control("redact_shop")
+    assert api.control("settle", seconds=10)["settled"]
+    headers, body = receiver.got[-1]
+    assert headers["X-Shopify-Topic"] == "shop/redact"
+    assert headers["X-Shopify-Hmac-Sha256"] == signature(api.sandbox.info.api_secret, body)
+    assert json.loads(body) == {"shop_id": api.sandbox.shop.id, "shop_domain": api.sandbox.shop.domain}

@@ -18,7 +18,7 @@ from onewriter.db.tables import inbox
 from onewriter.intake.connect import DOOR_PATH
 from onewriter.intake.door import inbox_binding
 from onewriter.runtime import Runtime, now
-from onewriter.web.door import BODY_MAX
+from onewriter.web.limits import BODY_MAX
 from tests.support.doors import knock, serving, signed
 from tests.support.joined import drain_all
 from tests.support.keeping import keep_credentials

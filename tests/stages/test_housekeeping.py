@@ -15,7 +15,8 @@ from onewriter.records import DAY, HOUR, SECOND, Delivery, Instant, RunState
 from onewriter.runtime import Runtime, now
 from onewriter.shopify.topics import LINE_TOPIC
 from onewriter.vault.vault import day_of
-from onewriter.workflows.housekeeping import TICKS_MIN, TIDY, clock_doubt, tidy
+from onewriter.workflows.clock import TICKS_MIN, TIDY, clock_doubt
+from onewriter.workflows.housekeeping import tidy
 from tests.support.joined import drain_all, put_in_inbox, states_of
 from tests.support.raw import ON_SQLITE
 from tests.support.shops import Tea, told

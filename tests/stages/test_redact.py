@@ -225,7 +225,6 @@ def test_a_reconcile_neither_reports_nor_takes_up_an_erased_customer_that_the_sh
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (redaction(None), "no id. See whom it means"),
         (redaction(ANN, domain="other.myshopify.com"), "shop_domain is another shop's"),
         (redaction(ANN, canary=1), "does not belong in this topic"),
         (json.dumps({"id": ANN, "email": EMAIL}).encode(), "holds id, which does not belong"),

@@ -9,20 +9,28 @@ from typing import Any
 
 import httpx2
 import uvicorn
+from starlette.types import ASGIApp
 
 from onewriter.intake.connect import DOOR_PATH
 from onewriter.runtime import Runtime
 from onewriter.shopify.webhooks import sign
 from onewriter.web.app import create_app
+from onewriter.web.server import WebConfig
 
 START_MAX_S = 20.0
 
 
 @contextmanager
-def serving(runtime: Runtime) -> Iterator[str]:
-    """The real application on a free port of loopback; gives its address."""
-    config = uvicorn.Config(create_app(runtime), log_level="critical", access_log=False, timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+def serving(runtime: Runtime, **limits: Any) -> Iterator[str]:
+    """The real application and server on a free port of loopback; gives its address."""
+    with serving_app(create_app(runtime), **limits) as url:
+        yield url
+
+
+@contextmanager
+def serving_app(app: ASGIApp, **limits: Any) -> Iterator[str]:
+    """Our server on a free port of loopback, with whatever application; `limits` are those of WebConfig."""
+    server = uvicorn.Server(WebConfig(app, shutdown_s=1, **limits))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(512)

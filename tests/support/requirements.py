@@ -69,6 +69,7 @@ class Tally:
 
 
 TALLY = pytest.StashKey[Tally]()
+COLLECTED = "onewriter_requirements"
 
 
 def named_by(item: pytest.Item) -> list[str]:
@@ -108,22 +109,40 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Listener:
-    """Hears every report; a plugin of its own, since a report does not say whose configuration it belongs to."""
+    """Hears every report; a plugin of its own, since a report does not say whose configuration it belongs to.
+
+    Under xdist other processes collect the tests. Each of them tells at its end which it collected; and what a test
+    names stands in its reports too, since a process that dies tells nothing.
+    """
 
     tally: Tally
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Hear the outcome of one phase of a test that names a requirement."""
+        """Hear the outcome of one phase of a test; xdist's own word for one that ended its process has no phase."""
         carried = dict(report.user_properties).get("requirements")
         if isinstance(carried, (tuple, list)):
             requirements, database = carried
             self.tally.name(report.nodeid, requirements, database)
-            self.tally.hear(report.nodeid, report.when, report.outcome)
+        self.tally.hear(report.nodeid, report.when, report.outcome)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take in what one of xdist's processes collected, with what it left out."""
+        for test, (requirements, database) in getattr(node, "workeroutput", {}).get(COLLECTED, {}).items():
+            self.tally.name(test, requirements, database)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Begin to listen."""
     session.config.pluginmanager.register(Listener(session.config.stash[TALLY]), "onewriter-requirements-listener")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In one of xdist's processes, tell the one that counts what was collected here."""
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        tally = session.config.stash[TALLY]
+        output[COLLECTED] = {test: (names, tally.databases.get(test)) for test, names in tally.names.items()}
 
 
 def _wanted(config: pytest.Config) -> bool:

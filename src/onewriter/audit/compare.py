@@ -7,10 +7,11 @@ than what it is compared with is no disagreement.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from onewriter.customers.profiles import DELETED, MERGED, Side
+from onewriter.customers.profiles import DELETED, KEPT, MERGED, Side
 from onewriter.records import PROFILE_FIELDS, READ_FIELDS, SECOND, Change, Instant, Kind
 
-HIDDEN = frozenset((DELETED, MERGED))
+HIDDEN = frozenset((DELETED, MERGED, KEPT))
+"""The states of customers that Shopify has no more."""
 GRACE: Instant = 120 * SECOND
 """How far Shopify's clock and ours may differ before the newer of two is taken for that."""
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from onewriter.bench.figures import Figure
 
-BENCHES = {"import": "importing", "reconcile": "reconciling", "door": "door", "drain": "draining", "points": "points"}
+BENCHES = {
+    "import": "importing",
+    "reconcile": "reconciling",
+    "door": "door",
+    "drain": "draining",
+    "points": "points",
+    "purge": "purging",
+    "search": "searching",
+    "rotate": "rotating",
+}
 """Each measurement and the module that makes it; its docstring says what is measured, and against what."""
 ALL = "all"
 NAMES = (*BENCHES, ALL)

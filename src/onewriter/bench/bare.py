@@ -58,6 +58,31 @@ class Bare:
         changes = f"state = {mark}, outcome = {mark}, ended_at = {mark}"
         self._many(f"UPDATE inbox SET {changes} WHERE position = {mark}", endings)
 
+    def replace_keys(self, rows: Rows) -> None:
+        """Write (master_id, wrapped) of customers' keys by their ids, which are in order."""
+        if self._sqlite:
+            self._many("UPDATE subject_keys SET master_id = ?, wrapped = ? WHERE id = ?", rows)
+            return
+        ids = [each for _master, _wrapped, each in rows]
+        self._driver.execute(
+            "UPDATE subject_keys AS k SET master_id = %s, wrapped = n.wrapped "
+            "FROM unnest(%s::bytea[], %s::bytea[]) AS n(id, wrapped) "
+            "WHERE k.id BETWEEN %s AND %s AND k.id = n.id",
+            (rows[0][0], ids, [wrapped for _master, wrapped, _id in rows], ids[0], ids[-1]),
+        )
+
+    def row(self, table: Table, identity: Any) -> Any:
+        """The row under a primary key of one column named `id`."""
+        mark = "?" if self._sqlite else "%s"
+        return self._driver.execute(f"SELECT * FROM {table.name} WHERE id = {mark}", (identity,)).fetchone()
+
+    def by_ids(self, statement: str, ids: Sequence[Any]) -> None:
+        """Carry out a statement, which ends with a column, for all rows whose column is one of these."""
+        if self._sqlite:
+            self._driver.execute(f"{statement} IN ({', '.join('?' * len(ids))})", list(ids))
+        else:
+            self._driver.execute(f"{statement} = ANY(%s)", [list(ids)])
+
     def _insert(self, table: Table) -> str:
         names = ", ".join(column.name for column in table.columns)
         marks = ", ".join(["?" if self._sqlite else "%s"] * len(table.columns))

@@ -29,6 +29,10 @@ MOVE = "move and drop entries"
 
 PLACES: tuple[tuple[str, str, str], ...] = (
     ("onewriter/vault/keystore.py", "make_subject_keys", KEYS),
+    ("onewriter/vault/rewrap.py", "_wrapped", "open and wrap"),
+    ("onewriter/vault/rewrap.py", "_write", "update rows"),
+    ("onewriter/vault/rewrap.py", "left", "count what is left"),
+    ("onewriter/vault/rewrap.py", "", "read wrapped keys"),
     ("onewriter/vault/keystore.py", "subject_keys", "open the customers' keys"),
     ("onewriter/vault/seal.py", "token", TOKENS),
     ("onewriter/vault/seal.py", "id_hash", "hash ids"),

@@ -136,13 +136,14 @@ def serve_door(caller: Caller) -> None:
     import uvicorn
 
     from onewriter.web.app import create_app
+    from onewriter.web.server import WebConfig
 
     door = mock.patch.object(Door, "receive", answer_at_once) if caller.given["bare"] else nullcontext()
     sampler = Sampler(waits=False)
     with Runtime(settings_of(caller.given["place"]), door=True) as runtime, socket.socket() as listening, door:
         listening.bind(("127.0.0.1", 0))
         listening.listen(128)
-        server = uvicorn.Server(uvicorn.Config(create_app(runtime), log_level="critical", access_log=False))
+        server = uvicorn.Server(WebConfig(create_app(runtime)))
         threading.Thread(target=_end_server, args=(caller, server), daemon=True).start()
         caller.tell(port=listening.getsockname()[1])
         with sampler:

@@ -40,6 +40,11 @@ PARTS = {
     "points audit": "onewriter.bench.points_parts:audit_all",
     "bare points audit": "onewriter.bench.points_parts:read_bare",
     "points merge": "onewriter.bench.points_parts:merge_two",
+    "purge": "onewriter.bench.purging:purge_all",
+    "bare purge": "onewriter.bench.purging:purge_bare",
+    "search": "onewriter.bench.searching:search_all",
+    "rotate": "onewriter.bench.rotating:rotate_all",
+    "bare rotate": "onewriter.bench.rotating:rotate_bare",
 }
 
 

@@ -77,10 +77,14 @@ def running_postgres(folder: Path | None = None, *, durable: bool = False) -> It
 
 
 @contextmanager
-def fresh_database(server_url: str) -> Iterator[str]:
-    """Yield the URL of a new, empty database on that server; it is dropped at the end, whoever is still connected."""
+def fresh_database(server_url: str, *, like: str | None = None) -> Iterator[str]:
+    """Yield the URL of a new, empty database on that server; it is dropped at the end, whoever is still connected.
+
+    With the URL of another one there, which nobody may be connected to, it is a copy of that one.
+    """
     name = f"onewriter_{secrets.token_hex(6)}"
-    run_sql(server_url, f"CREATE DATABASE {name}")
+    copied = f" TEMPLATE {like.rpartition('/')[2]} STRATEGY FILE_COPY" if like else ""
+    run_sql(server_url, f"CREATE DATABASE {name}{copied}")
     try:
         yield f"{server_url}/{name}"
     finally:

@@ -120,11 +120,12 @@ class Story:
         # This shop's deliveries come within seconds or never, and nobody wants to wait two minutes to be sure of that.
         return inherited | {"ONEWRITER_DATA_DIR": str(self.folder / "data"), "ONEWRITER_DELIVERY_GRACE_S": "0"}
 
-    def _type(self, *arguments: str, shown: str | None = None) -> "subprocess.CompletedProcess[bytes]":
-        """Type one of our commands, as a person would; its bar, if it has one, is seen."""
-        self.say(f"\n[bold]$ onewriter {shown or ' '.join(arguments)}[/bold]")
+    def _type(self, *arguments: str, **secrets: str) -> "subprocess.CompletedProcess[bytes]":
+        """Type one of our commands, as a person would; its bar, if it has one, is seen. Secrets stay unseen."""
+        hidden = "".join(f"{variable}=... " for variable in secrets)
+        self.say(f"\n[bold]$ {hidden}onewriter {' '.join(arguments)}[/bold]")
         return subprocess.run(  # noqa: S603 - our own command, with our own arguments
-            [*COMMAND, *arguments], env=self.environment, check=False
+            [*COMMAND, *arguments], env=self.environment | secrets, check=False
         )
 
     def _ask(self, *arguments: str) -> Any:
@@ -151,11 +152,13 @@ class Story:
 
     def _install(self) -> list[Check]:
         self._sandbox("faults", retry_scale=FAULTS["retry_scale"])
-        secrets = ("--access-token", self.info["access_token"], "--api-secret", self.info["api_secret"])
+        secrets = {
+            "SHOPIFY_ACCESS_TOKEN": self.info["access_token"],
+            "SHOPIFY_API_SECRET": self.info["api_secret"],
+        }
         where = ("--admin-url", self.info["admin_url"], "--public-url", self.address)
-        shown = f"shop connect {self.info['domain']} --access-token ... --api-secret ... {' '.join(where)}"
         began = time.monotonic()
-        connected = self._type("shop", "connect", self.info["domain"], *secrets, *where, shown=shown)
+        connected = self._type("shop", "connect", self.info["domain"], *where, **secrets)
         took_s = time.monotonic() - began
         self._type("runs", "watch")
         runs = self._ask("runs", "list")

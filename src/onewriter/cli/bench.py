@@ -10,6 +10,9 @@ MEASURED = {
     "door": "Measure the webhook door.",
     "drain": "Measure draining the inbox.",
     "points": "Measure orders that become points, balances, the audit of points and merges.",
+    "purge": "Measure the purge of deleted customers whose time is over.",
+    "search": "Measure looking for customers in every way.",
+    "rotate": "Measure wrapping the keys of customers with a new master key.",
     "all": "Measure each of these.",
 }
 

@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 
 from onewriter.cli.checked import Checked, Level
+from onewriter.cli.checks_copies import check_copy
 from onewriter.cli.progress import span
 from onewriter.cli.session import opening, worker_lives
-from onewriter.customers import inbox, questions, shops
+from onewriter.customers import inbox, questions, requests, shops
+from onewriter.customers.requests import OpenCount
 from onewriter.db import migrate, place
 from onewriter.errors import DatabaseBusy, OnewriterError
 from onewriter.runtime import Runtime, now
 from onewriter.vault import master
-from onewriter.workflows.housekeeping import clock_doubt
+from onewriter.vault.standing import HERE, MISSING, standings
+from onewriter.workflows.clock import clock_doubt
 
 BACKLOG_WARNING_S = 60.0
 """A delivery that waits longer than this was not taken up by any worker."""
@@ -27,7 +30,10 @@ def check_databases(runtime: Runtime) -> tuple[list[Checked], bool]:
             lines.append(Checked(name, Level.FAULT, str(error).rstrip("."), "start it, or correct its address"))
             reached = False
     if reached:
-        lines += [_schema_and_keys(runtime), *_master_key_file(runtime), _apart(runtime)]
+        proven = _schema_and_keys(runtime)
+        lines += [proven, *_master_key_file(runtime)]
+        lines += [*_master_keys(runtime), check_copy(runtime)] if proven.level is Level.OK else []
+        lines.append(_apart(runtime))
     return lines, reached
 
 
@@ -54,6 +60,22 @@ def _master_key_file(runtime: Runtime) -> Iterator[Checked]:
         yield Checked("master key", Level.OK, "only its owner can read its file")
 
 
+def _master_keys(runtime: Runtime) -> Iterator[Checked]:
+    """Each master key that is not the only one: the older one must open what it wraps until nothing is left of that."""
+    with runtime.key_database.read() as db:
+        found = standings(db, runtime.keys)
+    for one in found:
+        if one.state == MISSING:
+            text = f"{one.wraps} keys are wrapped with {one.id}, which is not in the settings"
+            yield Checked("master keys", Level.FAULT, text, "put it back below the first one")
+        elif one.state == HERE and one.wraps:
+            text = f"{one.wraps} keys are still wrapped with {one.id}, which is not the first in the settings"
+            yield Checked("master keys", Level.WARNING, text, "run `onewriter keys rotate`")
+        elif one.may_go:
+            text = f"{one.id} wraps nothing any more and may be taken out of the settings"
+            yield Checked("master keys", Level.OK, text)
+
+
 def _apart(runtime: Runtime) -> Checked:
     """A purged value must not come back from a backup that holds both the value and its key."""
     one, other = runtime.database, runtime.key_database
@@ -76,7 +98,8 @@ def check_work(runtime: Runtime) -> list[Checked]:
         waited_s = inbox.backlog_s(db, moment)
         asked = questions.count(db)
         any_shop = bool(shops.every(db))
-    lines = [_worker(lives), _backlog(states, waited_s), _parked(states), _questions(asked)]
+        in_law = requests.open_count(db, moment)
+    lines = [_worker(lives), _backlog(states, waited_s), _parked(states), _questions(asked), _requests(in_law)]
     return [*lines, _housekeeping(runtime)] if any_shop else lines
 
 
@@ -108,6 +131,16 @@ def _questions(asked: int) -> Checked:
             "questions", Level.WARNING, f"{asked} wait for a person", "`onewriter questions list` shows them"
         )
     return Checked("questions", Level.OK, "none waits")
+
+
+def _requests(counted: OpenCount) -> Checked:
+    """What is asked of us in law must be done within thirty days of its receipt."""
+    step = "`onewriter privacy requests` lists them"
+    if counted.overdue:
+        return Checked("requests", Level.FAULT, f"{counted.overdue} requests in law are overdue", step)
+    if counted.soon:
+        return Checked("requests", Level.WARNING, f"{counted.soon} requests in law are due within seven days", step)
+    return Checked("requests", Level.OK, f"{counted.open} requests in law are open, none due within seven days")
 
 
 def _housekeeping(runtime: Runtime) -> Checked:

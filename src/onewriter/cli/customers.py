@@ -1,20 +1,24 @@
 """`onewriter customers`: find customers and show them, masked unless their values are asked for with a reason."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 from sqlalchemy import Connection
 
 from onewriter.cli import session
+from onewriter.cli.access import About
 from onewriter.cli.frame import DONE, FINDINGS
 from onewriter.cli.inputs import as_json, check_reveal, limit_option, reveal_options, shop_option
 from onewriter.cli.output import answer, details, note, say, table
-from onewriter.cli.revealing import note_reveal
-from onewriter.customers import aliases, log, owners
+from onewriter.cli.restoring import restore_customer
+from onewriter.cli.revealing import permit_reveal
+from onewriter.customers import aliases, log, owners, retention
 from onewriter.customers import find as finding
 from onewriter.customers.find import Found
+from onewriter.customers.search import Answer, search
 from onewriter.customers.shops import Shop
+from onewriter.errors import UnknownCustomer
 from onewriter.records import Value, iso
 from onewriter.runtime import Runtime
 from onewriter.vault.vault import ShopVault
@@ -31,30 +35,50 @@ def group() -> None:
 @click.argument("text")
 @shop_option
 @limit_option
+@click.option("--active", is_flag=True, help="Leave out those who were deleted or merged away.")
 @reveal_options
 @as_json
-def find(text: str, domain: str | None, limit: int, reveal: bool, why: str | None, as_json: bool) -> int:
-    """Find customers by Shopify id, our id, email address or phone number; exits with 1 when there is none.
+def find(text: str, domain: str | None, limit: int, active: bool, reveal: bool, why: str | None, as_json: bool) -> int:
+    """Find customers by Shopify id, our id, email address, phone number or name; exits with 1 when there is none.
 
-    Deleted customers are found too, and say so. Email and phone are looked up in an index that cannot be read back.
+    Of a name three letters are enough, and neither case nor accents matter; several words must all be there. A phone
+    number may be written in any way. Deleted customers are found too, and say so. Everything is looked up in an index
+    that cannot be read back.
     """
     reason = check_reveal(reveal, why)
     with session.opened() as runtime:
         with runtime.database.read() as db:
             shop = session.choose_shop(db, domain)
-            found = finding.find(db, runtime.vault(shop.id), text, limit, reveal=reveal)
-        _log_reveal(shop, found, reason)
+            answered = search(db, runtime.vault(shop.id), text, limit, only_live=active)
+        found = answered.found
+        if reason is not None:
+            found = _revealed(runtime, shop, found, reason)
 
     def tell() -> None:
         if not found:
-            note(f"No customer of {shop.domain} has that id, email address or phone number.")
             return
         names = ("ID", "SHOPIFY ID", "STATE", "FIRST", "LAST", "EMAIL", "PHONE")
         fields = ("first_name", "last_name", "email", "phone")
         table(names, ([one.id_text, one.shopify_id, one.state, *map(one.fields.get, fields)] for one in found))
 
     answer(as_json, [_document(shop, one) for one in found], tell)
+    for line in _caveats(answered, shop):
+        note(line)
     return DONE if found else FINDINGS
+
+
+def _caveats(answered: Answer, shop: Shop) -> Iterator[str]:
+    """What must be said of an answer, beside it: whom it may be silent of, and why."""
+    if answered.building:
+        yield "The index is still being built: somebody may not be found by name yet; `onewriter runs list` shows it."
+    if answered.more:
+        yield "More may match: give more letters, another word, or a larger --limit."
+    if answered.found:
+        return
+    if answered.too_short:
+        yield "Nobody has just that as a name; for the beginning of a name give three letters or more."
+    else:
+        yield f"No customer of {shop.domain} has that id, email address, phone number or name."
 
 
 @group.command("show")
@@ -67,8 +91,7 @@ def show(text: str, domain: str | None, history: bool, reveal: bool, why: str | 
     """Show one customer: every field with its owner, the state and the times."""
     reason = check_reveal(reveal, why)
     with session.opened() as runtime:
-        shop, found, document = _shown(runtime, domain, text, reveal=reveal, history=history)
-        _log_reveal(shop, [found], reason)
+        document = _shown(runtime, domain, text, reason, history=history)
 
     def tell() -> None:
         apart = ("fields", "owners", "history")
@@ -85,17 +108,29 @@ def show(text: str, domain: str | None, history: bool, reveal: bool, why: str | 
     answer(as_json, document, tell)
 
 
-def _shown(
-    runtime: Runtime, domain: str | None, text: str, *, reveal: bool, history: bool
-) -> tuple[Shop, Found, dict[str, Any]]:
+def _shown(runtime: Runtime, domain: str | None, text: str, reason: str | None, *, history: bool) -> dict[str, Any]:
     with runtime.database.read() as db:
         shop = session.choose_shop(db, domain)
-        found = finding.show(db, runtime.vault(shop.id), text, reveal=reveal)
+        found = finding.show(db, runtime.vault(shop.id), text)
+    if reason is not None:
+        revealed = _revealed(runtime, shop, [found], reason)
+        if not revealed:
+            raise UnknownCustomer("That customer was erased at this moment.")
+        found = revealed[0]
+    with runtime.database.read() as db:
         document = _document(shop, found) | _merges(db, runtime.vault(shop.id), found)
+        document |= _kept(db, shop, found)
         document["owners"] = owners.of_shop(db, shop.id)
         if history:
             document["history"] = _history(db, found)
-    return shop, found, document
+    return document
+
+
+def _revealed(runtime: Runtime, shop: Shop, found: list[Found], reason: str) -> list[Found]:
+    """The same customers with their values, opened once it is written down who sees them."""
+    permit_reveal(runtime, shop, [About(one.id, fields=list(one.fields)) for one in found], reason)
+    with runtime.database.read() as db:
+        return finding.opened(db, runtime.vault(shop.id), [one.id for one in found])
 
 
 def _merges(db: Connection, vault: ShopVault, found: Found) -> dict[str, Any]:
@@ -108,9 +143,10 @@ def _merges(db: Connection, vault: ShopVault, found: Found) -> dict[str, Any]:
     }
 
 
-def _log_reveal(shop: Shop, found: list[Found], reason: str | None) -> None:
-    for one in found if reason is not None else ():
-        note_reveal(shop.domain, reason or "", fields=list(one.fields), customer=one.id_text)
+def _kept(db: Connection, shop: Shop, found: Found) -> dict[str, Any]:
+    """Why somebody is still here whom Shopify has no more, and until when."""
+    kept = retention.kept_of(db, shop, found.id)
+    return {} if kept is None else {"kept_until": iso(kept.until), "kept_because": kept.why}
 
 
 def _document(shop: Shop, found: Found) -> dict[str, Any]:
@@ -144,3 +180,6 @@ def _dated(value: Value) -> Value:
     if isinstance(value, dict) and "at" in value:
         return value | {"at": iso(value["at"])}
     return value
+
+
+group.add_command(restore_customer)

@@ -8,16 +8,18 @@ import click
 from sqlalchemy import Connection
 
 from onewriter.cli import session
+from onewriter.cli.access import About, Role, require
 from onewriter.cli.inputs import as_json, check_reveal, confirm, limit_option, reveal_options, yes_option
 from onewriter.cli.output import answer, details, plain, say, table
-from onewriter.cli.revealing import note_reveal
-from onewriter.customers import inbox, questions, shops
+from onewriter.cli.revealing import permit_reveal
+from onewriter.customers import inbox, questions, requests, shops
 from onewriter.customers.inbox import PARKED_DELIVERY
 from onewriter.errors import KeyDestroyed
 from onewriter.intake.again import READ_INSTEAD, try_again
 from onewriter.intake.door import inbox_binding
 from onewriter.records import iso
 from onewriter.runtime import Runtime, now
+from onewriter.vault.seal import Cipher
 
 
 @click.group("inbox")
@@ -55,11 +57,12 @@ def show(position: int, reveal: bool, why: str | None, as_json: bool) -> None:
     with session.opened() as runtime:
         with runtime.database.read() as db:
             row = inbox.get(db, position)
-            domain = shops.by_id(db, row["shop_id"]).domain
-        document = _document(row, domain)
+            shop = shops.by_id(db, row["shop_id"])
+        document = _document(row, shop.domain)
         if reason is not None:
-            document["body"] = _body(runtime, row)
-            note_reveal(domain, reason, fields=["body"], delivery=position)
+            key = _key(runtime, row)
+            permit_reveal(runtime, shop, [About(subject=f"delivery {position}", fields=["body"])], reason)
+            document["body"] = _body(key, row)
 
     def tell() -> None:
         details({name: value for name, value in document.items() if name != "body"})
@@ -88,11 +91,15 @@ def _document(row: Mapping[str, Any], domain: str) -> dict[str, Any]:
     }
 
 
-def _body(runtime: Runtime, row: Mapping[str, Any]) -> Any:
-    """The body, as JSON where it is JSON, else as text."""
+def _key(runtime: Runtime, row: Mapping[str, Any]) -> Cipher:
+    """The key of a body, where there is a body to be opened."""
     if row["box"] is None:
         raise KeyDestroyed("The body of that delivery was deleted on purpose and cannot be opened any more.")
-    key = runtime.keys.day_key(row["shop_id"], row["day"])
+    return runtime.keys.day_key(row["shop_id"], row["day"])
+
+
+def _body(key: Cipher, row: Mapping[str, Any]) -> Any:
+    """The body, as JSON where it is JSON, else as text."""
     text = key.open(bytes(row["box"]), inbox_binding(row["shop_id"], row["webhook_id"])).decode("utf-8", "replace")
     try:
         return json.loads(text)
@@ -109,6 +116,7 @@ def retry(position: int, as_json: bool) -> None:
     Once its body cannot be opened any more, the customer that it names is read from Shopify instead.
     """
     with session.opened() as runtime, runtime.database.write() as db:
+        require(db, Role.STAFF)
         shop_id = inbox.get(db, position)["shop_id"]
         state = try_again(db, runtime.vault(shop_id), position, now())
         _close_question(db, shop_id, position)
@@ -124,10 +132,12 @@ def drop(position: int, yes: bool, as_json: bool) -> None:
     """Give a parked delivery up, and close the question about it; it stays in the list."""
     with session.opened() as runtime:
         with runtime.database.read() as db:
+            require(db, Role.STAFF)
             row = inbox.get(db, position)
         confirm(f"Give delivery {position} ({plain(row['topic'])}) up?", yes)
         with runtime.database.write() as db:
             inbox.drop(db, position, now())
+            requests.give_up(db, row["shop_id"], position, session.actor(), now())
             _close_question(db, row["shop_id"], position)
     answer(as_json, {"position": position, "state": inbox.DROPPED}, lambda: say(f"Delivery {position} is given up."))
 

@@ -9,10 +9,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
+from click.core import ParameterSource
 
 from onewriter.errors import Permanent
 
 DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
+REASON_MAX = 500
 REGION = re.compile(r"[A-Z]{2}")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -44,6 +46,8 @@ def check_reveal(reveal: bool, why: str | None) -> str | None:
         return None
     if why is None or not why.strip():
         raise click.UsageError("--reveal needs a reason: add --why TEXT")
+    if len(why) > REASON_MAX:
+        raise click.UsageError(f"--why is at most {REASON_MAX} letters")
     return why.strip()
 
 
@@ -58,14 +62,20 @@ def confirm(question: str, yes: bool) -> None:
 
 
 class Secret(click.ParamType[str]):
-    """A secret: as it stands, from a file with @, or asked without echo with -."""
+    """A secret: from the environment, from a file with @, or asked without echo with -.
+
+    One that was typed on the command line is refused, since everybody on the machine can read that in `ps`.
+    """
 
     name = "secret"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The secret; an error never holds it."""
         label = (param.name or "secret").replace("_", " ") if param is not None else "secret"
-        secret = self._read(str(value), label).strip()
+        given = str(value)
+        if not given.startswith("@") and given != "-" and _was_typed(param, ctx):
+            self.fail(f"the {label} stands on the command line, where `ps` shows it; {_elsewhere(param)}", param, ctx)
+        secret = self._read(given, label).strip()
         if not secret or not secret.isascii() or not secret.isprintable():
             self.fail(f"the {label} is empty or not plain text", param, ctx)
         return secret
@@ -81,6 +91,17 @@ class Secret(click.ParamType[str]):
             return Path(value[1:]).read_text()
         except (OSError, UnicodeDecodeError) as error:
             raise click.UsageError(f"The file of the {label} cannot be read ({type(error).__name__})") from None
+
+
+def _was_typed(param: click.Parameter | None, ctx: click.Context | None) -> bool:
+    if param is None or param.name is None or ctx is None:
+        return False
+    return ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE
+
+
+def _elsewhere(param: click.Parameter | None) -> str:
+    ways = "give @FILE, or - to be asked"
+    return f"{ways}, or set {param.envvar}" if param is not None and isinstance(param.envvar, str) else ways
 
 
 def full_domain(given: str) -> str:
@@ -132,6 +153,6 @@ def region_code(given: str | None) -> str | None:
 def secret_option(name: str, variable: str, what: str, *, multiple: bool = False) -> Callable[[Command], Command]:
     """An option that takes a secret, or the environment variable that does."""
     return click.option(
-        name, type=Secret(), envvar=variable, show_envvar=True, multiple=multiple, metavar="SECRET|@FILE|-",
+        name, type=Secret(), envvar=variable, show_envvar=True, multiple=multiple, metavar="@FILE|-",
         help=f"{what}.",
     )  # fmt: skip

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import Connection
 
 from onewriter.cli import session
+from onewriter.cli.access import Role, require
 from onewriter.cli.inputs import as_json, confirm, limit_option, shop_option, yes_option
 from onewriter.cli.merged import planned_document, receipt_document, receipt_line, refuse_plan, tell_plan, tell_receipt
 from onewriter.cli.output import answer, say, table
@@ -172,6 +173,7 @@ def undo(text: str, domain: str | None, why: str, yes: bool, as_json: bool) -> N
     """
     with session.opened() as runtime:
         with runtime.database.read() as db:
+            require(db, Role.STAFF)
             shop = session.choose_shop(db, domain)
             receipt = _needed(db, shop, text)
             vault = runtime.vault(shop.id)

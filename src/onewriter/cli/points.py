@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from onewriter.cli import session
+from onewriter.cli.access import Role, require
 from onewriter.cli.inputs import as_json, limit_option, shop_option
 from onewriter.cli.output import answer, say
 from onewriter.cli.pointed import (
@@ -128,6 +129,7 @@ def _fresh_key() -> str:
 def _take_back(domain: str | None, key: str, why: str | None, as_json: bool) -> None:
     with session.opened() as runtime:
         with runtime.database.read() as db:
+            require(db, Role.STAFF)
             shop = session.choose_shop(db, domain)
         vault = runtime.vault(shop.id)
         with runtime.database.write() as db:
@@ -213,7 +215,9 @@ def _do(
 
 
 def _meant(runtime: Runtime, domain: str | None, customer: str) -> Meant:
+    """Whom a command means that changes something."""
     with runtime.database.read() as db:
+        require(db, Role.STAFF)
         return meant(runtime, db, domain, customer)
 
 

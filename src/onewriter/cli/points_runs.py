@@ -3,6 +3,7 @@
 import click
 
 from onewriter.cli import session
+from onewriter.cli.access import Role, require
 from onewriter.cli.frame import DONE, FINDINGS
 from onewriter.cli.inputs import as_json, confirm, shop_option, yes_option
 from onewriter.cli.output import answer, note, say, table
@@ -50,6 +51,7 @@ def award(
     moment = now()
     with session.opened() as runtime:
         with runtime.database.read() as db:
+            require(db, Role.STAFF)
             shop = session.choose_shop(db, domain, connected=True)
         if not dry_run:
             what = f"Give {rule} to every customer" if rule else f"Take back award {take_back}"

@@ -8,8 +8,13 @@ import structlog
 from sqlalchemy import Connection
 
 from onewriter.cli import session
+from onewriter.cli.access import About, Role, permit
+from onewriter.cli.exported import export
 from onewriter.cli.inputs import as_json, confirm, limit_option, shop_option, yes_option
 from onewriter.cli.output import answer, say, table
+from onewriter.cli.privacy_access import access
+from onewriter.cli.privacy_requests import group as requests
+from onewriter.cli.retaining import due, purge
 from onewriter.customers import erasing, find, findings, shops
 from onewriter.customers.erasing import Asked
 from onewriter.intake.redact import erase_all
@@ -17,16 +22,20 @@ from onewriter.records import id_text, iso
 from onewriter.runtime import now
 from onewriter.vault.vault import ShopVault
 
+ERASE = "erase"
+
 
 @click.group("privacy")
 def group() -> None:
-    """Erase a customer, and see what was erased and when."""
+    """Do what the law asks: export, erase and purge customers, and see who saw what."""
 
 
 @group.command("erase")
 @click.argument("customer", metavar="ID")
 @shop_option
-@click.option("--why", metavar="TEXT", required=True, help="The reason; it is logged with your name.")
+@click.option(
+    "--why", metavar="TEXT", required=True, help="The reason; it is logged with your name, and goes with the customer."
+)
 @yes_option
 @as_json
 def erase(customer: str, domain: str | None, why: str, yes: bool, as_json: bool) -> None:
@@ -43,13 +52,15 @@ def erase(customer: str, domain: str | None, why: str, yes: bool, as_json: bool)
             number = find.shopify_id_meant(db, shop.id, customer)
             find.refuse_erased(db, vault, number)
             whom = _told(db, vault, number)
+            about = _about(db, vault, number)
         confirm(f"Erase {whom} of {shop.domain}, for good?", yes)
+        permit(runtime, Role.OWNER, ERASE, about, shop_id=shop.id, why=why)
         moment = now()
         with runtime.database.write() as db:
             erased = erase_all(db, vault, number, Asked(f"by {session.actor()}", moment), moment)
         receipt = id_text(erased.receipt)
         log = structlog.get_logger(__name__)
-        log.warning("customer erased", actor=session.actor(), shop=shop.domain, receipt=receipt, why=why)
+        log.warning("customer erased", actor=session.actor(), shop=shop.domain, receipt=receipt)
         erasing.end(runtime.database, runtime.keys, moment)
     document = {"shop": shop.domain, "erased": erased.customers, "erased_at": iso(moment), "receipt": receipt}
     held = "" if erased.customers else " Nothing was held of that id, and nothing will be."
@@ -62,6 +73,12 @@ def _told(db: Connection, vault: ShopVault, number: int) -> str:
         return f"customer {number}, of whom nothing is held (is that the right id?),"
     others = len(erasing.with_merged(db, vault, number)) - 1
     return f"customer {number}" + (f" and {others} merged into it" if others else "")
+
+
+def _about(db: Connection, vault: ShopVault, number: int) -> list[About]:
+    """Whom an erasure takes, for the access log."""
+    numbers = erasing.with_merged(db, vault, number)
+    return [About(each) for each in findings.customer_ids_of(db, vault.shop_id, numbers).values()] or [About()]
 
 
 @group.command("receipts")
@@ -108,3 +125,10 @@ def _document(receipt: Mapping[str, Any], domain: str) -> dict[str, Any]:
         "rows": receipt["counts"],
         "keys_destroyed_at": iso(receipt["ended_at"]),
     }
+
+
+group.add_command(export)
+group.add_command(requests)
+group.add_command(due)
+group.add_command(purge)
+group.add_command(access)

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 import click
 
 from onewriter.cli import session
+from onewriter.cli.access import Role, require
 from onewriter.cli.inputs import Declined, as_json, confirm, shop_option, yes_option
 from onewriter.cli.output import answer, details, say, table, when
 from onewriter.customers import shops
@@ -144,6 +145,7 @@ def set_rules(file: BinaryIO, domain: str | None, why: str | None, yes: bool, as
     moment = now()
     with session.opened() as runtime:
         with runtime.database.read() as db:
+            require(db, Role.OWNER)
             shop = session.choose_shop(db, domain, connected=True)
             before = programme.versions(db, shop.id)
         _refuse(rules, shop)

@@ -5,14 +5,19 @@ from typing import Any
 import click
 
 from onewriter.cli import session
+from onewriter.cli.access import About, Role, permit, require
 from onewriter.cli.inputs import as_json, limit_option
 from onewriter.cli.output import answer as print_answer
 from onewriter.cli.output import details, plain, say, table
-from onewriter.customers import questions, shops
+from onewriter.customers import erasing, questions, requests, retention, shops
 from onewriter.customers.questions import Question
 from onewriter.records import iso
-from onewriter.runtime import now
+from onewriter.runtime import Runtime, now
 from onewriter.workflows.answers import carry_out_answer
+
+ANSWER = "answer"
+FOR_OWNERS = frozenset({*requests.KINDS, retention.LARGE_PURGE, retention.UNTOLD_DELETION})
+"""The kinds of questions whose answers may end protected data for good, or hand it out."""
 
 
 @click.group("questions")
@@ -70,11 +75,27 @@ def show(question_id: int, as_json: bool) -> None:
 def answer(question_id: int, chosen: str, why: str | None, as_json: bool) -> None:
     """Answer a question, once; what the answer says is done in the same transaction."""
     moment = now()
-    with session.opened() as runtime, runtime.database.write() as db:
-        question = questions.answer(db, question_id, chosen, session.actor(), why, moment)
-        carried_out = carry_out_answer(db, runtime.vault, question, moment)
-        document = _document(question, shops.by_id(db, question.shop_id).domain) | {"done": carried_out}
+    with session.opened() as runtime:
+        _permit(runtime, question_id, chosen, why)
+        with runtime.database.write() as db:
+            question = questions.answer(db, question_id, chosen, session.actor(), why, moment)
+            carried_out = carry_out_answer(db, runtime.vault, question, moment)
+            document = _document(question, shops.by_id(db, question.shop_id).domain) | {"done": carried_out}
+        if question.kind == requests.UNCLEAR_REDACTION:
+            erasing.end(runtime.database, runtime.keys, moment)
     print_answer(as_json, document, lambda: say(f"Answered with {plain(chosen)}: {carried_out}."))
+
+
+def _permit(runtime: Runtime, question_id: int, chosen: str, why: str | None) -> None:
+    with runtime.database.read() as db:
+        question = questions.get(db, question_id)
+        if question.kind not in FOR_OWNERS:
+            require(db, Role.STAFF)
+            return
+    # What was typed goes into the log only where it is one of our words.
+    said = chosen if chosen in question.answers else "unknown"
+    about = [About(subject=f"question {question_id}, {question.kind}: {said}")]
+    permit(runtime, Role.OWNER, ANSWER, about, shop_id=question.shop_id, why=why)
 
 
 def _document(question: Question, domain: str) -> dict[str, Any]:

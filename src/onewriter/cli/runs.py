@@ -6,6 +6,7 @@ import click
 from sqlalchemy import Connection
 
 from onewriter.cli import session
+from onewriter.cli.access import Role, require
 from onewriter.cli.findings import found_documents, tell_found
 from onewriter.cli.inputs import as_json, limit_option
 from onewriter.cli.output import answer, details, note, say, table
@@ -114,6 +115,7 @@ def resume(run_id: str | None, as_json: bool) -> None:
     """
     moment = now()
     with session.opened() as runtime, runtime.database.write() as db:
+        require(db, Role.STAFF)
         ids = runs.paused(db) if run_id is None else [run_id]
         for one in ids:
             runs.resume(db, one, moment)

@@ -44,6 +44,7 @@ def sandbox(customers: int, seed: int, port: int, host: str, as_json: bool) -> N
 
 def _connect_command(info: "SandboxInfo") -> str:
     return (
-        f"onewriter shop connect {info.domain} --access-token {info.access_token} --api-secret {info.api_secret} "
+        f"SHOPIFY_ACCESS_TOKEN={info.access_token} SHOPIFY_API_SECRET={info.api_secret} "
+        f"onewriter shop connect {info.domain} "
         f"--admin-url {info.admin_url} --public-url http://127.0.0.1:8480"
     )

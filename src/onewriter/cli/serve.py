@@ -25,12 +25,6 @@ from onewriter.cli.processes import (
     until_stopped,
 )
 
-CONNECTIONS_MAX = 900
-"""Connections at a time, below the 1,024 open files that many systems allow; more are answered 503."""
-
-KEEP_ALIVE_S = 75
-SHUTDOWN_S = 8
-
 host_option = click.option("--host", help="Address to listen on; by default the setting `host`.")
 port_option = click.option("--port", type=click.IntRange(0, 65_535), help="Port; by default the setting `port`.")
 tied_option = click.option("--tied", is_flag=True, hidden=True, help="End when standard input ends.")
@@ -94,6 +88,7 @@ def web(host: str | None, port: int | None, fd: int | None, tied: bool, as_json:
 
     from onewriter.runtime import Runtime
     from onewriter.web.app import create_app
+    from onewriter.web.server import WebConfig
 
     settings = _begin(tied)
     with (
@@ -104,20 +99,7 @@ def web(host: str | None, port: int | None, fd: int | None, tied: bool, as_json:
         runtime.prepare()
         if as_json:
             emit({"url": address_of(opened), "pid": os.getpid()})
-        config = uvicorn.Config(
-            create_app(runtime),
-            http="httptools",
-            loop="uvloop",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=CONNECTIONS_MAX,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=SHUTDOWN_S,
-        )
-        uvicorn.Server(config).run(sockets=[opened])
+        uvicorn.Server(WebConfig(create_app(runtime))).run(sockets=[opened])
 
 
 @click.command("worker")

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from onewriter import log, settings
 from onewriter.cli.inputs import full_domain
 from onewriter.customers import shops, workers
-from onewriter.customers.shops import AUTHORIZING, CONNECTED, Shop
+from onewriter.customers.shops import AUTHORIZING, CONNECTED, ERASED, Shop
 from onewriter.errors import BadSetting, DatabaseBusy, UnknownShop
 from onewriter.runtime import Runtime, now
 
@@ -64,15 +64,18 @@ def actor() -> str:
         return f"user:{uid}"
 
 
-def choose_shop(db: Connection, named: str | None, *, connected: bool = False) -> Shop:
-    """The shop that was named, or else the only one there is; one that is connected where only such will do."""
+def choose_shop(db: Connection, named: str | None, *, connected: bool = False, erased: bool = False) -> Shop:
+    """The shop that was named, or else the only one there is; one that is connected where only such will do.
+
+    One that was erased only where `erased` says that it will do as well.
+    """
     if named is not None:
         shop = shops.by_domain(db, full_domain(named))
         if shop is None:
             raise UnknownShop(
                 f"There is no shop {full_domain(named)}; `onewriter shop list` shows those that there are."
             )
-        return _usable(shop, connected)
+        return _usable(shop, connected, erased)
     known = shops.every(db)
     candidates = [shop for shop in known if shop.state == CONNECTED] or known
     if not candidates:
@@ -80,10 +83,15 @@ def choose_shop(db: Connection, named: str | None, *, connected: bool = False) -
     if len(candidates) > 1:
         names = ", ".join(shop.domain for shop in candidates)
         raise click.UsageError(f"There are several shops ({names}), so name one with --shop")
-    return _usable(candidates[0], connected)
+    return _usable(candidates[0], connected, erased)
 
 
-def _usable(shop: Shop, connected: bool) -> Shop:
+def _usable(shop: Shop, connected: bool, erased: bool) -> Shop:
+    if shop.state == ERASED and not erased:
+        raise UnknownShop(
+            f"Everything of {shop.domain} was erased, as Shopify asked; `onewriter shop connect {shop.domain}` begins "
+            "anew."
+        )
     if connected and shop.state == AUTHORIZING:
         raise UnknownShop(f"{shop.domain} waits for its merchant, who must open the address that connects it.")
     if connected and shop.state != CONNECTED:

@@ -1,6 +1,5 @@
 """`onewriter settings`: every setting, its value and where it is from."""
 
-import re
 from typing import Any
 
 import click
@@ -8,9 +7,6 @@ import click
 from onewriter import settings as known
 from onewriter.cli.inputs import as_json
 from onewriter.cli.output import answer, table
-
-PASSWORD = re.compile(r"(://[^:@/\s]*:)\S+@")
-PASSWORD_PARAMETER = re.compile(r"(?i)((?:password|sslpassword)=)[^&\s]+")
 
 
 @click.command("settings")
@@ -35,17 +31,10 @@ def _document(setting: known.Setting, found: known.Settings) -> dict[str, Any]:
     return {
         "name": setting.name,
         "variable": setting.variable,
-        "value": _hidden(found.shown()[setting.name]),
+        "value": found.shown()[setting.name],
         "source": found.sources[setting.name],
         "default": setting.default,
         "unit": setting.unit,
         "help": setting.help,
         "secret": setting.secret,
     }
-
-
-def _hidden(value: str | int) -> str | int:
-    """The value without the password that the address of a database may hold."""
-    if not isinstance(value, str):
-        return value
-    return PASSWORD_PARAMETER.sub(r"\1***", PASSWORD.sub(r"\1***@", value))

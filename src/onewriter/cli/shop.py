@@ -1,12 +1,14 @@
 """`onewriter shop`: connect shops, list, show and disconnect them."""
 
 import secrets as chance
+from dataclasses import replace
 from typing import Any
 
 import click
 from sqlalchemy import Connection
 
 from onewriter.cli import session
+from onewriter.cli.access import About, Role, permit, require
 from onewriter.cli.frame import DONE, PARTLY, PartlyDone
 from onewriter.cli.inputs import (
     as_json,
@@ -19,10 +21,12 @@ from onewriter.cli.inputs import (
 )
 from onewriter.cli.output import answer, details, note, say, table, when
 from onewriter.customers import find, marks, shops
-from onewriter.customers.shops import DISCONNECTED, NOT_AUTHORIZING, Shop
+from onewriter.customers.retention import look
+from onewriter.customers.shops import DISCONNECTED, ERASED, NOT_AUTHORIZING, Shop
 from onewriter.intake.authorize import AUTHORIZE_FOR, CALLBACK_PATH
 from onewriter.intake.connect import Connected, NotSubscribed, Wish
 from onewriter.records import Instant, iso
+from onewriter.rules.retention import DAYS_MAX, DAYS_MIN
 from onewriter.runtime import Runtime, now
 from onewriter.shopify import scopes
 from onewriter.shopify.auth import Credentials
@@ -66,8 +70,8 @@ def connect(
     """Connect a shop, subscribe to its webhooks and queue the import of its customers.
 
     DOMAIN is its myshopify.com domain; `tea` stands for tea.myshopify.com. The app proves itself by --access-token, or
-    by --client-id and --client-secret. A secret is given as it stands (which shows in `ps`), in the environment, as
-    @FILE to read it from a file, or as - to be asked for it without echo.
+    by --client-id and --client-secret. A secret is given in the environment, as @FILE to read it from a file, or as -
+    to be asked for it without echo; as it stands it is refused, since `ps` would show it.
 
     With --authorize, for an app that merchants install, it prints the address that the merchant opens within 15
     minutes; the web process of `onewriter serve` connects the shop when the merchant has agreed.
@@ -82,6 +86,8 @@ def connect(
     admin = base_url(admin_url or f"https://{shop_domain}", "--admin-url")
     chosen_region = region_code(region)
     with session.opened() as runtime:
+        with runtime.database.read() as db:
+            require(db, Role.OWNER)
         chosen_region = chosen_region or region_code(runtime.settings.text("region"))
         wish = Wish(shop_domain, admin, public, API_VERSION, chosen_region, credentials, drop_old_secrets)
         if authorize:
@@ -215,7 +221,7 @@ def list_shops(as_json: bool) -> None:
 def show(domain: str | None, as_json: bool) -> None:
     """Show a shop; without DOMAIN, the only one there is."""
     with session.opened() as runtime, runtime.database.read() as db:
-        shop = session.choose_shop(db, domain)
+        shop = session.choose_shop(db, domain, erased=True)
         document = _document(db, shop) | {
             "authorize_until": iso(shop.authorize_until),
             **_old_secrets(runtime, shop, now()),
@@ -227,6 +233,8 @@ def show(domain: str | None, as_json: bool) -> None:
 
 def _old_secrets(runtime: Runtime, shop: Shop, moment: Instant) -> dict[str, Any]:
     """How many replaced webhook secrets are still accepted, and until when; never a secret."""
+    if shop.state == ERASED:
+        return {"old_secrets_accepted": 0, "old_secrets_until": None}
     ends = [until for _secret, until in runtime.credentials(shop).retired if moment < until]
     return {"old_secrets_accepted": len(ends), "old_secrets_until": iso(max(ends, default=None))}
 
@@ -247,7 +255,34 @@ def _document(db: Connection, shop: Shop) -> dict[str, Any]:
         "installed_at": iso(shop.installed_at),
         "connected_at": iso(shop.connected_at),
         "disconnected_at": iso(shop.disconnected_at),
+        "retention_days": shop.retention_days,
+        "erased_at": iso(shop.erased_at),
     }
+
+
+@group.command("retention")
+@click.argument("domain")
+@click.argument("days", type=click.IntRange(DAYS_MIN, DAYS_MAX))
+@yes_option
+@as_json
+def retention(domain: str, days: int, yes: bool, as_json: bool) -> None:
+    """Set for how many days a deleted customer is kept before it is purged; 90 unless you say otherwise.
+
+    It counts from each deletion, so with fewer days some may be due at once: they are counted before you confirm.
+    """
+    with session.opened() as runtime:
+        with runtime.database.read() as db:
+            shop = session.choose_shop(db, domain)
+            require(db, Role.OWNER)
+            due = look(db, replace(shop, retention_days=days), now()).due if days < shop.retention_days else 0
+        if due:
+            confirm(f"{due} deleted customers of {shop.domain} are due then, and purged for good. Go on?", yes)
+        change = f"retention from {shop.retention_days} to {days} days"
+        permit(runtime, Role.OWNER, "settings", [About(subject=change)], shop_id=shop.id)
+        with runtime.database.write() as db:
+            shops.change(db, shop.id, {"retention_days": days})
+    document = {"shop": shop.domain, "retention_days": days, "before": shop.retention_days, "due": due}
+    answer(as_json, document, lambda: say(f"Deleted customers of {shop.domain} are kept for {days} days now."))
 
 
 @group.command("disconnect")
@@ -262,6 +297,7 @@ def disconnect(domain: str, yes: bool, as_json: bool) -> None:
     """
     with session.opened() as runtime:
         with runtime.database.read() as db:
+            require(db, Role.OWNER)
             shop = session.choose_shop(db, domain)
         changed = shop.state != DISCONNECTED
         moment = now()

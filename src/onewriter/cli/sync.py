@@ -7,6 +7,7 @@ import click
 from sqlalchemy import Connection
 
 from onewriter.cli import session
+from onewriter.cli.access import Role, require
 from onewriter.cli.findings import count_found
 from onewriter.cli.frame import DONE, FINDINGS, PartlyDone
 from onewriter.cli.inputs import as_json, shop_option
@@ -97,6 +98,7 @@ def read_customer(customer: str, domain: str | None, wait: bool, as_json: bool) 
     moment = now()
     with session.opened() as runtime:
         with runtime.database.write() as db:
+            require(db, Role.STAFF)
             shop = session.choose_shop(db, domain, connected=True)
             number = find.shopify_id_meant(db, shop.id, customer)
             vault = runtime.vault(shop.id)
@@ -126,6 +128,7 @@ def _run(what: str, queue: Queue, domain: str | None, *, wait: bool, as_json: bo
     moment = now()
     with session.opened() as runtime:
         with runtime.database.write() as db:
+            require(db, Role.STAFF)
             shop = session.choose_shop(db, domain, connected=True)
             run_id = queue(runtime, db, shop.id, moment)
             lives = session.worker_lives(runtime, db)

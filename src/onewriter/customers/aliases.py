@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
 
 from onewriter.db.tables import aliases
 from onewriter.records import Instant
@@ -22,6 +22,11 @@ _INTO = select(aliases.c.deleted_id).where(
     aliases.c.kept_hash == bindparam("kept_hash"),
     aliases.c.state == AliasState.SETTLED.value,
     aliases.c.deleted_id.is_not(None),
+)
+_FORGET_PURGED = delete(aliases).where(
+    aliases.c.shop_id == bindparam("shop_id"),
+    aliases.c.deleted_hash.in_(bindparam("hashes", expanding=True)),
+    or_(aliases.c.deleted_id.is_(None), aliases.c.kept_id.is_(None)),
 )
 _CHANGE = (
     update(aliases)
@@ -49,6 +54,9 @@ def save(db: Connection, vault: ShopVault, before: Mapping[int, Alias], after: M
     if changed:
         db.execute(_CHANGE, [{f"b_{name}": value for name, value in _row(vault, each).items()} for each in changed])
     if fresh:
+        # Of one whose kept customer was purged since, the pair of hashes is there; what is told now is news.
+        hashes = [vault.key.id_hash(alias.deleted_id) for alias in fresh]
+        db.execute(_FORGET_PURGED, {"shop_id": vault.shop_id, "hashes": hashes})
         db.execute(insert(aliases), [_row(vault, alias) for alias in fresh])
 
 

@@ -9,12 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, insert, or_, select, update
 
 from onewriter.customers import aliases, inbox, questions, tombstones
 from onewriter.customers.aliases import UNHEARD_MERGE, UNSETTLED_MERGE
 from onewriter.customers.inbox import PARKED, PARKED_DELIVERY, WAITING
 from onewriter.db.engine import Database
+from onewriter.db.pointtables import accounts
 from onewriter.db.register import REGISTER, Entry
 from onewriter.db.tables import aliases as alias_table
 from onewriter.db.tables import customers, erasures, metadata, sides
@@ -30,11 +31,16 @@ REQUESTS = ("customers/redact", "customers/data_request")
 SHOPIFY_IDS = frozenset({"shopify_id", "waits_for"})
 """Columns that have a customer's id of Shopify's; two shops can have the same one."""
 
-_UNENDED = select(erasures.c.id, erasures.c.key_ids).where(erasures.c.ended_at.is_(None))
+_UNENDED = select(erasures.c.id, erasures.c.shop_id, erasures.c.id_hashes, erasures.c.key_ids).where(
+    erasures.c.ended_at.is_(None)
+)
 _END = update(erasures).where(erasures.c.id == bindparam("b_id")).values(key_ids=[], ended_at=bindparam("b_now"))
 _NEWEST = select(erasures).order_by(erasures.c.id.desc()).limit(bindparam("most"))
 _OURS = select(customers.c.id, customers.c.shopify_id, customers.c.deleted_at).where(
     customers.c.shop_id == bindparam("shop_id"), customers.c.shopify_id.in_(bindparam("ids", expanding=True))
+)
+_POINTS = select(func.coalesce(func.sum(accounts.c.balance + accounts.c.pending), 0)).where(
+    accounts.c.customer_id.in_(bindparam("ids", expanding=True))
 )
 _KEYS = select(sides.c.key_id).where(sides.c.customer_id.in_(bindparam("ids", expanding=True)))
 # Whatever still waits will be refused in its turn, and loses its body then.
@@ -50,6 +56,8 @@ class Asked:
     """By Shopify's clock; by ours where a person asked."""
     position: int | None = None
     """The delivery that asked for it, which stays in the inbox without its body."""
+    run_id: str | None = None
+    """The run that it is a part of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,7 @@ def erase(db: Connection, vault: ShopVault, shopify_ids: Sequence[int], asked: A
     names = {number: vault.key.id_hash(number) for number in shopify_ids}
     whom = _Subjects(shopify_ids, list(names.values()), known)
     keys = {*known, *(bytes(each) for each in db.execute(_KEYS, {"ids": known}).scalars())}
+    points = int(db.execute(_POINTS, {"ids": known}).scalar_one())
     _withdraw_questions(db, vault.shop_id, whom, now)
     walked = (entry for entry in REGISTER if entry.purge == "delete")
     counts = {entry.table: _take(db, vault.shop_id, entry, whom) for entry in walked}
@@ -103,18 +112,24 @@ def erase(db: Connection, vault: ShopVault, shopify_ids: Sequence[int], asked: A
     _forget_ids(db, vault.shop_id, whom)
     deleted = {names[row.shopify_id]: row.deleted_at for row in rows if row.deleted_at is not None}
     tombstones.purge(db, vault.shop_id, {name: deleted.get(name, asked.at) for name in whom.hashes}, now)
-    return Erased(_write_receipt(db, vault.shop_id, whom, keys, counts, asked, now), len(known))
+    return Erased(_write_receipt(db, vault.shop_id, whom, keys, counts, points, asked, now), len(known))
 
 
 def end(database: Database, keys: KeyStore, now: Instant) -> int:
     """Destroy the keys of every erasure that is committed and not ended; returns how many erasures were."""
     with database.read() as db:
-        unended = [(bytes(row.id), [bytes.fromhex(each) for each in row.key_ids]) for row in db.execute(_UNENDED)]
-    for identity, key_ids in unended:
-        keys.destroy_subjects(key_ids, now)
+        unended = db.execute(_UNENDED).all()
+    for row in unended:
+        keys.remember_erased(row.shop_id, [bytes.fromhex(each) for each in row.id_hashes], now)
+        keys.destroy_subjects([bytes.fromhex(each) for each in row.key_ids], now)
         with database.write() as db:
-            db.execute(_END, {"b_id": identity, "b_now": now})
+            db.execute(_END, {"b_id": bytes(row.id), "b_now": now})
     return len(unended)
+
+
+def any_since(db: Connection, since: Instant) -> bool:
+    """True if anybody was erased since then."""
+    return db.execute(select(erasures.c.id).where(erasures.c.ended_at >= since).limit(1)).first() is not None
 
 
 def receipts(db: Connection, most: int) -> list[Mapping[str, Any]]:
@@ -172,6 +187,7 @@ def _write_receipt(
     whom: _Subjects,
     keys: Collection[bytes],
     counts: Mapping[str, int],
+    points: int,
     asked: Asked,
     now: Instant,
 ) -> bytes:
@@ -186,6 +202,8 @@ def _write_receipt(
         "id_hashes": [name.hex() for name in whom.hashes],
         "counts": {table: count for table, count in counts.items() if count},
         "key_ids": sorted(key.hex() for key in keys),
+        "run_id": asked.run_id,
+        "points": points,
     }
     db.execute(insert(erasures), receipt)
     return identity

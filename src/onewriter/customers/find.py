@@ -2,27 +2,37 @@
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
+from onewriter.customers import names
 from onewriter.customers import tombstones as stones
 from onewriter.customers.profiles import ACTIVE, customer_binding
 from onewriter.db.tables import customers, tombstones
 from onewriter.errors import UnknownCustomer
 from onewriter.records import FIELDS, Instant, Value, id_text, iso
+from onewriter.rules.identity import canonical_email, phone_forms
 from onewriter.rules.masking import mask
+from onewriter.vault.indexkeys import IndexKey
+from onewriter.vault.seal import SubjectKey
 from onewriter.vault.vault import ShopVault
 
 GID = re.compile(r"gid://shopify/Customer/([0-9]+)")
 SHOPIFY_ID_MAX = 2**63 - 1
+CHUNK = 500
 
 _SHOWN = (
     customers.c.id, customers.c.shopify_id, customers.c.state, customers.c.box, customers.c.created_at,
     customers.c.heard_at, customers.c.changed_at, customers.c.deleted_at, customers.c.confirmed_at,
 )  # fmt: skip
+
+# SQLite would walk the whole shop by one of its indexes, if it saw that it could; hence the sum.
+_THESE = select(*_SHOWN).where(
+    customers.c.id.in_(bindparam("ids", expanding=True)), customers.c.shop_id + 0 == bindparam("shop_id")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +60,14 @@ def find(db: Connection, vault: ShopVault, wanted: str, most: int, *, reveal: bo
 
     Hidden (deleted) customers are found too, and say so.
     """
-    conditions = _meanings(vault, wanted.strip())
-    if not conditions:
-        return []
-    query = select(*_SHOWN).where(customers.c.shop_id == vault.shop_id, or_(*conditions)).limit(most)
-    return [_found(vault, row, reveal) for row in db.execute(query.order_by(customers.c.id))]
+    text = wanted.strip()
+    meanings = [_same_id(text), _ids_with(db, vault, text)]
+    ids: set[bytes] = set()
+    # One query each: a choice between indexes is no good reason to use none of them.
+    for meant in (each for some in meanings for each in some):
+        query = select(customers.c.id).where(customers.c.shop_id == vault.shop_id, meant)
+        ids.update(bytes(each) for each in db.execute(query.order_by(customers.c.id).limit(most)).scalars())
+    return [shown(row, opened, reveal=reveal) for row, opened in open_rows(db, vault, sorted(ids)[:most])]
 
 
 def show(db: Connection, vault: ShopVault, wanted: str, *, reveal: bool = False) -> Found:
@@ -68,6 +81,11 @@ def show(db: Connection, vault: ShopVault, wanted: str, *, reveal: bool = False)
     if len(found) > 1:
         raise UnknownCustomer("Several customers share that value; `onewriter customers find` lists them.")
     return found[0]
+
+
+def opened(db: Connection, vault: ShopVault, ids: Sequence[bytes]) -> list[Found]:
+    """These customers with their values, by our ids; who was erased meanwhile is left out."""
+    return [shown(row, values, reveal=True) for row, values in open_rows(db, vault, ids)]
 
 
 def count_active(db: Connection, shop_id: int) -> int:
@@ -107,7 +125,7 @@ def refuse_erased(db: Connection, vault: ShopVault, shopify_id: int) -> None:
     erased = stones.purged_at(db, vault.shop_id, [name]).get(name)
     if erased is not None:
         raise UnknownCustomer(
-            f"That customer was erased at {iso(erased)}, as asked for; nothing is kept or taken up of it. "
+            f"That customer was erased at {iso(erased)} and cannot be brought back: nothing is kept or taken up of it. "
             "`onewriter privacy receipts` lists what was erased."
         )
 
@@ -149,8 +167,13 @@ def _buried(db: Connection, shop_id: int, since: Instant, until: Instant, *, era
     return counted
 
 
-def _meanings(vault: ShopVault, text: str) -> list[ColumnElement[bool]]:
-    """The conditions that a text can stand for; a number can be an id and a phone number at once."""
+def is_id(text: str) -> bool:
+    """True for a text that has the shape of an id, whether or not somebody has it."""
+    return _shopify_number(text) is not None or _own_id(text) is not None
+
+
+def _same_id(text: str) -> list[ColumnElement[bool]]:
+    """The ids that a text can stand for."""
     meanings: list[ColumnElement[bool]] = []
     number = _shopify_number(text)
     if number is not None:
@@ -158,11 +181,21 @@ def _meanings(vault: ShopVault, text: str) -> list[ColumnElement[bool]]:
     own = _own_id(text)
     if own is not None:
         meanings.append(customers.c.id == own)
-    email, phone = vault.email_token(text), vault.phone_token(text)
+    return meanings
+
+
+def _ids_with(db: Connection, vault: ShopVault, text: str) -> list[ColumnElement[bool]]:
+    """The address and the number that a text can stand for; a number can be an id besides."""
+    email, phones = canonical_email(text), phone_forms(text, vault.region)
+    if email is None and not phones:
+        return []
+    keys = vault.index.live(names.version_of(db, vault.shop_id))
+    meanings: list[ColumnElement[bool]] = []
     if email is not None:
-        meanings.append(customers.c.email_token == email)
-    if phone is not None:
-        meanings.append(customers.c.phone_token == phone)
+        meanings.append(customers.c.email_token.in_([key.token("email", email) for key in keys]))
+    if phones:
+        tokens = [key.token("phone", phone) for key in keys for phone in phones]
+        meanings.append(customers.c.phone_token.in_(tokens))
     return meanings
 
 
@@ -180,11 +213,45 @@ def _own_id(text: str) -> bytes | None:
         return None
 
 
-def _found(vault: ShopVault, row: Any, reveal: bool) -> Found:
-    identity = bytes(row.id)
-    key = vault.keys.subject_keys([identity])[identity]
-    opened = key.open_fields(bytes(row.box), customer_binding(vault.shop_id, identity))
-    shown = {name: opened[name] if reveal else mask(name, opened[name]) for name in FIELDS if name in opened}
-    values = dict(row._mapping) | {"id": identity, "fields": shown}
+def open_rows(db: Connection, vault: ShopVault, ids: Sequence[bytes]) -> list[tuple[Any, dict[str, Value]]]:
+    """These customers' rows with their values, in that order; who is erased at this moment is left out."""
+    rows: dict[bytes, Any] = {}
+    for start in range(0, len(ids), CHUNK):
+        for row in db.execute(_THESE, {"shop_id": vault.shop_id, "ids": ids[start : start + CHUNK]}):
+            rows[bytes(row.id)] = row
+    keys = vault.keys.subject_keys(rows, leave_destroyed=True) if rows else {}
+    return [(rows[each], _open(vault, rows[each], keys[each])) for each in ids if each in rows and each in keys]
+
+
+def _open(vault: ShopVault, row: Any, key: SubjectKey) -> dict[str, Value]:
+    return key.open_fields(bytes(row.box), customer_binding(vault.shop_id, bytes(row.id)))
+
+
+def shown(row: Any, opened: Mapping[str, Value], *, reveal: bool) -> Found:
+    """A customer's row as it may be shown."""
+    fields = {name: opened[name] if reveal else mask(name, opened[name]) for name in FIELDS if name in opened}
+    values = dict(row._mapping) | {"id": bytes(row.id), "fields": fields}
     del values["box"]
     return Found(**values)
+
+
+def ids_by_email(db: Connection, vault: ShopVault, email: str | None) -> list[bytes]:
+    """Our ids of all customers of the shop with that email address, hidden ones too, in order."""
+    return _ids_by(db, vault, customers.c.email_token, lambda key: vault.email_token(key, email))
+
+
+def ids_by_phone(db: Connection, vault: ShopVault, phone: str | None) -> list[bytes]:
+    """Our ids of all customers of the shop with that phone number, hidden ones too, in order."""
+    return _ids_by(db, vault, customers.c.phone_token, lambda key: vault.phone_token(key, phone))
+
+
+def _ids_by(
+    db: Connection, vault: ShopVault, column: ColumnElement[Any], token_of: Callable[[IndexKey], bytes | None]
+) -> list[bytes]:
+    """Whoever has a token, whichever of the shop's index keys has made it."""
+    keys = vault.index.live(names.version_of(db, vault.shop_id))
+    tokens = [token for key in keys if (token := token_of(key)) is not None]
+    if not tokens:
+        return []
+    theirs = select(customers.c.id).where(customers.c.shop_id == vault.shop_id, column.in_(tokens))
+    return [bytes(each) for each in db.execute(theirs.order_by(customers.c.id)).scalars()]

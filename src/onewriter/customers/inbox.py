@@ -167,6 +167,16 @@ def empty(db: Connection, positions: Sequence[int]) -> None:
         db.execute(_EMPTY, [{"b_position": position} for position in positions])
 
 
+def empty_done(db: Connection, position: int) -> None:
+    """Take the body of a delivery that was taken up and is of no further use; a parked one keeps its own."""
+    db.execute(update(inbox).where(inbox.c.position == position, inbox.c.state == DONE).values(box=None))
+
+
+def remove(db: Connection, positions: Sequence[int]) -> None:
+    """Take deliveries away as if they had never come."""
+    db.execute(delete(inbox).where(inbox.c.position.in_(list(positions))))
+
+
 def any_waiting(db: Connection, shop_id: int, topic: str) -> bool:
     """True when a delivery of that topic waits in the shop."""
     wanted = select(inbox.c.position).where(_WAITS, inbox.c.shop_id == shop_id, inbox.c.topic == topic)

@@ -11,17 +11,22 @@ from typing import Any
 
 from sqlalchemy import ARRAY, Connection, Select, Text, any_, bindparam, select, update
 
+from onewriter.customers import names
 from onewriter.customers.log import LogLine, log_row
 from onewriter.db.bulk import insert_rows
 from onewriter.db.tables import customers, field_log, sides
 from onewriter.records import PROFILE_FIELDS, SHOPIFY, Change, Instant, Path, Value, sortable_id
 from onewriter.rules.ordering import Held, Stamp
+from onewriter.vault.indexkeys import IndexKey
 from onewriter.vault.seal import SubjectKey, bound_to
 from onewriter.vault.vault import ShopVault
 
 ACTIVE = "active"
 DELETED = "deleted"
 MERGED = "merged"
+KEPT = "kept"
+"""Restored by a person: Shopify has it no more, and it lives on here until its own day."""
+LIVE = frozenset((ACTIVE, KEPT))
 CHUNK = 500
 OTHER_STAMPS = "#"
 """No field has this name; under it a side's box keeps the stamps that its columns do not tell."""
@@ -42,7 +47,7 @@ _LOAD = (
     select(
         sides.c.record_id, sides.c.box.label("side_box"), sides.c.version, sides.c.heard_at.label("side_heard"),
         sides.c.path, sides.c.read_began, sides.c.raw_digest, customers.c.id, customers.c.box, customers.c.state,
-        customers.c.created_at, customers.c.deleted_at, customers.c.confirmed_at,
+        customers.c.created_at, customers.c.deleted_at, customers.c.confirmed_at, customers.c.index_version,
     )
     .join(customers, customers.c.id == sides.c.customer_id)
     .where(*_THESE)
@@ -92,7 +97,7 @@ _UPDATE_CUSTOMER = (
     .values(
         state=bindparam("b_state"), box=bindparam("b_box"), email_token=bindparam("b_email"),
         phone_token=bindparam("b_phone"), created_at=bindparam("b_created"), changed_at=bindparam("b_now"),
-        deleted_at=bindparam("b_deleted"), confirmed_at=bindparam("b_confirmed"),
+        deleted_at=bindparam("b_deleted"), confirmed_at=bindparam("b_confirmed"), index_version=bindparam("b_index"),
     )
 )  # fmt: skip
 
@@ -117,6 +122,8 @@ class Profile:
     customer_id: bytes | None = None
     """None until the customer is written for the first time."""
     key: SubjectKey | None = None
+    indexed: tuple[int, str | None, str | None] | None = None
+    """The version of the key that made its tokens, and the name that it made them of; None while there are none."""
     changed: bool = False
     log: list[LogLine] = field(default_factory=list)
 
@@ -225,6 +232,7 @@ def _open(row: Any, key: SubjectKey, shop_id: int) -> Profile:
         customer_id=customer_id,
         key=key,
     )
+    profile.indexed = (row.index_version, *names.named(profile.own))
     said = {name: profile.stamp for name in PROFILE_FIELDS if name in side}
     profile.stamps = said | {name: (stamp[0], stamp[1], stamp[2]) for name, stamp in others.items()}
     return profile
@@ -246,12 +254,24 @@ def save(db: Connection, vault: ShopVault, profiles: Iterable[Profile], now: Ins
         fresh, vault.keys.make_subject_keys(vault.shop_id, len(fresh), now), strict=True
     ):
         profile.customer_id, profile.key = identity, key
-    insert_rows(db, customers, [_customer_row(vault, profile, now) for profile in fresh])
-    insert_rows(db, sides, [_side_row(vault, profile, now) for profile in fresh])
-    if known:
-        db.execute(_UPDATE_SIDE, [_side_update(vault, profile, now) for profile in known])
-        db.execute(_UPDATE_CUSTOMER, [_customer_update(vault, profile, now) for profile in known])
+    if fresh or known:
+        index = names.current_key(db, vault, now)
+        insert_rows(db, customers, [_customer_row(vault, index, profile, now) for profile in fresh])
+        insert_rows(db, sides, [_side_row(vault, profile, now) for profile in fresh])
+        if known:
+            db.execute(_UPDATE_SIDE, [_side_update(vault, profile, now) for profile in known])
+            db.execute(_UPDATE_CUSTOMER, [_customer_update(vault, index, profile, now) for profile in known])
+        _index_names(db, index, [*fresh, *known])
     insert_rows(db, field_log, list(_log_rows(vault, touched, now)))
+
+
+def _index_names(db: Connection, index: IndexKey, written: Iterable[Profile]) -> None:
+    """Write the tokens of the names that are new, or were made of another name or with another key."""
+    moved = [one for one in written if one.indexed != (index.version, *names.named(one.own))]
+    names.remove(db, [_ids(profile)[0] for profile in moved if profile.indexed is not None])
+    names.write(db, index, [(_ids(profile)[0], profile.own) for profile in moved])
+    for profile in moved:
+        profile.indexed = (index.version, *names.named(profile.own))
 
 
 def customer_binding(shop_id: int, customer_id: bytes) -> bytes:
@@ -270,13 +290,31 @@ def _ids(profile: Profile) -> tuple[bytes, SubjectKey]:
     return profile.customer_id, profile.key
 
 
-def _customer_row(vault: ShopVault, profile: Profile, now: Instant) -> tuple[Any, ...]:
+def _customer_row(vault: ShopVault, index: IndexKey, profile: Profile, now: Instant) -> tuple[Any, ...]:
     """One value for each column of `customers`, in order."""
     identity, key = _ids(profile)
     box = key.seal_fields(profile.own, customer_binding(vault.shop_id, identity))
-    tokens = (vault.email_token(profile.own.get("email")), vault.phone_token(profile.own.get("phone")))
+    tokens = _tokens(vault, index, profile)
     head = (identity, vault.shop_id, profile.shopify_id, profile.state, box, *tokens)
-    return (*head, profile.created, now, now, profile.deleted, profile.confirmed, None, None, None, 1, None)
+    return (
+        *head,
+        profile.created,
+        now,
+        now,
+        profile.deleted,
+        profile.confirmed,
+        None,
+        None,
+        None,
+        index.version,
+        None,
+        None,
+    )
+
+
+def _tokens(vault: ShopVault, index: IndexKey, profile: Profile) -> tuple[bytes | None, bytes | None]:
+    email, phone = profile.own.get("email"), profile.own.get("phone")
+    return vault.email_token(index, email), vault.phone_token(index, phone)
 
 
 def _side_row(vault: ShopVault, profile: Profile, now: Instant) -> tuple[Any, ...]:
@@ -306,14 +344,16 @@ def _side_update(vault: ShopVault, profile: Profile, now: Instant) -> dict[str, 
     }
 
 
-def _customer_update(vault: ShopVault, profile: Profile, now: Instant) -> dict[str, Any]:
+def _customer_update(vault: ShopVault, index: IndexKey, profile: Profile, now: Instant) -> dict[str, Any]:
     identity, key = _ids(profile)
+    email, phone = _tokens(vault, index, profile)
     return {
         "b_id": identity,
         "b_state": profile.state,
         "b_box": key.seal_fields(profile.own, customer_binding(vault.shop_id, identity)),
-        "b_email": vault.email_token(profile.own.get("email")),
-        "b_phone": vault.phone_token(profile.own.get("phone")),
+        "b_email": email,
+        "b_phone": phone,
+        "b_index": index.version,
         "b_created": profile.created,
         "b_now": now,
         "b_deleted": profile.deleted,

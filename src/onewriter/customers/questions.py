@@ -19,7 +19,13 @@ _SAME = select(questions.c.id).where(
     questions.c.kind == bindparam("kind"),
     questions.c.subject == bindparam("subject"),
 )
+_ABOUT = select(questions).where(
+    questions.c.shop_id == bindparam("shop_id"),
+    questions.c.kind == bindparam("kind"),
+    questions.c.subject == bindparam("subject"),
+)
 _THIS = questions.c.id == bindparam("b_id")
+CHUNK = 500
 _RENEW = update(questions).where(_THIS).values(text=bindparam("b_text"), evidence=bindparam("b_evidence", type_=JSON))
 _ASK_AGAIN = (
     update(questions)
@@ -138,13 +144,20 @@ def answer(db: Connection, question_id: int, chosen: str, by: str, why: str | No
 
 def withdraw(db: Connection, shop_id: int, kind: str, subjects: Sequence[str], now: Instant) -> None:
     """Close questions whose matter was settled another way."""
-    for subject in subjects:
+    for start in range(0, len(subjects), CHUNK):
+        theirs = questions.c.subject.in_(subjects[start : start + CHUNK])
         db.execute(
             update(questions)
-            .where(questions.c.shop_id == shop_id, questions.c.kind == kind, questions.c.subject == subject)
+            .where(questions.c.shop_id == shop_id, questions.c.kind == kind, theirs)
             .where(questions.c.answered_at.is_(None))
             .values(answer="settled", answered_by="onewriter", answered_at=now)
         )
+
+
+def newest_of(db: Connection, shop_id: int, kind: str, subject: str) -> Question | None:
+    """The question about that, whether it waits or was answered."""
+    row = db.execute(_ABOUT, {"shop_id": shop_id, "kind": kind, "subject": subject}).first()
+    return None if row is None else _question(row)
 
 
 def _question(row: Row[Any]) -> Question:

@@ -25,6 +25,16 @@ ORDERS = "orders"
 """The orders that changed lately, by Shopify's `updated_at`, are read and posted."""
 HOURLY = (RECENT, ORDERS)
 """Runs of which each day has many, and most come to nothing."""
+ROTATE = "rotate"
+"""Every key of the shop is wrapped anew with the current master key."""
+INDEX = "index"
+"""Every token that customers are searched by is made anew."""
+PURGE = "purge"
+"""Customers whose time is over are erased."""
+SHOP_REDACTION = "shop redaction"
+"""Everything of a shop is erased, as Shopify asked."""
+OFFLINE_KINDS = frozenset({ROTATE, INDEX, PURGE, SHOP_REDACTION})
+"""Runs that ask nothing of Shopify, and so need no connected shop."""
 
 FEED = "feed"
 """Where in its checkpoint a run keeps how far it has read the shop's customers or orders."""
@@ -230,6 +240,14 @@ def resume_paused(db: Connection, shop_id: int, now: Instant) -> list[str]:
     for run_id in ids:
         resume(db, run_id, now)
     return ids
+
+
+def stop_others(db: Connection, run: Run, reason: str, now: Instant) -> None:
+    """End every other run of the shop that is not over; a worker that is at one changes nothing any more."""
+    others = update(runs).where(runs.c.shop_id == run.shop_id, runs.c.id != run.id)
+    others = others.where(runs.c.state.not_in([state.value for state in RUN_OVER]))
+    values = {"state": RunState.FAILED.value, "reason": reason, "finished_at": now, "attempt": runs.c.attempt + 1}
+    db.execute(others.values(**values, checkpoint={}))
 
 
 def drop_uneventful(db: Connection, requested_by: str, before: Instant) -> int:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 from onewriter.db.tables import owners, shops
 from onewriter.errors import UnknownShop
 from onewriter.records import FIELDS, SECOND, SHOPIFY, Instant
+from onewriter.rules.retention import DAYS
 
 CONNECTED = "connected"
 DISCONNECTED = "disconnected"
@@ -15,16 +16,24 @@ AUTHORIZING = "authorizing"
 """Written down and never connected yet: its merchant has been asked. A shop that was connected before keeps its state
 while it is authorized again."""
 
+ERASED = "erased"
+"""Everything of it was erased, as Shopify asked; the row says only that, and of which shop."""
+
 NOT_AUTHORIZING: dict[str, Any] = {"authorize_hash": None, "authorize_until": None}
 """The columns of a shop whose merchant is not being asked."""
+
+FIRST_INDEX = 1
+"""The version of the index key that a shop begins with."""
 
 DATE_EVERY: Instant = 600 * SECOND
 """How often Shopify's clock is written down."""
 
 _BY_DOMAIN = select(shops).where(shops.c.domain == bindparam("domain"))
 _BY_ID = select(shops).where(shops.c.id == bindparam("id"))
+_STATE = select(shops.c.state).where(shops.c.id == bindparam("id"))
 _LOCKED = _BY_ID.with_for_update()
 _ALL = select(shops).order_by(shops.c.domain)
+_DOMAINS = select(shops.c.domain).where(shops.c.state != ERASED)
 _HEAR_DATE = (
     update(shops)
     .where(
@@ -67,6 +76,11 @@ class Shop:
     authorize_hash: bytes | None
     authorize_until: Instant | None
     orders_to: Instant | None
+    retention_days: int
+    """From the deletion of a customer to its purge."""
+    index_version: int
+    """Of the key that new tokens are made with."""
+    erased_at: Instant | None
 
     @property
     def never_connected(self) -> bool:
@@ -89,18 +103,53 @@ def locked(db: Connection, shop_id: int) -> Shop:
     return _found(_shop(db.execute(_LOCKED, {"id": shop_id}).first()), shop_id)
 
 
+def is_erased(db: Connection, shop_id: int) -> bool:
+    """True for a shop of which everything is, or is being, erased."""
+    state: str | None = db.execute(_STATE, {"id": shop_id}).scalar()
+    return state == ERASED
+
+
 def every(db: Connection) -> list[Shop]:
     """All shops, by domain."""
     return [shop for row in db.execute(_ALL) if (shop := _shop(row))]
 
 
+def domains(db: Connection) -> frozenset[str]:
+    """The domains of all shops that were not erased."""
+    return frozenset(db.execute(_DOMAINS).scalars())
+
+
 def add(db: Connection, values: dict[str, Any]) -> int:
     """Write a new shop down and record Shopify as the owner of every field it can hold. Returns the shop's id."""
     shop_id: int = db.execute(insert(shops).values(**values).returning(shops.c.id)).scalar_one()
-    connected = values["connected_at"]
-    row = {"shop_id": shop_id, "system": SHOPIFY, "since": connected, "set_by": "shop connect"}
-    db.execute(insert(owners), [row | {"field": name} for name in FIELDS])
+    _own_all(db, shop_id, values["connected_at"])
     return shop_id
+
+
+def _own_all(db: Connection, shop_id: int, since: Instant) -> None:
+    """Record Shopify as the owner of every field it can hold."""
+    row = {"shop_id": shop_id, "system": SHOPIFY, "since": since, "set_by": "shop connect"}
+    db.execute(insert(owners), [row | {"field": name} for name in FIELDS])
+
+
+def empty(db: Connection, shop_id: int) -> None:
+    """Take everything from the row of a shop that is erased but which shop it was.
+
+    From now on nothing that is signed for it is believed, nothing is done for it, and it is as one that was never
+    connected. `erased_at` is set once all is done.
+    """
+    values: dict[str, Any] = dict.fromkeys(
+        ("name", "currency", "timezone", "region", "shopify_date", "shopify_date_heard", "checked_at", "recent_to",
+         "full_at", "orders_to", "erased_at")
+    )  # fmt: skip
+    values |= NOT_AUTHORIZING | {"retention_days": DAYS, "index_version": FIRST_INDEX}
+    change(db, shop_id, values | {"state": ERASED, "box": b"", "scopes": []})
+
+
+def begin_anew(db: Connection, shop_id: int, now: Instant) -> None:
+    """Have an erased shop be as one that is written down for the first time."""
+    change(db, shop_id, {"erased_at": None})
+    _own_all(db, shop_id, now)
 
 
 def change(db: Connection, shop_id: int, values: dict[str, Any]) -> None:
@@ -109,8 +158,12 @@ def change(db: Connection, shop_id: int, values: dict[str, Any]) -> None:
 
 
 def disconnect(db: Connection, shop_id: int, now: Instant) -> None:
-    """Stop working for a shop. Its customers stay, and its webhook secrets too, so that its redaction can be heard."""
-    change(db, shop_id, {"state": DISCONNECTED, "disconnected_at": now})
+    """Stop working for a shop. Its customers stay, and its webhook secrets too, so that its redaction can be heard.
+
+    One that was erased stays so.
+    """
+    kept = update(shops).where(shops.c.id == shop_id, shops.c.state != ERASED)
+    db.execute(kept.values(state=DISCONNECTED, disconnected_at=now))
 
 
 def use_up_authorization(db: Connection, shop_id: int, authorize_hash: bytes) -> bool:

@@ -73,6 +73,12 @@ class Database:
                 yield connection
 
     @contextmanager
+    def outside(self) -> Iterator[Connection]:
+        """A connection in no transaction, for the few statements that can be in none."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT", onewriter_mode="NONE")
+
+    @contextmanager
     def exclusive(self, name: str, *, wait_s: float = EXCLUSIVE_WAIT_S) -> Iterator[None]:
         """Hold the lock of that name against every thread and process that works with this database.
 
@@ -196,6 +202,8 @@ def _sqlite_engine(url: str, busy_ms: int) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         mode = connection.get_execution_options().get("onewriter_mode", "DEFERRED")
+        if mode == "NONE":
+            return
         connection.exec_driver_sql(f"BEGIN {mode}")
 
     return engine

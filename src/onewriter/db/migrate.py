@@ -38,23 +38,34 @@ def upgrade(database: Database, chain: Chain) -> None:
         if not database.is_sqlite:
             # SQLite's one write lock makes several who prepare wait for each other; here it takes a lock of our own.
             connection.execute(_ONE_AT_A_TIME)
-        config = configuration(chain)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        carry(connection, chain, "head")
+
+
+def carry(connection: Connection, chain: Chain, to: str) -> None:
+    """Bring the database up to that revision (or `head`) in the caller's transaction."""
+    config = configuration(chain)
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)
 
 
 def revision(database: Database) -> str | None:
     """The revision that the database is at; None before the first."""
     with database.read() as connection:
-        return _revision(connection)
+        return revision_of(connection)
 
 
 def newest(chain: Chain) -> str | None:
     """The newest revision of the chain."""
-    return ScriptDirectory.from_config(configuration(chain)).get_current_head()
+    return script_of(chain).get_current_head()
 
 
-def _revision(connection: Connection) -> str | None:
+def script_of(chain: Chain) -> ScriptDirectory:
+    """The migrations of the chain."""
+    return ScriptDirectory.from_config(configuration(chain))
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision that the database is at, in the caller's transaction."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return MigrationContext.configure(connection).get_current_revision()

@@ -37,6 +37,8 @@ class Entry:
     merge: Merge = "none"
     """move: rows follow the kept customer; stay: they keep naming the deleted one; alias: found through the alias."""
     why: str = ""
+    outlives_shop: bool = False
+    """Whether rows stay when everything of their shop is erased: receipts, and what belongs to no shop."""
 
 
 REGISTER: tuple[Entry, ...] = (
@@ -46,9 +48,10 @@ REGISTER: tuple[Entry, ...] = (
         sealed=("box",),
         tokens=("authorize_hash",),
         why="The shop's credentials, sealed under the shop's key; no customer.",
+        outlives_shop=True,
     ),
-    Entry("runs", None, why="Counts, times and ids of bulk operations."),
-    Entry("workers", None, why="Processes of ours."),
+    Entry("runs", None, why="Counts, times and ids of bulk operations.", outlives_shop=True),
+    Entry("workers", None, why="Processes of ours.", outlives_shop=True),
     Entry(
         "inbox",
         "subject_hash",
@@ -63,7 +66,7 @@ REGISTER: tuple[Entry, ...] = (
     Entry(
         "customers",
         "id",
-        sealed=("box",),
+        sealed=("box", "kept_box"),
         tokens=("email_token", "phone_token"),
         ids=("shopify_id",),
         purge="delete",
@@ -101,13 +104,20 @@ REGISTER: tuple[Entry, ...] = (
         tokens=("deleted_hash", "kept_hash"),
         ids=("deleted_id", "kept_id"),
         purge="hash",
+        exported=True,
         merge="alias",
         why="Kept for ever as a pair of hashes, so that a late fact still finds the kept customer.",
     ),
     Entry("tombstones", "id_hash", tokens=("id_hash",), purge="never", why="The hash says only: this id is gone."),
-    Entry("erasures", None, tokens=("id_hashes",), why="Receipts: hashes of ids, counts and times, and no value."),
+    Entry(
+        "erasures",
+        None,
+        tokens=("id_hashes",),
+        why="Receipts: hashes of ids, counts and times, and no value.",
+        outlives_shop=True,
+    ),
     Entry("refetch_marks", "shopify_id", ids=("shopify_id",), purge="delete", merge="stay"),
-    Entry("pending_marks", "customer_id", purge="delete", merge="move"),
+    Entry("pending_marks", "customer_id", purge="delete", exported=True, merge="move"),
     Entry("parked_values", "customer_id", sealed=("box",), purge="delete", exported=True, merge="move"),
     Entry("findings", "customer_id", purge="delete", exported=True, merge="move"),
     Entry(
@@ -134,19 +144,23 @@ REGISTER: tuple[Entry, ...] = (
         why="Texts and evidence hold counts, topics and ids of ours, never values or ids of Shopify's.",
     ),
     Entry("name_tokens", "customer_id", tokens=("token",), purge="delete", merge="stay"),
-    Entry("people", None, why="Who may see what, by the name that the operating system has for them."),
+    Entry(
+        "people", None, why="Who may see what, by the name that the operating system has for them.", outlives_shop=True
+    ),
     Entry(
         "access_log",
         None,
         sealed=("box",),
         tokens=("mac",),
-        why="Proof of who saw what: ids of ours that lead nowhere after a purge, and the reason, which dies with the key.",
+        why="Proof of who saw what: ids of ours that lead nowhere after a purge; the reason dies with the key.",
+        outlives_shop=True,
     ),
     Entry(
         "privacy_requests",
         None,
         tokens=("subject_hash",),
         why="Receipts of what was asked of us in law: hashes, ids of ours, times, and no value.",
+        outlives_shop=True,
     ),
 )
 

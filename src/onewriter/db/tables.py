@@ -152,13 +152,17 @@ customers = Table(
     Column("confirmed_at", BigInteger),  # a direct read found it gone
     Column("merged_into", LargeBinary(16)),
     Column("keep_until", BigInteger),
-    Column("kept_reason", Text),
-    Column("index_version", Integer, nullable=False, server_default="1"),  # of the key that made the tokens
+    Column("kept_reason", Text),  # why it is kept, in our words
+    Column(
+        "index_version", Integer, nullable=False, server_default="0"
+    ),  # of the key of its tokens; 0: from before names had any
     Column("seen_at", BigInteger),  # when a person agreed to the purge of one who vanished without a word
+    Column("kept_box", LargeBinary),  # what a person gave as the reason for keeping it
     UniqueConstraint("shop_id", "shopify_id"),
     Index("ix_customers_shop_id_email_token", "shop_id", "email_token"),
     Index("ix_customers_shop_id_phone_token", "shop_id", "phone_token"),
     Index("ix_customers_shop_id_deleted_at", "shop_id", "deleted_at"),
+    Index("ix_customers_shop_id_index_version", "shop_id", "index_version"),
 )
 
 sides = Table(

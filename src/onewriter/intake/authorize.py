@@ -12,7 +12,7 @@ from typing import Any
 
 from onewriter.customers import shops
 from onewriter.customers.shops import AUTHORIZING, Shop
-from onewriter.intake.connect import Connected, Connector, Wish
+from onewriter.intake.connect import Connected, Connector, Wish, refuse_closed
 from onewriter.records import SECOND, Instant
 from onewriter.shopify import auth, scopes
 from onewriter.shopify.auth import Asked, Callback, CallbackRefused, Credentials
@@ -43,6 +43,8 @@ class Authorizer:
         """
         with self.connector.database.write() as db:
             known = shops.by_domain(db, wish.domain)
+            if known is not None:
+                refuse_closed(shops.locked(db, known.id))
             shop_id = known.id if known else shops.add(db, _first_columns(wish, now))
             key = self.connector.keys.make_shop_key(shop_id, now)
             shop = shops.locked(db, shop_id)

@@ -9,11 +9,21 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from onewriter.customers import aliases, findings, marks, order_marks, owners, profiles, questions, tombstones
+from onewriter.customers import (
+    aliases,
+    findings,
+    marks,
+    order_marks,
+    owners,
+    profiles,
+    questions,
+    retention,
+    tombstones,
+)
 from onewriter.customers.aliases import UNHEARD_MERGE, UNSETTLED_MERGE
 from onewriter.customers.findings import Finding
 from onewriter.customers.log import LogLine
-from onewriter.customers.profiles import ACTIVE, DELETED, MERGED, Profile
+from onewriter.customers.profiles import ACTIVE, DELETED, KEPT, MERGED, Profile
 from onewriter.customers.tombstones import Tombstone
 from onewriter.loyalty import facts
 from onewriter.loyalty.facts import Written
@@ -89,6 +99,8 @@ class Batch:
         aliases.save(db, self.vault, self.merges_before, self.merges)
         marks.set_marks(db, self.vault.shop_id, self.marks, now)
         order_marks.customers_came(db, self.vault.shop_id, came, now)
+        back = [profile.customer_id for profile in self.returned if profile.customer_id is not None]
+        retention.forget(db, back)
         for profile in self.returned:
             findings.add(db, self.vault.shop_id, _returned(profile, self.run_id), now, healed_at=now)
         names = [id_text(profile.customer_id) for profile in self.merged if profile.customer_id is not None]
@@ -214,7 +226,7 @@ class Batch:
         outcome = None
         if verdict.hide is not None:
             outcome = "deleted" if profile.deleted is None else "unchanged"
-            profile.state, profile.changed = self._hidden_state(change.record_id), True
+            profile.state, profile.changed = self._gone_state(profile), True
             profile.deleted = self._deleted_at(change.record_id, verdict.hide)
             # A full read that still lists it must look at it again, however little the line has changed.
             profile.raw_digest = None
@@ -227,6 +239,10 @@ class Batch:
             profile.state, profile.changed = ACTIVE, True
             self.returned.append(profile)
         return outcome
+
+    def _gone_state(self, profile: Profile) -> str:
+        """One that a person restored stays so, however often Shopify says that it is gone; a new merge settles it."""
+        return KEPT if profile.state == KEPT else self._hidden_state(profile.shopify_id)
 
     def _hidden_state(self, number: int) -> str:
         return DELETED if self._settled_merge(number) is None else MERGED

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from onewriter.customers import runs, shops
-from onewriter.customers.shops import CONNECTED
+from onewriter.customers.shops import CONNECTED, ERASED, Shop
 from onewriter.db.engine import Database
 from onewriter.errors import OnewriterError, Permanent
 from onewriter.records import Instant
@@ -30,6 +30,10 @@ class WrongShop(Permanent):
 
 class NotSubscribed(OnewriterError):
     """The shop is connected and its import is queued, but its webhooks could not be looked at."""
+
+
+class ShopClosed(Permanent):
+    """Everything of the shop is being erased; it can be connected once that is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +111,17 @@ class Connector:
         values = _columns(wish, found, now)
         installed = {"installed_at": found.date if found.date is not None else now}
         known = shops.by_domain(db, wish.domain)
+        if known is not None:
+            known = shops.locked(db, known.id)
+            refuse_closed(known)
+            if known.erased_at is not None:
+                shops.begin_anew(db, known.id, now)
         shop_id = known.id if known else shops.add(db, values | installed | {"domain": wish.domain, "box": b""})
         key = self.keys.make_shop_key(shop_id, now)
         credentials = wish.credentials
         if known is not None:
             values |= installed if known.never_connected else {}
-            old = open_replaced(key, shops.locked(db, shop_id))
+            old = open_replaced(key, known)
             credentials = credentials.after(old, now, drop_old_secrets=wish.drop_old_secrets)
         shops.change(db, shop_id, values | {"box": seal_credentials(key, shop_id, credentials)})
         return shop_id
@@ -124,6 +133,15 @@ class Connector:
             raise NotSubscribed(
                 f"{wish.domain} is connected and its import is queued, but no webhook could be subscribed to: {error}"
             ) from None
+
+
+def refuse_closed(shop: Shop) -> None:
+    """Raise ShopClosed for a shop that is being erased at this moment."""
+    if shop.state == ERASED and shop.erased_at is None:
+        raise ShopClosed(
+            f"Everything of {shop.domain} is being erased, as Shopify asked; connect it again once "
+            "`onewriter privacy requests` does not list that any more."
+        )
 
 
 def _columns(wish: Wish, found: ShopSurvey, now: Instant) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection
 
-from onewriter.customers import erasing, inbox, order_marks, questions, shops, tombstones
+from onewriter.customers import erasing, inbox, order_marks, questions, requests, shops, tombstones
 from onewriter.customers.inbox import DONE, PARKED, PARKED_DELIVERY, Ending, Row
 from onewriter.customers.order_marks import Told
 from onewriter.customers.questions import Ask
@@ -20,13 +20,21 @@ from onewriter.intake.apply import apply
 from onewriter.intake.batch import ERASED, NOTHING_KEPT
 from onewriter.intake.door import inbox_binding, sealed_until
 from onewriter.intake.orders import told_by
-from onewriter.intake.redact import redact
+from onewriter.intake.redact import heard_of, redact
+from onewriter.intake.requests import take_data_request, take_shop_redaction
 from onewriter.loyalty import programme
 from onewriter.records import DAY, SECOND, Change, Instant
 from onewriter.rules import retry
 from onewriter.shopify.orders import order_rung
 from onewriter.shopify.payloads import change_from_delivery, check_scopes_changed, check_uninstalled
-from onewriter.shopify.topics import CUSTOMER_TOPICS, ORDER_TOPICS, REDACT_TOPIC
+from onewriter.shopify.topics import (
+    COMPLIANCE_TOPICS,
+    CUSTOMER_TOPICS,
+    DATA_REQUEST_TOPIC,
+    ORDER_TOPICS,
+    REDACT_TOPIC,
+    SHOP_REDACT_TOPIC,
+)
 from onewriter.vault.vault import ShopVault
 
 BATCH = 200
@@ -56,7 +64,10 @@ class Drain:
                 return 0
         with self.database.write() as db:
             rows = inbox.claim(db, now, BATCH)
-            if rows:
+            if rows and shops.is_erased(db, rows[0].shop_id):
+                # The door of another process may not have known it yet.
+                inbox.remove(db, [row.position for row in rows])
+            elif rows:
                 self._take(db, rows, now)
         if any(row.topic == REDACT_TOPIC for row in rows):
             erasing.end(self.database, self.vault_of(rows[0].shop_id).keys, now)
@@ -84,12 +95,14 @@ class Drain:
     def _apply(self, db: Connection, vault: ShopVault, rows: Sequence[Row], now: Instant) -> list[Ending]:
         """Apply the customers' deliveries together and the others one by one; what became of each.
 
-        Redactions come first, so that nothing is asked about who is erased in this very batch.
+        Redactions come first, so that nothing is asked about who is erased in this very batch; requests for data last,
+        so that who came in it is found.
         """
         endings: list[Ending] = []
         changes: list[Change] = []
         taken: list[Row] = []
         orders: list[Row] = []
+        last = [row for row in rows if row.topic == DATA_REQUEST_TOPIC]
         for row in sorted(rows, key=lambda row: row.topic != REDACT_TOPIC):
             try:
                 if row.topic in CUSTOMER_TOPICS:
@@ -97,7 +110,7 @@ class Drain:
                     taken.append(row)
                 elif row.topic in ORDER_TOPICS:
                     orders.append(row)
-                else:
+                elif row not in last:
                     endings.append(self._other(db, vault, row, now))
             except (NotUnderstood, KeyDestroyed) as error:
                 endings.append(self._set_aside(db, row, str(error), now))
@@ -110,7 +123,14 @@ class Drain:
         emptied = [each for each in endings if each.outcome in NOTHING_KEPT]
         emptied += [each for each in rung if each.state == DONE]
         inbox.empty(db, [each.position for each in emptied])
-        return endings + rung
+        return endings + rung + [self._asked(db, vault, row, now) for row in last]
+
+    def _asked(self, db: Connection, vault: ShopVault, row: Row, now: Instant) -> Ending:
+        """Take up a request for somebody's data."""
+        try:
+            return take_data_request(db, vault, row, self._body(vault, row), now)
+        except (NotUnderstood, KeyDestroyed) as error:
+            return self._set_aside(db, row, str(error), now)
 
     def _ring(self, db: Connection, vault: ShopVault, rows: Sequence[Row], now: Instant) -> list[Ending]:
         """Have the orders read that these deliveries tell of.
@@ -149,6 +169,8 @@ class Drain:
             return self._uninstall(db, row, self._body(vault, row), now)
         if row.topic == REDACT_TOPIC:
             return redact(db, vault, row, self._body(vault, row), now)
+        if row.topic == SHOP_REDACT_TOPIC:
+            return take_shop_redaction(db, row, self._body(vault, row), now)
         if row.topic == "app/scopes_update":
             check_scopes_changed(self._body(vault, row))
             # Asking Shopify what is granted now is the hourly check's work; this makes it due.
@@ -191,7 +213,9 @@ class Drain:
         return self._park(db, row, why, now)
 
     def _park(self, db: Connection, row: Row, why: str, now: Instant) -> Ending:
-        """Keep the delivery for a person, and ask."""
+        """Keep the delivery for a person, and ask. One that asks something in law is an open request, too."""
+        if row.topic in COMPLIANCE_TOPICS:
+            requests.write(db, heard_of(row, row.subject_hash), f"its delivery is parked: {why}")
         ends = sealed_until(row.day, self.keep_days)
         questions.ask(
             db,

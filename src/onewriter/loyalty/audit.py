@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from sqlalchemy import Connection, bindparam, select
 
-from onewriter.customers.profiles import ACTIVE
+from onewriter.customers.profiles import LIVE
 from onewriter.db.pointtables import accounts as account_table
 from onewriter.db.pointtables import entries as entry_table
 from onewriter.db.pointtables import receipts as receipt_table
@@ -40,7 +40,7 @@ _ACCOUNTS = (
 )
 _RECEIPTS = select(receipt_table).where(receipt_table.c.shop_id == bindparam("shop_id"))
 _HIDDEN = select(customers.c.id, customers.c.deleted_at).where(
-    customers.c.shop_id == bindparam("shop_id"), customers.c.state != ACTIVE
+    customers.c.shop_id == bindparam("shop_id"), customers.c.state.not_in(LIVE)
 )
 
 

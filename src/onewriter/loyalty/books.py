@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, select
 
-from onewriter.customers.profiles import ACTIVE, MERGED, customer_binding
+from onewriter.customers.profiles import LIVE, MERGED, customer_binding
 from onewriter.db.bulk import lock_stripes, stripe_of
 from onewriter.db.tables import customers
 from onewriter.errors import DatabaseBusy
@@ -291,6 +291,9 @@ def open_books(db: Connection, vault: ShopVault, customer_ids: Collection[bytes]
     if db.dialect.name != "sqlite" and receipts.holders(db, customer_ids) != holders:
         # Somebody merged one of them between the look and the lock; what we hold then is not the whole of it.
         raise DatabaseBusy("A customer was merged at this very moment; try again.")
+    if db.dialect.name != "sqlite":
+        # Whoever was deleted, brought back or erased while we waited for the locks stands as it does now.
+        found = _rows(db, _CUSTOMERS, found)
     versions = programme.versions(db, vault.shop_id)
     tags = _tags(db, vault, found, versions)
     posted = entries.load(db, found)
@@ -300,7 +303,7 @@ def open_books(db: Connection, vault: ShopVault, customer_ids: Collection[bytes]
     back = _taken_back(db, posted.values())
     books = {
         customer_id: Book(
-            vault.shop_id, customer_id, row.shopify_id, None if row.state == ACTIVE else row.deleted_at,
+            vault.shop_id, customer_id, row.shopify_id, None if row.state in LIVE else row.deleted_at,
             row.state == MERGED,
             known.get(customer_id) or Account(customer_id, vault.shop_id), customer_id in known,
             posted[customer_id], joins.get(customer_id, []),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from onewriter.customers import shops
-from onewriter.customers.profiles import ACTIVE, Profile
+from onewriter.customers.profiles import LIVE, Profile
 from onewriter.loyalty import accounts, merges, programme
 from onewriter.loyalty.books import open_books
 from onewriter.records import Instant
@@ -38,7 +38,7 @@ def take(db: Connection, vault: ShopVault, written: Written, now: Instant, *, ru
     merges.follow(db, vault, written.created, written.merged, written.returned, now)
     versions = programme.versions(db, vault.shop_id)
     given = _given(db, vault.shop_id, written.profiles, versions) if versions else {}
-    hidden = [profile.customer_id for profile in written.profiles if profile.state != ACTIVE]
+    hidden = [profile.customer_id for profile in written.profiles if profile.state not in LIVE]
     moved = [each for each in (*hidden, *(profile.customer_id for profile in written.returned)) if each is not None]
     # Time stands still for who was deleted, and goes on for who came back: that alone changes an account.
     touched = {*given, *accounts.load(db, moved)} if moved else set(given)

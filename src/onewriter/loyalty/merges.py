@@ -98,7 +98,7 @@ def _pairs(db: Connection, vault: ShopVault, created: Sequence[Profile], merged:
 def merge(db: Connection, vault: ShopVault, pair: Pair, now: Instant, by: str = SHOPIFY) -> Receipt | None:
     """Merge two ledgers in the caller's transaction; None if that was done before, or undone by a person."""
     before = receipts.of_merge(db, pair.deleted)
-    if before is not None and (before.undone_at is None or before.undone_by != SHOPIFY):
+    if before is not None and (before.undone_at is None or _was_refused(before, pair, by)):
         return None
     books = open_books(db, vault, (pair.deleted, pair.kept))
     source, target = books.of(pair.deleted), books.of(pair.kept)
@@ -120,6 +120,11 @@ def merge(db: Connection, vault: ShopVault, pair: Pair, now: Instant, by: str = 
     _settle_anew(db, vault, target.customer_id, (source.account, pair.at), now)
     _look_again(db, vault.shop_id, source, target, now)
     return receipt
+
+
+def _was_refused(before: Receipt, pair: Pair, by: str) -> bool:
+    """A person has undone the same merge: being told of it again changes nothing, but a person's own word does."""
+    return by == SHOPIFY and before.undone_by != SHOPIFY and before.kept_customer_id == pair.kept
 
 
 def _look_again(db: Connection, shop_id: int, source: Book, target: Book, now: Instant) -> None:

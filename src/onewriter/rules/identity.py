@@ -14,6 +14,7 @@ PLAIN_EMAIL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[a-z0-9-]{1,63}
 E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 NULL_LIKE = frozenset({"", "n/a", "na", "none", "null", "nil", "nan", "undefined", "unknown", "-", "test", "tbd"})
 PHONE_LENGTH_MAX = 64
+_DIALLED = re.compile(r"[\d\s().\-/\u2010-\u2015]+")
 
 
 def canonical_email(raw: str | None) -> str | None:
@@ -43,6 +44,30 @@ def canonical_phone(raw: str | None, region: str | None) -> str | None:
     if not text or len(text) > PHONE_LENGTH_MAX:
         return None
     return _parsed_phone(text, region)
+
+
+def phone_forms(raw: str, region: str | None) -> tuple[str, ...]:
+    """The canonical forms that a number can be kept under which somebody looks for; none if it is no number.
+
+    People leave out the plus, dial the prefix of another country than the shop's, or know an extension that was never
+    written down: whoever looks may mean several things, while what is kept has one form.
+    """
+    text = raw.strip()
+    if len(text) > PHONE_LENGTH_MAX:
+        return ()
+    forms = [canonical_phone(text, region)]
+    digits = "".join(str(unicodedata.decimal(each)) for each in text if each.isdecimal())
+    if not text.startswith(("+", "\uff0b")) and _DIALLED.fullmatch(_visible(text)):
+        for prefix in ("00", "011", ""):
+            if digits.startswith(prefix) and not digits[len(prefix) :].startswith("0"):
+                forms.append(_international(digits[len(prefix) :]))
+    forms += [form.partition(";")[0] for form in forms if form is not None]
+    return tuple(dict.fromkeys(form for form in forms if form is not None))
+
+
+def _international(digits: str) -> str | None:
+    """The number with its country code, if a number can be so."""
+    return canonical_phone(f"+{digits}", None) if E164.fullmatch(f"+{digits}") else None
 
 
 def _visible(raw: str) -> str:

@@ -82,7 +82,7 @@ def decide(held: Held | None, change: Change, digest: Digest, tombstone: Instant
     `held` is None for a record we have never heard of, and `tombstone` is when such a record is said to be deleted.
     """
     if change.kind is Kind.DELETED:
-        return _decide_deletion(held.deleted if held else tombstone, change)
+        return _decide_deletion(held, held.deleted if held else tombstone, change)
     if change.kind is Kind.ABSENT:
         return _decide_absence(held, change)
     if change.kind is Kind.RUNG:
@@ -118,9 +118,12 @@ def _first(change: Change, tombstone: Instant | None) -> Verdict:
     )
 
 
-def _decide_deletion(deleted: Instant | None, change: Change) -> Verdict:
+def _decide_deletion(held: Held | None, deleted: Instant | None, change: Change) -> Verdict:
     if deleted is None:
         return Verdict(hide=change.heard, refetch=frozenset({"deletion"}))
+    if held is not None and held.read_began is not None and change.heard < held.read_began:
+        # A read that began later has seen the customer: it is another deletion that it was hidden for since.
+        return Verdict(refused="older than what we hold")
     # Two deliveries of one deletion may carry different times; the earlier one starts the clock.
     if change.heard < deleted:
         return Verdict(hide=change.heard)

@@ -9,7 +9,18 @@ from onewriter.sandbox.order import Order
 from onewriter.sandbox.shop import Shop
 
 CONSENTS: dict[str, Channel] = {"email_consent": EMAIL, "sms_consent": SMS, "whatsapp_consent": WHATSAPP}
-CUSTOMER_ACTIONS = ("create", "update", "delete", "redact", "enable", "disable", "tags_add", "tags_remove", *CONSENTS)
+LAW_ACTIONS = ("redact", "request_data")
+CUSTOMER_ACTIONS = (
+    "create",
+    "update",
+    "delete",
+    "enable",
+    "disable",
+    "tags_add",
+    "tags_remove",
+    *LAW_ACTIONS,
+    *CONSENTS,
+)
 ORDER_ACTIONS = ("order", "pay", "fulfil", "edit_order", "refund", "cancel")
 ACTIONS = (*CUSTOMER_ACTIONS, "merge", *ORDER_ACTIONS)
 
@@ -35,6 +46,8 @@ def act(shop: Shop, action: str, identifier: int | str | None, given: dict[str, 
             return shop.delete(number)
         case "redact":
             return shop.redact(number)
+        case "request_data":
+            return shop.request_data(number)
         case "enable" | "disable":
             return shop.update(number, state=f"{action}d".upper())
         case "tags_add":

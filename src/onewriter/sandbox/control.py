@@ -74,6 +74,7 @@ def routes(shop: Shop) -> list[Route]:
         Route("/_sandbox/play", _posted(lambda given: play(player, given)), methods=["POST"]),
         Route("/_sandbox/redeliver", _posted(lambda given: redeliver(shop, given)), methods=["POST"]),
         Route("/_sandbox/uninstall", _posted(lambda given: uninstall(shop)), methods=["POST"]),
+        Route("/_sandbox/redact_shop", _posted(lambda given: redact_shop(shop)), methods=["POST"]),
         Route("/_sandbox/rotate_secret", _posted(lambda given: rotate_secret(shop)), methods=["POST"]),
         Route("/_sandbox/revoke_old_secret", _posted(lambda given: revoke_old_secret(shop)), methods=["POST"]),
         Route("/_sandbox/settle", _posted(lambda given: settle(shop, given)), methods=["POST"]),
@@ -121,6 +122,11 @@ def redeliver(shop: Shop, given: dict[str, Any]) -> Any:
 def uninstall(shop: Shop) -> Any:
     shop.uninstall()
     return {"uninstalled": True}
+
+
+def redact_shop(shop: Shop) -> Any:
+    shop.redact_shop()
+    return {"redacted": True}
 
 
 def rotate_secret(shop: Shop) -> Any:

@@ -75,6 +75,22 @@ def redacted(shop_id: int, domain: str, record: Customer) -> Body:
     }
 
 
+def data_requested(shop_id: int, domain: str, record: Customer) -> Body:
+    """`customers/data_request`."""
+    return {
+        "shop_id": shop_id,
+        "shop_domain": domain,
+        "orders_requested": [],
+        "customer": {"id": record.id, "email": record.email, "phone": record.phone},
+        "data_request": {"id": record.id % 10_000 + 1},
+    }
+
+
+def shop_redacted(shop_id: int, domain: str) -> Body:
+    """`shop/redact`."""
+    return {"shop_id": shop_id, "shop_domain": domain}
+
+
 def tags(customer_id: int, changed: list[str], at: float) -> Body:
     """`customer.tags_added` and `customer.tags_removed`: the tags that came or went, not those that are there."""
     occurred = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -177,11 +177,15 @@ class Shop:
         """
         with self.lock:
             before = self.delete(number)
-            configured = self.subscriptions.configured("customers/redact")
-            if configured is not None:
-                body = msgspec.json.encode(payloads.redacted(self.id, self.domain, before))
-                self.courier.announce(configured, body, self.agenda.now(), number, self.courier.event_id())
+            self._demand("customers/redact", payloads.redacted(self.id, self.domain, before), number)
             return before
+
+    def request_data(self, number: int) -> Customer:
+        """A customer asks the merchant what is held of them: `customers/data_request` follows."""
+        with self.lock:
+            record = self._held.known(number)
+            self._demand("customers/data_request", payloads.data_requested(self.id, self.domain, record), number)
+            return record
 
     def merge(
         self, one: int, two: int, *, override_email_of: int | None = None, override: Override = NO_OVERRIDE
@@ -285,6 +289,19 @@ class Shop:
             self.announce("app/uninstalled", payloads.uninstalled(self.id, self.name))
             self.access.revoke(refreshing=True)
             self.subscriptions.clear()
+
+    def redact_shop(self) -> None:
+        """What follows two days after the app was removed: `shop/redact`. It is sent at once, whatever is installed."""
+        with self.lock:
+            self.tick()
+            self._demand("shop/redact", payloads.shop_redacted(self.id, self.domain), None)
+
+    def _demand(self, topic: str, body: payloads.Body, number: int | None) -> None:
+        """Tell what the law demands, which only the app's configuration can subscribe to."""
+        configured = self.subscriptions.configured(topic)
+        if configured is not None:
+            told = msgspec.json.encode(body)
+            self.courier.announce(configured, told, self.agenda.now(), number, self.courier.event_id())
 
     def set_faults(self, changes: Mapping[str, Any]) -> None:
         """Set switches by name. `token_revoked: true` kills the tokens given out so far."""

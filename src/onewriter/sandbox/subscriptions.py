@@ -57,6 +57,7 @@ class Subscriptions:
     def __init__(self, faults: Faults, clock: Callable[[], float]) -> None:
         self._faults, self._clock = faults, clock
         self._held: dict[int, Subscription] = {}
+        self._left: list[str] = []
         self._lock = threading.Lock()
         self._next_id = count(1_205_000_000_001, 32)
 
@@ -70,9 +71,10 @@ class Subscriptions:
     def configured(self, topic: str) -> Subscription | None:
         """As if there were a subscription to a topic that only the app's configuration can name; None without one.
 
-        The configuration is not played: such a delivery goes where the app's other subscriptions lead.
+        The configuration is not played: such a delivery goes where the app's other subscriptions lead, and once the app
+        is removed, where they led.
         """
-        addresses = [each.uri for each in self.all()]
+        addresses = [each.uri for each in self.all()] or self._left
         now = int(self._clock())
         return Subscription(0, topic, addresses[0], now, now) if addresses else None
 
@@ -114,6 +116,7 @@ class Subscriptions:
 
     def clear(self) -> None:
         with self._lock:
+            self._left = [each.uri for each in self._held.values()][:1] or self._left
             self._held.clear()
 
     def _check(self, topic: str, uri: str | None, name: str | None, itself: Subscription | None) -> None:

@@ -26,10 +26,9 @@ from onewriter.shopify.shapes import (
     WebhookCustomer,
     WebhookDeletion,
     WebhookMerge,
-    WebhookRedaction,
     denied_fields,
 )
-from onewriter.shopify.topics import DELETE_TOPIC, DOORBELLS, FULL_TOPICS, MERGE_TOPIC, REDACT_TOPIC, customer_ids
+from onewriter.shopify.topics import DELETE_TOPIC, DOORBELLS, FULL_TOPICS, MERGE_TOPIC, customer_ids
 
 # ---- Deliveries -----------------------------------------------------------------------------------------------------
 
@@ -39,7 +38,6 @@ PERSONAL = frozenset(canonical.ADDRESS_TEXTS) - {"province_code", "country_code"
 _customer_body = msgspec.json.Decoder(WebhookCustomer)
 _deletion_body = msgspec.json.Decoder(WebhookDeletion)
 _merge_body = msgspec.json.Decoder(WebhookMerge)
-_redaction_body = msgspec.json.Decoder(WebhookRedaction)
 
 
 def change_from_delivery(topic: str, body: bytes, *, heard: Instant, position: int) -> Change:
@@ -301,20 +299,3 @@ def check_uninstalled(body: bytes, domain: str) -> None:
         raise NotUnderstood("app/uninstalled: the body does not describe a shop.")
     if shop.get("myshopify_domain") not in (None, domain):
         raise NotUnderstood("app/uninstalled: myshopify_domain is another shop's.")
-
-
-def redacted(body: bytes, domain: str) -> int:
-    """Whom a customers/redact for the shop of that domain names: the Shopify id.
-
-    Raises NotUnderstood for another shop's, and for one without an id: an address may have changed hands, and an
-    erasure cannot be undone.
-    """
-    try:
-        told = _redaction_body.decode(body)
-    except (ValueError, RecursionError) as error:
-        raise NotUnderstood(f"{REDACT_TOPIC}: {why(error)}") from None
-    if told.shop_domain != domain:
-        raise NotUnderstood(f"{REDACT_TOPIC}: shop_domain is another shop's.")
-    if told.customer.id is None:
-        raise NotUnderstood(f"{REDACT_TOPIC}: no id. See whom it means, run `onewriter privacy erase ID`, and drop it.")
-    return canonical.record_number(told.customer.id, key="customer.id")

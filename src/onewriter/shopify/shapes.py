@@ -69,23 +69,6 @@ class WebhookMerge(msgspec.Struct, forbid_unknown_fields=True):
     errors: list[dict[str, Any]] = []
 
 
-class RedactedCustomer(msgspec.Struct):
-    """Whom a redaction names: by id, or by what else Shopify knows."""
-
-    id: int | str | None = None
-    email: str | None = None
-    phone: str | None = None
-
-
-class WebhookRedaction(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of customers/redact. It names its shop, so that another shop's body cannot be sent in its name."""
-
-    shop_id: int
-    shop_domain: str
-    customer: RedactedCustomer
-    orders_to_redact: list[int | str] = []
-
-
 class GraphAddress(msgspec.Struct, rename="camel", gc=False):
     """A MailingAddress; the fields are in the order of WebhookAddress, on which `_addresses` relies."""
 

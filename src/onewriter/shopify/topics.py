@@ -15,6 +15,11 @@ FULL_TOPICS = ("customers/create", "customers/update", "customers/enable", "cust
 DELETE_TOPIC = "customers/delete"
 MERGE_TOPIC = "customers/merge"
 REDACT_TOPIC = "customers/redact"
+DATA_REQUEST_TOPIC = "customers/data_request"
+SHOP_REDACT_TOPIC = "shop/redact"
+COMPLIANCE_TOPICS = (DATA_REQUEST_TOPIC, REDACT_TOPIC, SHOP_REDACT_TOPIC)
+"""Topics that ask something of us in law, to be done within thirty days. They are not in the Admin API: a person must
+put them in the app's configuration."""
 LINE_TOPIC = "import/line"
 """What a line of a bulk file that cannot be read is kept under, beside the deliveries that cannot be."""
 DOORBELLS = (

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from onewriter.errors import NotUnderstood
 from onewriter.records import DAY, Instant, parse_instant
 from onewriter.shopify.queries import API_VERSION
+from onewriter.shopify.topics import COMPLIANCE_TOPICS as COMPLIANCE_TOPICS
 
 TOPICS = {
     "customers/create": "CUSTOMERS_CREATE",
@@ -43,9 +44,6 @@ TOPIC_SCOPES = {
     topic: next((scope for head, scope in _SCOPE_OF_KIND if topic.startswith(head)), None) for topic in TOPICS
 }
 """The scope without which Shopify refuses the subscription; None where any token will do."""
-
-COMPLIANCE_TOPICS = ("customers/data_request", "customers/redact", "shop/redact")
-"""The privacy topics. They are not in the Admin API: a person must put them in the app's configuration."""
 
 SHOP_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
 HEADER_MAX = 255

@@ -6,37 +6,50 @@ row that nobody can open.
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from onewriter.db import keytables
 from onewriter.db.bulk import insert_rows
 from onewriter.db.engine import Database
 from onewriter.errors import KeyDestroyed, KeyMissing, MasterKeyWrong
-from onewriter.records import Instant, sortable_id
-from onewriter.vault.master import MasterKey
+from onewriter.records import Instant, iso, sortable_id
+from onewriter.vault.master import MasterKey, MasterKeys
 from onewriter.vault.seal import KEY_BYTES, Cipher, ShopKey, SubjectKey
 
 PROOF = b"onewriter"
 SUBJECT_BYTES = 2 * KEY_BYTES
 SHOP_BYTES = 3 * KEY_BYTES
 READ_CHUNK = 500
+SHOP_FRESH_S = 2.0
 
 _masters = keytables.master_keys
 _subjects = keytables.subject_keys
 _shops = keytables.shop_keys
 _days = keytables.day_keys
+_erased = keytables.erased_ids
 
+# Locked where rows can be: nobody retires a master key between this look and what is wrapped with it.
+_HOLD = select(_masters.c.id, _masters.c.retired_at).order_by(_masters.c.id).with_for_update(read=True)
 _SUBJECTS = select(_subjects.c.id, _subjects.c.shop_id, _subjects.c.master_id, _subjects.c.wrapped).where(
     _subjects.c.id.in_(bindparam("ids", expanding=True))
 )
-_SHOP = select(_shops.c.master_id, _shops.c.wrapped).where(_shops.c.shop_id == bindparam("shop_id"))
+_SHOP = (
+    select(_shops.c.version, _shops.c.master_id, _shops.c.wrapped)
+    .where(_shops.c.shop_id == bindparam("shop_id"))
+    .order_by(_shops.c.version.desc())
+    .limit(1)
+)
 _DAY = select(_days.c.master_id, _days.c.wrapped).where(
     _days.c.shop_id == bindparam("shop_id"), _days.c.day == bindparam("day")
+)
+_ERASED = select(_erased.c.id_hash).where(
+    _erased.c.shop_id == bindparam("shop_id"), _erased.c.id_hash.in_(bindparam("ids", expanding=True))
 )
 _DESTROY = (
     update(_subjects)
@@ -53,13 +66,23 @@ _END_DAYS = (
 class KeyStore:
     """Makes, opens and destroys keys. Each method is a transaction of its own in the key store."""
 
-    def __init__(self, database: Database, masters: Sequence[MasterKey]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        masters: Sequence[MasterKey],
+        source: Callable[[], Sequence[MasterKey]] | None = None,
+    ) -> None:
+        """`source` gives the master keys as they are by then, when one is met that was added since."""
         self.database = database
-        self._masters = {master.id: master for master in masters}
-        self.current = masters[0]
+        self.masters = MasterKeys(masters, source)
         self._lock = threading.Lock()
-        self._shop_cache: dict[int, ShopKey] = {}
+        self._shop_cache: dict[int, tuple[int, ShopKey, float]] = {}
         self._day_cache: dict[tuple[int, int], Cipher] = {}
+
+    @property
+    def current(self) -> MasterKey:
+        """The master key that new keys are wrapped with, unless another has replaced it: see `hold`."""
+        return self.masters.current
 
     @staticmethod
     def is_new(database: Database) -> bool:
@@ -70,26 +93,47 @@ class KeyStore:
     def prove(self, now: Instant) -> None:
         """Make sure that our master keys are those the key store was made with; record the current one if it is new.
 
-        Raises MasterKeyWrong, and changes nothing, when the key store is not empty and none of ours opens it.
+        Raises MasterKeyWrong, and changes nothing, when the key store is not empty and none of ours opens it, or when
+        our current one was retired.
         """
         with self.database.read() as db:
-            rows = db.execute(select(_masters.c.id, _masters.c.proof)).all()
-        known = {row.id for row in rows}
-        if rows and not known & self._masters.keys():
+            rows = db.execute(select(_masters.c.id, _masters.c.proof, _masters.c.retired_at)).all()
+        known = {row.id: row.retired_at for row in rows}
+        ours = self.masters.ids
+        if rows and not known.keys() & ours:
             raise MasterKeyWrong(
                 "The master key is not the one this key store was made with. Put the right one back; nothing changed."
             )
         for row in rows:
-            if row.id in self._masters:
-                self._masters[row.id].cipher.open(row.proof, b"master|" + row.id.encode())
-        if self.current.id not in known:
-            self._record_current(now)
+            if row.id in ours and (master := self.masters.find(row.id)) is not None:
+                master.cipher.open(row.proof, _proof_name(row.id))
+        current = self.current
+        _refuse_retired(current, known.get(current.id))
+        if current.id not in known:
+            with self.database.write() as db:
+                _record(db, current, now)
 
-    def _record_current(self, now: Instant) -> None:
-        proof = self.current.cipher.seal(PROOF, b"master|" + self.current.id.encode())
-        # Another process may prove the same key at the same moment.
-        with suppress(IntegrityError), self.database.write() as db:
-            db.execute(insert(_masters).values(id=self.current.id, made_at=now, proof=proof))
+    def hold(self, db: Connection, now: Instant) -> MasterKey:
+        """The master key to wrap keys with in this transaction of the key store; nobody retires it until that ends.
+
+        The settings are read again where the key store knows of a newer one. Raises MasterKeyWrong when ours was
+        retired and the settings still name no other: what it wrapped now, nobody might open later.
+        """
+        known = {row.id: row.retired_at for row in db.execute(_HOLD)}
+        in_use = {master_id for master_id, retired_at in known.items() if retired_at is None}
+        if in_use - self.masters.ids or known.get(self.current.id) is not None:
+            # Settings that cannot be read at this moment keep nobody from working with the key that is here.
+            with suppress(MasterKeyWrong):
+                self.masters.read_again()
+        current = self.current
+        _refuse_retired(current, known.get(current.id))
+        if current.id not in known:
+            _record(db, current, now)
+        return current
+
+    def hold_this(self, db: Connection, master: MasterKey) -> None:
+        """The same of one master key that was chosen before; raises MasterKeyWrong when it was retired since."""
+        _refuse_retired(master, {row.id: row.retired_at for row in db.execute(_HOLD)}.get(master.id))
 
     def make_subject_keys(self, shop_id: int, count: int, now: Instant) -> list[tuple[bytes, SubjectKey]]:
         """New keys for customers, each with its id, committed before this returns."""
@@ -97,19 +141,19 @@ class KeyStore:
             return []
         secrets = os.urandom(SUBJECT_BYTES * count)
         chance = os.urandom(10 * count)
-        made, rows = [], []
+        made = []
         for n in range(count):
             identity = sortable_id(now, chance[10 * n : 10 * n + 10])
-            secret = secrets[SUBJECT_BYTES * n : SUBJECT_BYTES * (n + 1)]
-            rows.append(
-                (identity, shop_id, self.current.id, self.wrap(secret, _subject_name(shop_id, identity)), None)
-            )
-            made.append((identity, SubjectKey(secret)))
-        rows.sort(key=lambda row: row[0])
-        made.sort(key=lambda pair: pair[0])
+            made.append((identity, secrets[SUBJECT_BYTES * n : SUBJECT_BYTES * (n + 1)]))
+        made.sort()
         with self.database.write() as db:
+            master = self.hold(db, now)
+            rows = [
+                (identity, shop_id, master.id, master.wrap(secret, subject_name(shop_id, identity)), None)
+                for identity, secret in made
+            ]
             insert_rows(db, _subjects, rows)
-        return made
+        return [(identity, SubjectKey(secret)) for identity, secret in made]
 
     def subject_keys(self, ids: Iterable[bytes], *, leave_destroyed: bool = False) -> dict[bytes, SubjectKey]:
         """The keys under these ids. Raises KeyDestroyed or KeyMissing when one is not there to be opened.
@@ -127,7 +171,7 @@ class KeyStore:
                     if row.wrapped is None and leave_destroyed:
                         destroyed += 1
                         continue
-                    keys[identity] = SubjectKey(self.unwrap(row, _subject_name(row.shop_id, identity)))
+                    keys[identity] = SubjectKey(self.unwrap(row, subject_name(row.shop_id, identity)))
         if len(keys) + destroyed < len(wanted):
             raise KeyMissing("A customer's key is not in the key store; restore the newest copy of the key store.")
         return keys
@@ -143,24 +187,57 @@ class KeyStore:
                 for start in range(0, len(ids), READ_CHUNK)
             )
 
+    def remember_erased(self, shop_id: int, hashes: Sequence[bytes], now: Instant) -> None:
+        """Write down who was erased, by the keyed hash of the id: the main database may be restored from a backup."""
+        with self.database.write() as db:
+            known = {bytes(each) for each in _in_chunks(db, _ERASED, shop_id, hashes)}
+            fresh = [
+                {"shop_id": shop_id, "id_hash": name, "erased_at": now}
+                for name in dict.fromkeys(hashes)
+                if name not in known
+            ]
+            if fresh:
+                db.execute(insert(_erased), fresh)
+
     def make_shop_key(self, shop_id: int, now: Instant) -> ShopKey:
-        """The key of a new shop; the one that is there is kept."""
+        """The key of a new shop, or of one that was erased; the one that is there is kept."""
         with suppress(IntegrityError), self.database.write() as db:
-            if db.execute(_SHOP, {"shop_id": shop_id}).first() is None:
-                wrapped = self.wrap(os.urandom(SHOP_BYTES), _shop_name(shop_id))
-                row = {"shop_id": shop_id, "version": 1, "master_id": self.current.id, "wrapped": wrapped}
+            known = db.execute(_SHOP, {"shop_id": shop_id}).first()
+            if known is None or known.wrapped is None:
+                version = 1 if known is None else known.version + 1
+                # The days of an erased shop are over: what arrives from now on is sealed with keys of its own.
+                db.execute(delete(_days).where(_days.c.shop_id == shop_id, _days.c.wrapped.is_(None)))
+                master = self.hold(db, now)
+                wrapped = master.wrap(os.urandom(SHOP_BYTES), shop_name(shop_id))
+                row = {"shop_id": shop_id, "version": version, "master_id": master.id, "wrapped": wrapped}
                 db.execute(insert(_shops), row | {"made_at": now})
+                self.forget_shop(shop_id)
         return self.shop_key(shop_id)
 
     def shop_key(self, shop_id: int) -> ShopKey:
-        """The key of a shop, opened once a process."""
-        if shop_id not in self._shop_cache:
-            with self.database.read() as db:
-                row = db.execute(_SHOP, {"shop_id": shop_id}).first()
-            if row is None:
-                raise KeyMissing("The shop's key is not in the key store; restore the newest copy of the key store.")
-            self._shop_cache[shop_id] = ShopKey(self.unwrap(row, _shop_name(shop_id)))
-        return self._shop_cache[shop_id]
+        """The newest key of a shop, the same object for as long as it is; raises KeyDestroyed for an erased shop's.
+
+        Another process may erase the shop, and connect it again, so that it is looked at every two seconds.
+        """
+        known = self._shop_cache.get(shop_id)
+        if known is not None and time.monotonic() < known[2]:
+            return known[1]
+        with self.database.read() as db:
+            row = db.execute(_SHOP, {"shop_id": shop_id}).first()
+        if row is None:
+            raise KeyMissing("The shop's key is not in the key store; restore the newest copy of the key store.")
+        if known is None or known[0] != row.version or row.wrapped is None:
+            self.forget_shop(shop_id)
+            key = ShopKey(self.unwrap(row, shop_name(shop_id)))
+        else:
+            key = known[1]
+        self._shop_cache[shop_id] = (row.version, key, time.monotonic() + SHOP_FRESH_S)
+        return key
+
+    def forget_shop(self, shop_id: int) -> None:
+        """Forget the keys of a shop that are open here, as they were destroyed."""
+        self._shop_cache.pop(shop_id, None)
+        self._day_cache = {name: key for name, key in self._day_cache.items() if name[0] != shop_id}
 
     def day_key(self, shop_id: int, day: int) -> Cipher:
         """The key of a day that was made before. Raises KeyDestroyed once its time is over."""
@@ -171,7 +248,7 @@ class KeyStore:
             row = db.execute(_DAY, {"shop_id": shop_id, "day": day}).first()
         if row is None:
             raise KeyMissing("The key of that day is not in the key store; restore the newest copy of the key store.")
-        return self._cache_day(shop_id, day, Cipher(self.unwrap(row, _day_name(shop_id, day))))
+        return self._cache_day(shop_id, day, Cipher(self.unwrap(row, day_name(shop_id, day))))
 
     def day_key_for_writing(self, shop_id: int, day: int, now: Instant) -> Cipher:
         """The key that seals what arrives today, made with the day's first delivery."""
@@ -182,8 +259,9 @@ class KeyStore:
         with self._lock, suppress(IntegrityError), self.database.write() as db:
             row: Any = db.execute(_DAY, {"shop_id": shop_id, "day": day}).first()
             if row is None:
-                wrapped = self.wrap(os.urandom(KEY_BYTES), _day_name(shop_id, day))
-                made = {"shop_id": shop_id, "day": day, "master_id": self.current.id, "wrapped": wrapped}
+                master = self.hold(db, now)
+                wrapped = master.wrap(os.urandom(KEY_BYTES), day_name(shop_id, day))
+                made = {"shop_id": shop_id, "day": day, "master_id": master.id, "wrapped": wrapped}
                 db.execute(insert(_days), made | {"made_at": now})
         return self.day_key(shop_id, day)
 
@@ -199,28 +277,60 @@ class KeyStore:
         return key
 
     def wrap(self, secret: bytes, name: bytes) -> bytes:
-        """A key, sealed by the current master key and bound to its name."""
-        return self.current.cipher.seal(secret, name)
+        """A key, sealed by the current master key and bound to its name; `hold` it first, where it is written down."""
+        return self.current.wrap(secret, name)
 
     def unwrap(self, row: Any, name: bytes) -> bytes:
         """The key in a row of any table here (`master_id`, `wrapped`); raises KeyDestroyed or MasterKeyWrong."""
         if row.wrapped is None:
             raise KeyDestroyed("That value was destroyed on purpose and cannot be opened any more.")
-        master = self._masters.get(row.master_id)
+        return self.master(row.master_id).cipher.open(bytes(row.wrapped), name)
+
+    def master(self, master_id: str) -> MasterKey:
+        """That master key, which is looked for in the settings again where it is not here; raises MasterKeyWrong."""
+        master = self.masters.find(master_id)
         if master is None:
             raise MasterKeyWrong(
-                f"The master key {row.master_id} is missing; add it to the master keys in the settings again."
+                f"The master key {master_id} is missing; add it to the master keys in the settings again."
             )
-        return master.cipher.open(bytes(row.wrapped), name)
+        return master
 
 
-def _subject_name(shop_id: int, identity: bytes) -> bytes:
+def _in_chunks(db: Connection, query: Any, shop_id: int, ids: Sequence[bytes]) -> Iterator[Any]:
+    """What a query finds of any number of ids."""
+    for start in range(0, len(ids), READ_CHUNK):
+        yield from db.execute(query, {"shop_id": shop_id, "ids": ids[start : start + READ_CHUNK]}).scalars()
+
+
+def _proof_name(master_id: str) -> bytes:
+    return b"master|" + master_id.encode()
+
+
+def _record(db: Connection, master: MasterKey, now: Instant) -> None:
+    """Write a master key down, with what proves it later; another process may do so at the same moment."""
+    proof = master.cipher.seal(PROOF, _proof_name(master.id))
+    with suppress(IntegrityError), db.begin_nested():
+        db.execute(insert(_masters).values(id=master.id, made_at=now, proof=proof))
+
+
+def _refuse_retired(master: MasterKey, retired_at: Instant | None) -> None:
+    if retired_at is not None:
+        raise MasterKeyWrong(
+            f"The first master key in the settings ({master.id}) was replaced at {iso(retired_at)}; put the newer one "
+            "first and start this process again. Nothing changed."
+        )
+
+
+def subject_name(shop_id: int, identity: bytes) -> bytes:
+    """What a customer's key is bound to."""
     return f"subject|{shop_id}|".encode() + identity
 
 
-def _shop_name(shop_id: int) -> bytes:
+def shop_name(shop_id: int) -> bytes:
+    """What a shop's key is bound to."""
     return f"shop|{shop_id}".encode()
 
 
-def _day_name(shop_id: int, day: int) -> bytes:
+def day_name(shop_id: int, day: int) -> bytes:
+    """What the key of a day is bound to."""
     return f"day|{shop_id}|{day}".encode()

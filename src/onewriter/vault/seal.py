@@ -85,9 +85,17 @@ class ShopKey(Cipher):
         self._digest_key = secret[2 * KEY_BYTES :]
 
     def token(self, kind: str, canonical: str) -> bytes:
-        """The blind index of a canonical value: equal for equal values of this shop, and nothing else."""
+        """A keyed hash: equal for equal values of this shop, and nothing else. Customers' values have `IndexKey`s."""
         data = canonical.encode()
         return hashlib.blake2b(data, digest_size=TOKEN_BYTES, key=self._token_key, person=_person(kind)).digest()
+
+    @property
+    def first_index_secret(self) -> bytes:
+        """The key of the first version of the index that customers are searched by; later ones are keys of their own.
+
+        What else is made with it here (hashes of ids above all) can never be made anew, and so keeps this key.
+        """
+        return self._token_key
 
     def id_hash(self, shopify_id: int) -> bytes:
         """The keyed hash of a Shopify customer id, which may stay when the id must go."""

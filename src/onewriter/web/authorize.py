@@ -1,6 +1,5 @@
 """The page that a merchant lands on after agreeing: it connects the shop, or says in one sentence why not."""
 
-from collections.abc import Mapping
 from html import escape
 
 import structlog
@@ -20,17 +19,16 @@ log = structlog.get_logger(__name__)
 class AuthorizeRoute:
     """Answers the browser that Shopify sends back to us."""
 
-    def __init__(self, runtime: Runtime, headers: Mapping[str, str]) -> None:
+    def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._headers = headers
 
     def answer(self, request: Request) -> Response:
         """Connect the shop that the callback speaks of. It waits for Shopify, so it runs in a thread."""
         if request.method != "GET":
             # HEAD comes with GET, and looking ahead must not use the address up.
-            return Response(status_code=405, headers={**self._headers, "Allow": "GET"})
+            return Response(status_code=405, headers={"Allow": "GET"})
         status, sentence = self._finish(request)
-        return HTMLResponse(PAGE.format(escape(sentence)), status, headers=self._headers)
+        return HTMLResponse(PAGE.format(escape(sentence)), status)
 
     def _finish(self, request: Request) -> tuple[int, str]:
         try:

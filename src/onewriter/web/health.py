@@ -7,9 +7,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from onewriter.customers import inbox, questions, workers
+from onewriter.customers import inbox, questions, requests, workers
 from onewriter.db import migrate
 from onewriter.errors import OnewriterError
+from onewriter.records import SECOND
 from onewriter.runtime import Runtime
 
 
@@ -69,6 +70,8 @@ class _Gauges(Collector):
             states = inbox.open_counts(db)
             backlog_s = inbox.backlog_s(db, moment)
             waiting = questions.count(db)
+            asked = requests.open_count(db, moment).open
+            nearest = requests.waiting(db, 1)
             alive = sum(not worker.is_dead(moment, silent_s) for worker in workers.every(db))
         deliveries = GaugeMetricFamily("onewriter_inbox", "Deliveries that wait or are parked", labels=["state"])
         for state, number in states.items():
@@ -76,6 +79,11 @@ class _Gauges(Collector):
         yield deliveries
         yield GaugeMetricFamily("onewriter_inbox_oldest_seconds", "Age of the oldest waiting delivery", backlog_s)
         yield GaugeMetricFamily("onewriter_questions_waiting", "Questions that wait for a person", waiting)
+        yield GaugeMetricFamily("onewriter_privacy_requests", "Privacy requests that are not done", asked)
+        for request in nearest:
+            left_s = (request.deadline - moment) / SECOND
+            help_text = "Time to the nearest deadline of a privacy request; below zero once it is over"
+            yield GaugeMetricFamily("onewriter_privacy_deadline_seconds", help_text, left_s)
         yield GaugeMetricFamily("onewriter_workers_alive", "Workers that live", alive)
 
     def describe(self) -> list[GaugeMetricFamily]:

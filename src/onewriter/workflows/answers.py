@@ -6,17 +6,22 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import Connection
 
 from onewriter.audit.absence import MISSING_CUSTOMERS
-from onewriter.customers import findings, inbox, marks, shops
+from onewriter.customers import findings, inbox, marks, requests, shops
 from onewriter.customers.aliases import UNHEARD_MERGE, UNSETTLED_MERGE
 from onewriter.customers.inbox import PARKED_DELIVERY, WAITING, UnknownDelivery
 from onewriter.customers.questions import Question
+from onewriter.customers.requests import SHOP_REDACTION, UNCLEAR_REDACTION, UNCLEAR_REQUEST
+from onewriter.customers.retention import LARGE_PURGE, UNTOLD_DELETION
 from onewriter.intake import again
 from onewriter.intake.again import BodyGone
 from onewriter.intake.apply import apply
+from onewriter.intake.redact import answer_unclear
 from onewriter.intake.refetch import answer_unsettled
+from onewriter.intake.requests import answer_about_shop, answer_whose
 from onewriter.intake.watch import SCOPES
 from onewriter.records import Change, Instant, Kind, Path
 from onewriter.vault.vault import ShopVault
+from onewriter.workflows.purging import answer_untold
 
 VaultOf = Callable[[int], ShopVault]
 Answer = Callable[[Connection, VaultOf, Question, Instant], str]
@@ -35,6 +40,7 @@ def _parked(db: Connection, vault_of: VaultOf, question: Question, now: Instant)
             state = again.try_again(db, vault_of(question.shop_id), position, now)
             return f"delivery {position} is tried again" if state == WAITING else again.READ_INSTEAD
         inbox.drop(db, position, now)
+        requests.give_up(db, question.shop_id, position, question.answered_by or "", now)
         return f"delivery {position} is given up"
     except BodyGone as gone:
         return f"noted. {gone}"
@@ -71,11 +77,38 @@ def _scopes(db: Connection, _vault_of: VaultOf, question: Question, _now: Instan
     return "the scopes are looked at again"
 
 
+def _untold(db: Connection, vault_of: VaultOf, question: Question, now: Instant) -> str:
+    return answer_untold(db, vault_of(question.shop_id), question, now)
+
+
+def _large_purge(_db: Connection, _vault_of: VaultOf, question: Question, _now: Instant) -> str:
+    if question.answer != "purge":
+        return "none of them is purged for a week"
+    return "they are purged within the hour, or at once with `onewriter privacy purge`"
+
+
+def _unclear_redaction(db: Connection, vault_of: VaultOf, question: Question, now: Instant) -> str:
+    return answer_unclear(db, vault_of(question.shop_id), question, now)
+
+
+def _unclear_request(db: Connection, _vault_of: VaultOf, question: Question, now: Instant) -> str:
+    return answer_whose(db, question, now)
+
+
+def _shop_redaction(db: Connection, _vault_of: VaultOf, question: Question, now: Instant) -> str:
+    return answer_about_shop(db, question, now)
+
+
 ANSWERS: Mapping[str, Answer] = {
     PARKED_DELIVERY: _parked,
     MISSING_CUSTOMERS: _missing,
     UNHEARD_MERGE: _unheard,
     UNSETTLED_MERGE: _unsettled,
     SCOPES: _scopes,
+    UNCLEAR_REDACTION: _unclear_redaction,
+    UNCLEAR_REQUEST: _unclear_request,
+    SHOP_REDACTION: _shop_redaction,
+    UNTOLD_DELETION: _untold,
+    LARGE_PURGE: _large_purge,
 }
 """What is done about each kind of question; an answer to any other is only noted."""

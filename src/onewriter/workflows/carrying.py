@@ -19,9 +19,13 @@ from onewriter.loyalty import awards
 from onewriter.records import RunState
 from onewriter.runtime import Runtime
 from onewriter.shopify import reads
+from onewriter.workflows.indexing import carry_out_indexing
 from onewriter.workflows.orders import reconcile_orders
 from onewriter.workflows.points import carry_out_award
+from onewriter.workflows.privacy import erase_shop
+from onewriter.workflows.purging import carry_out_purge
 from onewriter.workflows.reconciling import reconcile
+from onewriter.workflows.rotating import carry_out_rotation
 
 RETRY_WAIT_MAX_S = 60.0
 RETRY_FOR_S = 6 * 3600
@@ -87,7 +91,7 @@ def _attempt(runtime: Runtime, run: Run) -> Exception | None:
     """One try; None when it is over for this worker, whether it ended the run or another worker has it."""
     try:
         with runtime.database.read() as db:
-            if shops.by_id(db, run.shop_id).state != shops.CONNECTED:
+            if run.kind not in runs.OFFLINE_KINDS and shops.by_id(db, run.shop_id).state != shops.CONNECTED:
                 raise UnknownShop("The shop is disconnected; connect it again first.")
         ended = KINDS[run.kind](runtime, run)
     except Superseded:
@@ -136,6 +140,10 @@ KINDS: Mapping[str, Callable[[Runtime, Run], Run]] = {
     runs.RECENT: reconcile,
     runs.ORDERS: reconcile_orders,
     awards.RUN: carry_out_award,
+    runs.ROTATE: carry_out_rotation,
+    runs.INDEX: carry_out_indexing,
+    runs.PURGE: carry_out_purge,
+    runs.SHOP_REDACTION: erase_shop,
 }
 """What each kind of run does; it returns the run as it ended."""
 

@@ -15,7 +15,7 @@ from onewriter.customers.shops import CONNECTED, Shop
 from onewriter.intake.watch import Watch, Watched
 from onewriter.records import HOUR, SECOND, Instant
 from onewriter.runtime import Runtime, new_run_id
-from onewriter.workflows import orders, points
+from onewriter.workflows import copies, indexing, orders, points
 from onewriter.workflows.carrying import resume_if_possible
 from onewriter.workflows.reconciling import queue
 
@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 def strike(runtime: Runtime, due: datetime) -> None:
     """Carry one strike out: the hourly work of its twelfth of the shops, and at night the nightly work too."""
     _end_erasures(runtime)
+    copies.refresh(runtime)
     if runtime.now() - int(due.timestamp() * SECOND) > STALE:
         log.info("strike is past", due=due.isoformat())
         return
@@ -43,6 +44,7 @@ def strike(runtime: Runtime, due: datetime) -> None:
     if due.hour == runtime.settings.number("nightly_hour"):
         nightly(runtime, slot)
     hourly(runtime, slot)
+    indexing.tend(runtime, slot, SLOTS)
 
 
 def _end_erasures(runtime: Runtime) -> None:

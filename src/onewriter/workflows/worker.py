@@ -16,10 +16,12 @@ from onewriter.db.engine import jobs_engine
 from onewriter.intake.drain import Drain
 from onewriter.intake.orders import OrderReads
 from onewriter.intake.refetch import Refetch
+from onewriter.records import HOUR, Instant
 from onewriter.runtime import JOBS_NAME, JOBS_VERSION, RUN_QUEUE, RUN_WORKFLOW, Runtime, new_run_id
-from onewriter.workflows import schedules
+from onewriter.workflows import privacy, purging, recovering, schedules
 from onewriter.workflows.carrying import carry_out
-from onewriter.workflows.housekeeping import TIDY, tidy
+from onewriter.workflows.clock import TIDY
+from onewriter.workflows.housekeeping import tidy
 
 RUNS_AT_ONCE = 4
 IDLE_S = 0.05
@@ -27,6 +29,10 @@ ERROR_WAIT_S = 1.0
 SHOP_WAIT_S = 5.0
 WATCH_REST_S = 2.0
 WATCH_WAIT_S = 60.0
+CLEAN_EVERY: Instant = 2 * HOUR
+"""What was erased since then is cleaned after, each hour; twice, should a reader have been in the way."""
+CLEAN_WHOLE: Instant = 26 * HOUR
+"""At night a large file is written anew as well, if anybody was erased since the night before."""
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +52,8 @@ class Worker:
         self._orders = OrderReads(runtime.database, runtime.client, runtime.vault, runtime.now)
 
     def start(self) -> None:
-        """Start everything; returns at once."""
+        """Start everything; returns at once, unless a restore is still to be followed by what must follow it."""
+        recovering.finish(self._runtime)
         with self._runtime.database.write() as db:
             workers.enter(db, self.id, self._runtime.now())
         self._launch_jobs()
@@ -85,8 +92,11 @@ class Worker:
             carry_out(runtime, run_id)
 
         @DBOS.workflow(name=TIDY)
-        def keep_house(_due: datetime, _context: Any) -> None:
-            tidy(runtime)
+        def keep_house(due: datetime, _context: Any) -> None:
+            if tidy(runtime):
+                purging.attend(runtime)
+            night = due.hour == runtime.settings.number("nightly_hour")
+            purging.clean_up(runtime, runtime.now() - (CLEAN_WHOLE if night else CLEAN_EVERY), whole=night)
 
         @DBOS.workflow(name="strike")
         def strike(due: datetime, _context: Any) -> None:
@@ -146,6 +156,7 @@ class Worker:
                 continue
             if not schedules.catch_up(self._runtime, shop):
                 self._unwatched_until[shop.id] = time.monotonic() + WATCH_WAIT_S
+        privacy.queue_accepted(self._runtime)
         return WATCH_REST_S
 
     def _beat(self) -> float:

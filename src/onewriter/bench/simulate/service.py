@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -75,13 +76,15 @@ class Service:
 
     def connect(self, shop: SandboxInfo) -> None:
         """Connect the shop, as a person would."""
-        secrets = ("--access-token", shop.access_token, "--api-secret", shop.api_secret)
-        self.type("shop", "connect", shop.domain, *secrets, "--admin-url", shop.admin_url, "--public-url", self.url)
+        secrets = {"SHOPIFY_ACCESS_TOKEN": shop.access_token, "SHOPIFY_API_SECRET": shop.api_secret}
+        where = ("--admin-url", shop.admin_url, "--public-url", self.url)
+        self.type("shop", "connect", shop.domain, *where, secrets=secrets)
 
-    def type(self, *words: str, must: bool = True) -> None:
-        """Type one of our commands; raises Permanent if it fails and must not."""
+    def type(self, *words: str, must: bool = True, secrets: Mapping[str, str] | None = None) -> None:
+        """Type one of our commands; raises Permanent if it fails and must not. Secrets go by the environment."""
+        environment = self._environment | dict(secrets or {})
         done = subprocess.run(  # noqa: S603 - our own command
-            [*COMMAND, *words, "--json"], env=self._environment, capture_output=True, text=True, check=False
+            [*COMMAND, *words, "--json"], env=environment, capture_output=True, text=True, check=False
         )
         if done.returncode and must:
             raise Permanent(f"A command failed ({words[0]} {words[1]}): {(done.stdout + done.stderr)[-SAID_MAX:]}")

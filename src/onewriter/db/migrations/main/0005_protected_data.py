@@ -22,8 +22,10 @@ def upgrade() -> None:
         sa.Column("erased_at", sa.BigInteger(), nullable=True),
     ):
         op.add_column("shops", column)
-    op.add_column("customers", sa.Column("index_version", sa.Integer(), server_default="1", nullable=False))
+    op.add_column("customers", sa.Column("index_version", sa.Integer(), server_default="0", nullable=False))
+    op.create_index("ix_customers_shop_id_index_version", "customers", ["shop_id", "index_version"], unique=False)
     op.add_column("customers", sa.Column("seen_at", sa.BigInteger(), nullable=True))
+    op.add_column("customers", sa.Column("kept_box", sa.LargeBinary(), nullable=True))
     op.add_column("erasures", sa.Column("run_id", sa.Text(), nullable=True))
     op.add_column("erasures", sa.Column("points", sa.BigInteger(), nullable=True))
     op.create_table(
@@ -89,6 +91,4 @@ def _create_requests() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_privacy_requests")),
         sqlite_autoincrement=True,
     )
-    op.create_index(
-        "ix_privacy_requests_shop_id_state", "privacy_requests", ["shop_id", "state"], unique=False
-    )
+    op.create_index("ix_privacy_requests_shop_id_state", "privacy_requests", ["shop_id", "state"], unique=False)

@@ -1,0 +1,101 @@
+"""`onewriter people`: who may see what and change what here."""
+
+from typing import Any
+
+import click
+
+from onewriter.cli import session
+from onewriter.cli.access import About, Role, permit
+from onewriter.cli.inputs import as_json
+from onewriter.cli.output import answer, say, table
+from onewriter.customers import people
+from onewriter.customers.access import PEOPLE
+from onewriter.customers.people import Person
+from onewriter.records import iso
+from onewriter.runtime import Runtime, now
+
+NOBODY = "Nobody is listed, so whoever gives a command is an owner; `onewriter people set NAME owner` begins the list."
+
+
+class Name(click.ParamType[str]):
+    """The name of an operating-system user, as it is recorded."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name with what it begins with everywhere; it may be typed with or without."""
+        try:
+            return people.full_name(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.group("people")
+def group() -> None:
+    """Say who may see what and change what here.
+
+    A person is an operating-system user, and is known by that name. An owner may do everything. Staff may reveal
+    protected values, and do the daily work: points, merges, parked deliveries, questions, runs. A viewer sees
+    everything masked, and changes nothing; so does whoever is not listed. As long as nobody is listed at all, whoever
+    gives a command is an owner.
+
+    Roles guard against mistakes and make misuse visible. Whoever can read the master key and both databases can open
+    everything without asking, so keep those to one operating-system user, and let others give commands by sudo rules.
+    """
+
+
+@group.command("list")
+@as_json
+def list_people(as_json: bool) -> None:
+    """List who has a role, and since when."""
+    with session.opened() as runtime, runtime.database.read() as db:
+        documents = [_document(person) for person in people.every(db)]
+
+    def tell() -> None:
+        if not documents:
+            say(NOBODY)
+            return
+        columns = ("name", "role", "since", "set_by")
+        table(
+            [column.upper().replace("_", " ") for column in columns], ([one[c] for c in columns] for one in documents)
+        )
+
+    answer(as_json, documents, tell)
+
+
+@group.command("set")
+@click.argument("name", type=Name())
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+@as_json
+def set_role(name: str, role: str, as_json: bool) -> None:
+    """Give an operating-system user a role, in place of the one they have.
+
+    With the first on the list, you become an owner yourself. There must always be an owner.
+    """
+    with session.opened() as runtime:
+        _permit(runtime, f"set {name} to {role}")
+        with runtime.database.write() as db:
+            people.give(db, session.actor(), name, Role(role), now())
+            documents = [_document(person) for person in people.every(db)]
+    [document] = [one for one in documents if one["name"] == name]
+    answer(as_json, document, lambda: say(f"{name} is {role} now."))
+
+
+@group.command("remove")
+@click.argument("name", type=Name())
+@as_json
+def remove(name: str, as_json: bool) -> None:
+    """Take a role away from somebody, who is a viewer from then on."""
+    with session.opened() as runtime:
+        _permit(runtime, f"remove {name}")
+        with runtime.database.write() as db:
+            people.remove(db, name)
+    answer(as_json, {"name": name, "role": None}, lambda: say(f"{name} has no role any more, and is a viewer."))
+
+
+def _permit(runtime: Runtime, subject: str) -> None:
+    permit(runtime, Role.OWNER, PEOPLE, [About(subject=subject)])
+
+
+def _document(person: Person) -> dict[str, Any]:
+    return {"name": person.name, "role": person.role.value, "since": iso(person.since), "set_by": person.set_by}
