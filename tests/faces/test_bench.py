@@ -139,7 +139,7 @@ def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_there_is_a_measurement_for_each_name() -> None:
-    assert NAMES == ("import", "reconcile", "door", "drain", "points", "all")
+    assert NAMES == ("import", "reconcile", "door", "drain", "points", "purge", "search", "rotate", "all")
     assert set(DATABASES) == {"sqlite", "postgres", "both"}
 
 

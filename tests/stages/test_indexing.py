@@ -102,32 +102,30 @@ def test_hashes_of_ids_stay_whatever_key_the_index_has(shop: Tea, now: Instant) 
     assert shop.vault.key.id_hash(101) == before
 
 
-def test_a_run_that_died_goes_on_while_customers_come_change_and_are_looked_for(shop: Tea, now: Instant) -> None:
-    run_id = queued(shop, now)
-    pieces: list[int] = []
+class Died(BaseException):
+    """The worker is killed."""
 
-    class Died(BaseException):
-        pass
 
-    def reindex(*given: Any) -> Any:
-        if len(pieces) == 1:
-            pieces.append(0)
-            raise Died
+def test_a_run_that_died_goes_on_while_customers_come_change_and_are_looked_for(
+    shop: Tea, now: Instant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, pieces, made = queued(shop, now), [], reindexing.reindex
+
+    def die_at_the_second_piece(*given: Any) -> Any:
         pieces.append(1)
+        if len(pieces) == 2:
+            raise Died
         return made(*given)
 
-    made, indexing.reindexing.reindex = reindexing.reindex, reindex
-    try:
-        with pytest.raises(Died):
-            carrying.carry_out(shop.runtime, run_id)
-        assert everybody_is_found(shop), "half of them by the old key"
-        with shop.runtime.database.read() as db:
-            assert search.search(db, shop.vault, "mia0", 50).building
-        shop.apply(person(6, later(now, 5), first_name="Eva"), person(9, later(now, 5)), now=later(now, 5))
-        assert found(shop, "mia6") == []
+    monkeypatch.setattr(reindexing, "reindex", die_at_the_second_piece)
+    with pytest.raises(Died):
         carrying.carry_out(shop.runtime, run_id)
-    finally:
-        indexing.reindexing.reindex = made
+    assert everybody_is_found(shop), "half of them by the old key"
+    with shop.runtime.database.read() as db:
+        assert search.search(db, shop.vault, "mia0", 50).building
+    shop.apply(person(6, later(now, 5), first_name="Eva"), person(9, later(now, 5)), now=later(now, 5))
+    assert found(shop, "mia6") == []
+    carrying.carry_out(shop.runtime, run_id)
     run = run_of(shop, run_id)
     assert (run.state, run.done, run.counts["indexed"]) == (RunState.DONE, 6, 6), "each once, and those written never"
     assert (found(shop, "eva"), found(shop, "mia6"), found(shop, "mia9")) == ([106], [], [109])

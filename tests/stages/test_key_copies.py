@@ -191,6 +191,7 @@ def test_a_worker_copies_right_after_keys_were_destroyed_and_each_hour_when_some
     at = now + 3 * HOUR
     ours = id_of(keeping, ANN)
     erase(keeping, ANN, at)
+    copy_keys(runtime, path.with_name("elsewhere"), at + 5 * SECOND)
     schedules.strike(moved(runtime, at + 10 * SECOND), LONG_AGO)
     assert copying.copied_at(runtime.key_database) == at + 10 * SECOND
     assert list(path.parent.glob("keys.copy*")) == [path], "there is one copy, and it is the newest"

@@ -1,5 +1,6 @@
 """Where a purge could come too early, take what a person has not seen, or meet somebody else's work half-way."""
 
+import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from onewriter.customers import erasing, retention, shops
+from onewriter.customers.erasing import Asked
 from onewriter.customers.retention import LARGE_PURGE, UNTOLD_DELETION
 from onewriter.db.pointtables import accounts, entries
 from onewriter.db.tables import customers
@@ -58,7 +60,7 @@ def test_an_old_deletion_told_again_does_not_put_the_clock_back(loyal: Loyal) ->
     tea, now = loyal.tea, loyal.now
     loyal.customer(ANN)
     tea.apply(gone(ANN, now + HOUR), now=now + HOUR)
-    tea.apply(found_again(ANN, now + 2 * HOUR), now=now + 2 * HOUR)
+    tea.apply(found_again(ANN, now + 5 * HOUR), now=now + 5 * HOUR)
     moment = now + 89 * DAY
     tea.apply(absent(ANN, moment), now=moment)
     tea.apply(gone(ANN, now + HOUR), now=moment + SECOND)
@@ -113,6 +115,48 @@ def test_what_a_person_agreed_to_grows_old(tea: Tea, now: Instant) -> None:
     assert look(tea, now + 400 * DAY).run_id is None
 
 
+@pytest.mark.req("K34")
+def test_a_restore_never_makes_the_days_fewer(loyal: Loyal) -> None:
+    tea, now = loyal.tea, loyal.now
+    loyal.customer(ANN)
+    delete(tea, ANN, now + HOUR)
+    with loyal.write() as db, pytest.raises(CannotRestore, match=r"is kept until .* anyway"):
+        restore(db, tea.vault, ANN, now + 2 * DAY, BY, "x", now + DAY)
+    with loyal.write() as db:
+        restore(db, tea.vault, ANN, now + 91 * DAY, BY, "x", now + DAY)
+        shops.change(db, tea.shop_id, {"retention_days": 120})
+    assert purge(tea, now + 100 * DAY) is None
+    assert purge(tea, now + 121 * DAY) is not None
+
+
+@pytest.mark.req("K34")
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
+def test_a_deletion_that_a_read_disproved_starts_no_clock_whatever_comes_first(loyal: Loyal, order: Any) -> None:
+    tea, now = loyal.tea, loyal.now
+    loyal.customer(ANN)
+    news = [gone(ANN, now + HOUR), found_again(ANN, now + 5 * HOUR), absent(ANN, now + 80 * DAY)]
+    if order.index(1) > order.index(2):
+        pytest.skip("reads are applied in the order in which they began")
+    for place in order:
+        tea.apply(news[place], now=now + 81 * DAY)
+    profile = tea.profile(ANN)
+    assert profile is not None
+    assert profile.deleted == now + 80 * DAY
+
+
+@ON_POSTGRES
+@pytest.mark.req("K32")
+def test_two_who_end_the_same_erasures_at_once_end_them(tea: Tea, now: Instant) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for turn in range(4):
+            numbers = [ANN + 10 * turn + each for each in range(5)]
+            with tea.runtime.database.write() as db:
+                apply(db, tea.vault, [told(each, now, {"first_name": "N"}) for each in numbers], now)
+                erasing.erase(db, tea.vault, numbers, Asked("test", now), now)
+            ended = [pool.submit(erasing.end, tea.runtime.database, tea.runtime.keys, now) for _ in range(4)]
+            assert [each.exception() for each in ended] == [None] * 4
+
+
 # ---- Points that were moved -----------------------------------------------------------------------------------------
 
 
@@ -162,6 +206,9 @@ def test_points_that_an_undoing_gave_back_to_a_merged_away_customer_can_be_reach
     profile = tea.profile(ANN)
     assert profile is not None
     assert profile.state == "kept"
+    tea.apply(found_again(ANN, moment + 2 * HOUR), now=moment + 2 * HOUR)
+    with loyal.write() as db:
+        assert erasing.with_merged(db, tea.vault, BEN) == [BEN], "she is not a part of Ben: Shopify has her"
 
 
 def test_what_was_decided_about_one_who_came_back_is_forgotten(tea: Tea, now: Instant) -> None:
@@ -203,7 +250,7 @@ def test_nothing_is_posted_for_one_who_is_purged_at_that_moment(
     identity = loyal.id(ANN)
     delete(tea, ANN, now + HOUR)
     with loyal.write() as db:
-        restore(db, tea.vault, ANN, now + 2 * DAY, BY, "x", now + DAY)
+        restore(db, tea.vault, ANN, now + 91 * DAY, BY, "x", now + DAY)
 
     def try_to_post() -> None:
         with loyal.write() as db:
@@ -211,7 +258,7 @@ def test_nothing_is_posted_for_one_who_is_purged_at_that_moment(
 
     with ThreadPoolExecutor(1) as pool:
         with loyal.write() as db:
-            assert purge_next(db, tea.vault, shops.by_id(db, tea.shop_id), 10, now + 3 * DAY, "r") == 1
+            assert purge_next(db, tea.vault, shops.by_id(db, tea.shop_id), 10, now + 92 * DAY, "r") == 1
             posting = pool.submit(try_to_post)
             wait_until(lambda: waits_for_a_lock(loyal))
         assert isinstance(posting.exception(), NoAccount | None)
@@ -241,12 +288,9 @@ def test_a_customer_whose_kept_one_was_purged_can_be_merged_again(loyal: Loyal) 
     for number in (ANN, BEN, CARO):
         loyal.customer(number)
     loyal.merge(ANN, BEN, now + HOUR)
-    delete(tea, BEN, now + 2 * HOUR)
     with tea.runtime.database.write() as db:
-        shops.change(db, tea.shop_id, {"retention_days": 30})
-        restore(db, tea.vault, BEN, now + 10 * DAY, BY, "x", now + DAY)
-    assert purge(tea, now + 11 * DAY) is not None
-    moment = now + 12 * DAY
+        erasing.erase(db, tea.vault, [BEN], Asked("test", now + DAY), now + DAY)
+    moment = now + 42 * DAY
     tea.apply(found_again(ANN, moment), now=moment)
     loyal.merge(ANN, CARO, moment + HOUR)
     profile = tea.profile(ANN)

@@ -33,7 +33,7 @@ def look(tea: Tea, text: str, most: int = 50, **options: Any) -> Answer:
         return search.search(db, tea.vault, text, most, **options)
 
 
-def ids(answer: Answer) -> list[int | None]:
+def ids(answer: Answer) -> list[int]:
     return sorted(one.shopify_id or 0 for one in answer.found)
 
 

@@ -28,7 +28,7 @@ from onewriter.vault.keystore import SUBJECT_BYTES, subject_name
 from onewriter.vault.master import put_new_first
 from onewriter.vault.rewrap import BATCH
 
-DEFAULT = 1_000_000
+DEFAULT = 100_000
 """Customers, each with its key."""
 ROWS = 20_000
 SHOP: dict[str, Any] = {"domain": "bench.myshopify.com", "admin_url": "", "public_url": "", "api_version": ""}

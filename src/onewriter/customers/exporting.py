@@ -118,10 +118,11 @@ def _leads(entry: Entry, shop_id: int, who: Whom) -> ColumnElement[bool] | None:
     columns = [name for name in (entry.subject, entry.other) if name is not None and who.named(name)]
     if entry.purge not in ("delete", "hash") or not columns:
         return None
-    leads: ColumnElement[bool] = or_(*(table.c[name].in_(list(who.named(name))) for name in columns))
+    named: list[ColumnElement[bool]] = [table.c[name].in_(list(who.named(name))) for name in columns]
     # Two shops can have the same id, and merges are found by their shop; elsewhere it would tempt SQLite to walk it.
     if entry.purge == "hash" or not erasing.SHOPIFY_IDS.isdisjoint(columns):
-        leads = and_(leads, table.c.shop_id == shop_id)
+        named = [and_(table.c.shop_id == shop_id, each) for each in named]
+    leads = or_(*named)
     if entry.purge == "hash":
         return and_(leads, or_(*(table.c[name].is_not(None) for name in entry.ids)))
     return and_(leads, table.c.box.is_not(None)) if entry.table == "inbox" else leads

@@ -169,10 +169,9 @@ def _until(deleted_at: Instant, days: int) -> Instant:
 
 def _over(shop: Shop, now: Instant) -> ColumnElement[bool]:
     """The time of the customer is over."""
-    gone = and_(
-        customers.c.state.in_((DELETED, MERGED)), customers.c.deleted_at <= now - _until(0, shop.retention_days)
-    )
-    kept_until = and_(customers.c.state == KEPT, customers.c.keep_until <= now)
+    long_ago = customers.c.deleted_at <= now - _until(0, shop.retention_days)
+    gone = and_(customers.c.state.in_((DELETED, MERGED)), long_ago)
+    kept_until = and_(customers.c.state == KEPT, customers.c.keep_until <= now, long_ago)
     # Whoever is hidden has a time of deletion, and an index finds these among all that are not.
     return and_(customers.c.shop_id == shop.id, customers.c.deleted_at <= now, or_(gone, kept_until))
 

@@ -80,7 +80,7 @@ class Batch:
         owned = owners.of_shop(db, vault.shop_id) if hashes else {}
         # Nobody else's merge can matter, and an import of a million customers must not ask for each.
         gone = {change.record_id for change in changes if change.kind in (Kind.MERGED, Kind.ABSENT)} | stones.keys()
-        gone |= {number for number, profile in known.items() if profile.state == MERGED}
+        gone |= {number for number, profile in known.items() if profile.state in (MERGED, KEPT)}
         merges = aliases.load(db, vault, gone)
         kept = {change.into for change in changes if change.into is not None}
         erased = tombstones.purged(db, vault, kept)

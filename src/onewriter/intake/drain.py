@@ -67,7 +67,8 @@ class Drain:
             if rows and shops.is_erased(db, rows[0].shop_id):
                 # The door of another process may not have known it yet.
                 inbox.remove(db, [row.position for row in rows])
-            elif rows:
+                return len(rows)
+            if rows:
                 self._take(db, rows, now)
         if any(row.topic == REDACT_TOPIC for row in rows):
             erasing.end(self.database, self.vault_of(rows[0].shop_id).keys, now)

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select, update
 
-from onewriter.customers import find
+from onewriter.customers import find, shops
 from onewriter.customers.profiles import DELETED, KEPT, LIVE, MERGED
 from onewriter.db.tables import customers
 from onewriter.errors import Permanent, UnknownCustomer
@@ -14,7 +14,8 @@ from onewriter.loyalty import merges, receipts
 from onewriter.loyalty.books import open_books
 from onewriter.loyalty.merges import Pair
 from onewriter.loyalty.receipts import Receipt
-from onewriter.records import Instant
+from onewriter.records import Instant, iso
+from onewriter.rules.retention import purge_at
 from onewriter.vault.seal import bound_to
 from onewriter.vault.vault import ShopVault
 
@@ -54,6 +55,9 @@ def restore(
         raise CannotRestore(f"The reason is empty, or longer than {REASON_LENGTH_MAX} letters.")
     lock(db, vault, [shopify_id])
     row = _hidden(db, vault, shopify_id)
+    anyway = purge_at(row.deleted_at, shops.by_id(db, vault.shop_id).retention_days)
+    if until < anyway:
+        raise CannotRestore(f"It is kept until {iso(anyway)} anyway; give more days.")
     identity = bytes(row.id)
     # People may put anything into a reason.
     box = vault.keys.subject_keys([identity])[identity].seal(reason.encode(), kept_binding(vault.shop_id, identity))

@@ -15,13 +15,18 @@ them. So each field is a register that the greatest stamp wins, and a stamp is m
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from onewriter.records import PROFILE_FIELDS, READ_FIELDS, Change, Instant, Kind, Path, Value
+from onewriter.records import HOUR, PROFILE_FIELDS, READ_FIELDS, Change, Instant, Kind, Path, Value
 
 DELIVERED_FIELDS = frozenset(PROFILE_FIELDS) - {"locale"}
 """The profile fields that every full delivery carries."""
 
 CONTACTS = ("email", "phone")
 """Consents belong to these: another address or number has another consent, and no delivery is promised for that."""
+
+CLOCKS_APART: Instant = HOUR
+"""When a read began is told by our clock, and a deletion by Shopify's: nearer than that, they are not compared."""
+
+OLDER = "older than what we hold"
 
 TRIES_MAX = 8
 """How often an older read is asked again before it becomes a finding."""
@@ -119,11 +124,11 @@ def _first(change: Change, tombstone: Instant | None) -> Verdict:
 
 
 def _decide_deletion(held: Held | None, deleted: Instant | None, change: Change) -> Verdict:
+    if held is not None and held.read_began is not None and change.heard < held.read_began - CLOCKS_APART:
+        # A read that began later has seen the customer: it was not deleted then, whatever has happened since.
+        return Verdict(refused=OLDER, refetch=frozenset() if held.confirmed else frozenset({"deletion"}))
     if deleted is None:
         return Verdict(hide=change.heard, refetch=frozenset({"deletion"}))
-    if held is not None and held.read_began is not None and change.heard < held.read_began:
-        # A read that began later has seen the customer: it is another deletion that it was hidden for since.
-        return Verdict(refused="older than what we hold")
     # Two deliveries of one deletion may carry different times; the earlier one starts the clock.
     if change.heard < deleted:
         return Verdict(hide=change.heard)
@@ -134,7 +139,7 @@ def _decide_absence(held: Held | None, change: Change) -> Verdict:
     if held is None or held.confirmed:
         return Verdict(settles=True)
     if _began_earlier(held, change):
-        return Verdict(refused="older than what we hold")
+        return Verdict(refused=OLDER)
     return Verdict(hide=change.heard if held.deleted is None else None, confirm=True, settles=True)
 
 
@@ -176,7 +181,7 @@ def _decide_present(held: Held, change: Change, digest: Digest) -> Verdict:
         refetch=_doubts(held, change, said, won),
         settles=change.path is Path.READ and not older and not change.denied and not _began_earlier(held, change),
         unhide=held.deleted is not None and _reveals(held.deleted, change),
-        refused="older than what we hold" if lost or (older and not won) else None,
+        refused=OLDER if lost or (older and not won) else None,
     )
 
 

@@ -132,12 +132,19 @@ def news(database: Database) -> News:
     return News(made, ended)
 
 
-def is_due(database: Database, erased_since: Callable[[Instant], bool], now: Instant) -> bool:
-    """True when keys were destroyed since the newest copy, or an hour ago if they were only made.
+def made_at(path: Path) -> Instant | None:
+    """When the copy in that file was made, as its header says; None if there is no copy there."""
+    try:
+        return SealedFile(path, KIND).header.made_at
+    except sealedfile.FileUnusable:
+        return None
+
+
+def is_due(database: Database, copied: Instant | None, erased_since: Callable[[Instant], bool], now: Instant) -> bool:
+    """True when keys were destroyed since that copy was made, or if they were only made and it is an hour old.
 
     `erased_since` says whether customers were erased since a time: the key store has no such index.
     """
-    copied = copied_at(database)
     if copied is None:
         return True
     changed = news(database)

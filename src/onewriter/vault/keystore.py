@@ -7,11 +7,13 @@ row that nobody can open.
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
 from onewriter.db import keytables
@@ -47,9 +49,6 @@ _SHOP = (
 )
 _DAY = select(_days.c.master_id, _days.c.wrapped).where(
     _days.c.shop_id == bindparam("shop_id"), _days.c.day == bindparam("day")
-)
-_ERASED = select(_erased.c.id_hash).where(
-    _erased.c.shop_id == bindparam("shop_id"), _erased.c.id_hash.in_(bindparam("ids", expanding=True))
 )
 _DESTROY = (
     update(_subjects)
@@ -189,15 +188,12 @@ class KeyStore:
 
     def remember_erased(self, shop_id: int, hashes: Sequence[bytes], now: Instant) -> None:
         """Write down who was erased, by the keyed hash of the id: the main database may be restored from a backup."""
-        with self.database.write() as db:
-            known = {bytes(each) for each in _in_chunks(db, _ERASED, shop_id, hashes)}
-            fresh = [
-                {"shop_id": shop_id, "id_hash": name, "erased_at": now}
-                for name in dict.fromkeys(hashes)
-                if name not in known
-            ]
-            if fresh:
-                db.execute(insert(_erased), fresh)
+        # Several may end the same erasure at once; in one order, so that none waits for another.
+        add = (sqlite_insert if self.database.is_sqlite else postgres_insert)(_erased).on_conflict_do_nothing()
+        rows = [{"shop_id": shop_id, "id_hash": name, "erased_at": now} for name in sorted(set(hashes))]
+        if rows:
+            with self.database.write() as db:
+                db.execute(add, rows)
 
     def make_shop_key(self, shop_id: int, now: Instant) -> ShopKey:
         """The key of a new shop, or of one that was erased; the one that is there is kept."""
@@ -294,12 +290,6 @@ class KeyStore:
                 f"The master key {master_id} is missing; add it to the master keys in the settings again."
             )
         return master
-
-
-def _in_chunks(db: Connection, query: Any, shop_id: int, ids: Sequence[bytes]) -> Iterator[Any]:
-    """What a query finds of any number of ids."""
-    for start in range(0, len(ids), READ_CHUNK):
-        yield from db.execute(query, {"shop_id": shop_id, "ids": ids[start : start + READ_CHUNK]}).scalars()
 
 
 def _proof_name(master_id: str) -> bytes:

@@ -22,9 +22,11 @@ def refresh(runtime: Runtime) -> bool:
     if not named:
         return False
     try:
-        if not copying.is_due(runtime.key_database, lambda since: erased_since(runtime, since), runtime.now()):
+        # The file itself says how old it is: a copy that was made elsewhere since then leaves this one as it was.
+        copied, moment = copying.made_at(Path(named)), runtime.now()
+        if not copying.is_due(runtime.key_database, copied, lambda since: erased_since(runtime, since), moment):
             return False
-        copying.write_copy(runtime.keys, Path(named), runtime.now())
+        copying.write_copy(runtime.keys, Path(named), moment)
     except Exception as error:  # noqa: BLE001 - the next strike tries again
         log.warning("the key store is not copied", error=type(error).__name__)
         return False

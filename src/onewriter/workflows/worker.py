@@ -16,7 +16,7 @@ from onewriter.db.engine import jobs_engine
 from onewriter.intake.drain import Drain
 from onewriter.intake.orders import OrderReads
 from onewriter.intake.refetch import Refetch
-from onewriter.records import HOUR, Instant
+from onewriter.records import DAY, Instant
 from onewriter.runtime import JOBS_NAME, JOBS_VERSION, RUN_QUEUE, RUN_WORKFLOW, Runtime, new_run_id
 from onewriter.workflows import privacy, purging, recovering, schedules
 from onewriter.workflows.carrying import carry_out
@@ -29,10 +29,8 @@ ERROR_WAIT_S = 1.0
 SHOP_WAIT_S = 5.0
 WATCH_REST_S = 2.0
 WATCH_WAIT_S = 60.0
-CLEAN_EVERY: Instant = 2 * HOUR
-"""What was erased since then is cleaned after, each hour; twice, should a reader have been in the way."""
-CLEAN_WHOLE: Instant = 26 * HOUR
-"""At night a large file is written anew as well, if anybody was erased since the night before."""
+UNCLEANED: Instant = 30 * DAY
+"""A worker that starts cannot know whether the last one cleaned after what was erased so long ago."""
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +42,7 @@ class Worker:
         self.id = new_run_id(runtime.now())
         self._runtime = runtime
         self._stop = threading.Event()
+        self._cleaned_at: Instant = runtime.now() - UNCLEANED
         self._quiet_until: dict[int, float] = {}
         self._unwatched_until: dict[int, float] = {}
         self._beats: dict[str, tuple[int, float]] = {}
@@ -95,8 +94,10 @@ class Worker:
         def keep_house(due: datetime, _context: Any) -> None:
             if tidy(runtime):
                 purging.attend(runtime)
+            moment = runtime.now()
             night = due.hour == runtime.settings.number("nightly_hour")
-            purging.clean_up(runtime, runtime.now() - (CLEAN_WHOLE if night else CLEAN_EVERY), whole=night)
+            if purging.clean_up(runtime, self._cleaned_at, whole=night):
+                self._cleaned_at = moment
 
         @DBOS.workflow(name="strike")
         def strike(due: datetime, _context: Any) -> None:
