@@ -211,7 +211,8 @@ def what_is_done_for_others(place: Place, sandbox: RunningSandbox) -> list[str]:
     assert plain is not None
     why = ("--why", "zyxcanary is not who asks")
     asked = [
-        ("privacy", "export", str(plain.id), "exported", *why),
+        # The reason is about the customer, and so a part of what is exported.
+        ("privacy", "export", str(plain.id), "exported", "--why", "asked by post"),
         ("backup", COPIES[0]),
         ("keys", "copy", COPIES[1]),
         ("customers", "find", "Zyxcanarybea Zyxcanaryleigh", "--reveal"),

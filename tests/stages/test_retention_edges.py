@@ -1,6 +1,5 @@
 """Where a purge could come too early, take what a person has not seen, or meet somebody else's work half-way."""
 
-import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -130,13 +129,12 @@ def test_a_restore_never_makes_the_days_fewer(loyal: Loyal) -> None:
 
 
 @pytest.mark.req("K34")
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0)], ids=str)
 def test_a_deletion_that_a_read_disproved_starts_no_clock_whatever_comes_first(loyal: Loyal, order: Any) -> None:
     tea, now = loyal.tea, loyal.now
     loyal.customer(ANN)
     news = [gone(ANN, now + HOUR), found_again(ANN, now + 5 * HOUR), absent(ANN, now + 80 * DAY)]
-    if order.index(1) > order.index(2):
-        pytest.skip("reads are applied in the order in which they began")
+    # Reads are applied in the order in which they began.
     for place in order:
         tea.apply(news[place], now=now + 81 * DAY)
     profile = tea.profile(ANN)

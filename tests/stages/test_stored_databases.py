@@ -61,7 +61,7 @@ NAMES = list(dump.columns_of("main"))
 
 def test_every_revision_that_ever_was_is_stored() -> None:
     chain = [each.revision for each in migrate.script_of("main").walk_revisions()]
-    assert set(REVISIONS) == set(chain) - {migrate.newest("main")}
+    assert set(REVISIONS) >= set(chain) - {migrate.newest("main")}, "run tools/stored.py before a migration is added"
 
 
 def test_it_is_taken_over_whole_and_works(taken_over: Tea, revision: str, tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def load_into(url: str, chain: Chain, file: Path) -> None:
         ]
         revision = db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
         dump.fill(into, chain, str(revision), columns, pieces)
+        dump.count_on(into, chain, {})
     stored.close()
     other.close()
 

@@ -60,7 +60,9 @@ def _restored(runtime: Runtime, shop: Shop, found: Found, days: int | None, why:
     moment, vault = now(), runtime.vault(shop.id)
     number = _number(found)
     with runtime.database.write() as db:
-        until = moment + (days or shops.by_id(db, shop.id).retention_days) * DAY
+        # By default as long as a deletion of now would be; Shopify's clock may be a little ahead of ours.
+        keeps = shops.by_id(db, shop.id).retention_days * DAY
+        until = moment + days * DAY if days is not None else max(moment, found.deleted_at or 0) + keeps
         done = restore(db, vault, number, until, session.actor(), why, moment)
         balance = points.account_of(db, vault, done.id, moment).balance
     return {

@@ -6,8 +6,10 @@ opened and looked at; that work has a limit, and the answer says when it was rea
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, func, select
+from sqlalchemy import Connection, bindparam, exists, func, intersect, select
 
 from onewriter.customers import find, names
 from onewriter.customers.find import Found
@@ -25,18 +27,13 @@ WORDS_MAX = 6
 OPENED_MAX = 500
 """Customers that one search opens to see whether they are meant."""
 AT_ONCE = 250
-COUNTED_MAX = 1_000
+COUNTED_MAX = 5_000
 
 _t, _o = name_tokens.alias("t"), name_tokens.alias("o")
 _COUNT = select(func.count()).select_from(
     select(_t.c.customer_id).where(_t.c.token == bindparam("token")).limit(COUNTED_MAX).subquery()
 )
-_NEXT = (
-    select(_t.c.customer_id)
-    .where(_t.c.token == bindparam("token"), _t.c.customer_id > bindparam("after"))
-    .order_by(_t.c.customer_id)
-    .limit(bindparam("most"))
-)
+_WITH = select(_t.c.customer_id).where(_t.c.token == bindparam("token"), _t.c.customer_id > bindparam("after"))
 
 Tokens = tuple[int, ...]
 """One of them is enough."""
@@ -102,6 +99,21 @@ def _keys(db: Connection, vault: ShopVault) -> tuple[Sequence[IndexKey], bool]:
         return vault.index.live(version), True
 
 
+def _having(tokens: Tokens, *, merged: bool) -> Any:
+    """The query of those customers that have all of these tokens, from `after` on, in the order of our ids.
+
+    SQLite is asked to merge what each token has, which are in that order: by itself it would look each customer up.
+    """
+    if merged and len(tokens) > 1:
+        behind = _t.c.customer_id > bindparam("after")
+        others = [select(_t.c.customer_id).where(_t.c.token == token, behind) for token in tokens[1:]]
+        return intersect(_WITH, *others).order_by("customer_id").limit(bindparam("most"))
+    query = _WITH
+    for token in tokens[1:]:
+        query = query.where(exists().where(_o.c.customer_id == _t.c.customer_id, _o.c.token == token))
+    return query.order_by(_t.c.customer_id).limit(bindparam("most"))
+
+
 @dataclass(slots=True)
 class _Walk:
     """One search by name, from candidate to candidate in the order of our ids."""
@@ -120,32 +132,28 @@ class _Walk:
         """Look for whoever has all words whole, and then for whoever has words that begin so."""
         for whole in (True, False):
             for key in keys:
-                for first, others in self._ways(key, whole=whole):
+                for tokens in self._ways(key, whole=whole):
                     if not self.more:
-                        self._go(first, others, whole=whole)
+                        self._go(tokens, whole=whole)
 
-    def _ways(self, key: IndexKey, *, whole: bool) -> Iterator[tuple[int, list[Tokens]]]:
-        """The tokens to walk by, each with those that must be there besides: the rarest word leads."""
+    def _ways(self, key: IndexKey, *, whole: bool) -> Iterator[Tokens]:
+        """The tokens that a customer must have, all of them, in each way to have the words: the rarest word leads."""
         each = [(whole_key(word),) if whole else keys_for(word) for word in self.words]
         tokens = [tuple(map(key.name_token, names_)) for names_ in each if names_]
-        if not tokens:
-            return
-        lead = 0 if len(tokens) == 1 else min(range(len(tokens)), key=lambda place: self._count(tokens[place]))
-        others = [some for place, some in enumerate(tokens) if place != lead]
-        for token in tokens[lead]:
-            yield token, others
+        if len(tokens) > 1:
+            tokens.sort(key=self._count)
+        if tokens:
+            yield from product(*tokens)
 
     def _count(self, tokens: Tokens) -> int:
         return sum(self.db.execute(_COUNT, {"token": token}).scalar_one() for token in tokens)
 
-    def _go(self, token: int, others: Sequence[Tokens], *, whole: bool) -> None:
-        query = _NEXT
-        for some in others:
-            query = query.where(exists().where(_o.c.customer_id == _t.c.customer_id, _o.c.token.in_(some)))
+    def _go(self, tokens: Tokens, *, whole: bool) -> None:
+        query = _having(tokens, merged=self.db.dialect.name == "sqlite")
         # Where all that begin alike are meant, one more than wanted tells that there are more.
         after, most = b"", min(AT_ONCE, self.most - len(self.found) + 1)
         while not self.more:
-            wanted = {"token": token, "after": after, "most": most}
+            wanted = {"token": tokens[0], "after": after, "most": most}
             ids = [bytes(each) for each in self.db.execute(query, wanted).scalars()]
             self._look(ids, whole=whole)
             if len(ids) < most:

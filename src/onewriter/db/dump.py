@@ -99,8 +99,7 @@ def replace(
     _drop(connection, chain)
     fill(connection, chain, revision, columns, given)
     migrate.carry(connection, chain, "head")
-    for table in METADATA[chain].sorted_tables:
-        _count_on(connection, table, counted.get(table.name, 0))
+    count_on(connection, chain, counted)
 
 
 def fill(connection: Connection, chain: Chain, revision: str, columns: Columns, given: Iterable[bytes]) -> None:
@@ -110,6 +109,14 @@ def fill(connection: Connection, chain: Chain, revision: str, columns: Columns, 
     for piece in given:
         name, rows = read_piece(piece)
         insert_rows(connection, shapes[name], rows)
+
+
+def count_on(connection: Connection, chain: Chain, counted: Mapping[str, int]) -> None:
+    """Have the next row of each table counted on from its last one, and from where the dumped database was."""
+    there = set(inspect(connection).get_table_names())
+    for table in METADATA[chain].sorted_tables:
+        if table.name in there:
+            _count_on(connection, table, counted.get(table.name, 0))
 
 
 def _query(table: Table) -> Select[Any]:
@@ -153,7 +160,6 @@ def _counter(connection: Connection, table: Table) -> int:
 
 
 def _count_on(connection: Connection, table: Table, counted: int) -> None:
-    """Have the next row of a table counted on from its last one, and from where the dumped database was."""
     column = _number(table)
     if column is None:
         return
