@@ -11,7 +11,6 @@ from onewriter.customers import profiles
 from onewriter.db import dump, migrate
 from onewriter.db.pointtables import entries
 from onewriter.db.privacytables import metadata
-from onewriter.records import HOUR
 from onewriter.runtime import Runtime
 from onewriter.settings import load
 from tests.support.backups import back_up, bring_back
