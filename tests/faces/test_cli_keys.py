@@ -63,7 +63,7 @@ def test_a_master_key_is_made_and_takes_over_and_the_old_one_goes(cli: Onewriter
     carry_out(queued["run"])
     assert states(cli) == [("current", 7, False), ("here", 0, True)]
     [(level, text)] = checked(cli, tea)
-    assert (level, "may be taken out" in text) == ("ok", True)
+    assert (level, "wraps nothing any more" in text) == ("ok", True)
     key_file(tea).write_text(new.splitlines()[0])
     assert states(cli) == [("current", 7, False), ("gone", 0, False)]
     assert cli.json("runs", "show", queued["run"])["counts"] == {"subject": 5, "shop": 1, "retired": 1}

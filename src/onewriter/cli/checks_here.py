@@ -72,7 +72,7 @@ def _master_keys(runtime: Runtime) -> Iterator[Checked]:
             text = f"{one.wraps} keys are still wrapped with {one.id}, which is not the first in the settings"
             yield Checked("master keys", Level.WARNING, text, "run `onewriter keys rotate`")
         elif one.may_go:
-            text = f"{one.id} wraps nothing any more and may be taken out of the settings"
+            text = f"{one.id} wraps nothing any more; keep it while you keep a backup that was made with it"
             yield Checked("master keys", Level.OK, text)
 
 

@@ -125,7 +125,7 @@ def _advice(one: Standing) -> str:
     if one.state == MISSING:
         return "put it back into the settings"
     if one.may_go:
-        return "may be taken out of the settings"
+        return "may be taken out of the settings once no backup that was made with it is kept"
     return "`onewriter keys rotate` lays it aside" if one.may_retire else ""
 
 

@@ -169,7 +169,7 @@ def _tell_proof(proof: Proof) -> None:
     for one in proof.restored:
         say(f"Line {one.position}: a backup was restored, {one.subject}.")
     if proof.wrong_at is None:
-        say(f"The access log is whole: {proof.lines} lines.")
+        say(f"The access log is whole: {proof.lines} line{'' if proof.lines == 1 else 's'}.")
     else:
         say(
             f"The access log is NOT whole: position {proof.wrong_at} is {proof.how}; {proof.lines} lines before it fit."
