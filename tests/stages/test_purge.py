@@ -98,7 +98,11 @@ def test_of_a_disconnected_shop_nothing_more_can_be_confirmed(tea: Tea, now: Ins
     with tea.runtime.database.write() as db:
         shops.disconnect(db, tea.shop_id, now)
         other = shops.by_id(db, tea.shop_id)
-        columns: dict[str, Any] = {"domain": "other.myshopify.com", "admin_url": "https://other.myshopify.com", "state": "connected"}
+        columns: dict[str, Any] = {
+            "domain": "other.myshopify.com",
+            "admin_url": "https://other.myshopify.com",
+            "state": "connected",
+        }
         columns |= {"public_url": other.public_url, "api_version": other.api_version, "scopes": [], "box": b""}
         moment = now + NINETY
         heard = {"shopify_date": moment, "shopify_date_heard": moment}

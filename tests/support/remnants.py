@@ -21,7 +21,7 @@ _RELATIONS = text(
 )
 _ROWS = text("SELECT t_data FROM heap_page_items(get_raw_page(:name, :page)) WHERE lp_len > 0")
 # The first page of an index says only where its root is.
-# Nor is what only parts one page from the next an entry: inner pages, and the first line of a leaf that is not the last.
+# What only parts one page from the next is no entry: inner pages, and the first line of a leaf that is not the last.
 _ENTRIES = text(
     "SELECT decode(replace(i.data, ' ', ''), 'hex') FROM bt_page_stats(:name, :page) s, bt_page_items(:name, :page) i"
     " WHERE i.data IS NOT NULL AND s.type = 'l' AND (s.btpo_next = 0 OR i.itemoffset > 1)"
