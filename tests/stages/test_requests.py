@@ -7,6 +7,7 @@ import pytest
 from onewriter.customers import erasing, inbox, requests, runs, shops
 from onewriter.customers.questions import NotAnswerable
 from onewriter.customers.requests import SOON, TO_ANSWER, OpenCount
+from onewriter.db.tables import inbox as inbox_table
 from onewriter.intake.requests import NOTHING_HELD
 from onewriter.records import DAY, HOUR, SECOND, Delivery, Instant
 from onewriter.workflows import privacy
@@ -86,6 +87,49 @@ def test_where_several_have_the_address_a_person_decides(tea: Tea, now: Instant,
     assert (request.state, request.ended_by, request.outcome) == ("done", "user:ann", done)
     assert (request.receipt_id is None) == (chosen == "nobody")
     assert bodies(tea) == {None}, "the address is not kept any longer"
+
+
+def moved_address(tea: Tea, now: Instant) -> list[Delivery]:
+    """Ann gets another address, Ben comes with hers, and then whoever has it is to be redacted."""
+    told = [
+        ("customers/update", body_of(ANN, now, email="ann@example.com", first_name="Ann")),
+        ("customers/create", body_of(BEN, now, email=EMAIL, first_name="Ben", created_at="2020-01-01T00:00:00Z")),
+        ("customers/redact", redaction(None)),
+    ]
+    return [
+        Delivery(tea.shop_id, f"w-{place}", topic, body, now + SECOND, triggered=now)
+        for place, (topic, body) in enumerate(told)
+    ]
+
+
+@pytest.mark.req("K37")
+def test_an_address_that_has_just_moved_erases_whoever_has_it_now(tea: Tea, now: Instant) -> None:
+    tea.apply(person(ANN, now - HOUR), now=now - HOUR)
+    put_in_inbox(tea.runtime, tea.vault, moved_address(tea, now))
+    drain_all(tea.runtime, now + SECOND)
+    assert held(tea) == [ANN]
+
+
+@pytest.mark.req("K37")
+def test_while_news_that_came_before_waits_a_person_is_asked_whose_the_address_is(tea: Tea, now: Instant) -> None:
+    tea.apply(person(ANN, now - HOUR), now=now - HOUR)
+    put_in_inbox(tea.runtime, tea.vault, moved_address(tea, now))
+    with tea.runtime.database.write() as db:
+        waits = inbox_table.c.topic != "customers/redact"
+        db.execute(inbox_table.update().where(waits).values(due_at=now + 60 * SECOND))
+    drain_all(tea.runtime, now + SECOND)
+    assert held(tea) == [ANN]
+    assert len(questions_of(tea)) == 1
+
+
+@pytest.mark.req("K37")
+def test_one_who_came_after_the_request_is_not_whom_it_means(tea: Tea, now: Instant) -> None:
+    tea.apply(person(ANN, now + DAY), now=now + DAY)
+    late = Delivery(tea.shop_id, "w-late", "customers/redact", redaction(None), now + DAY, triggered=now)
+    put_in_inbox(tea.runtime, tea.vault, [late])
+    drain_all(tea.runtime, now + DAY)
+    assert held(tea) == [ANN]
+    assert len(questions_of(tea)) == 1
 
 
 @pytest.mark.req("K37")

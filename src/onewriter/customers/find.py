@@ -119,6 +119,13 @@ def shopify_id_meant(db: Connection, shop_id: int, text: str) -> int:
     return number
 
 
+def any_newer(db: Connection, customer_ids: Sequence[bytes], since: Instant) -> bool:
+    """True if one of these customers was made after that, or first heard of where Shopify did not say when."""
+    newer = func.coalesce(customers.c.created_at, customers.c.heard_at) > since
+    wanted = select(customers.c.id).where(customers.c.id.in_(list(customer_ids)), newer).limit(1)
+    return bool(customer_ids) and db.execute(wanted).first() is not None
+
+
 def refuse_erased(db: Connection, vault: ShopVault, shopify_id: int) -> None:
     """Raise UnknownCustomer, in words that say why, for a customer that was erased."""
     name = vault.key.id_hash(shopify_id)

@@ -103,7 +103,8 @@ class Drain:
         changes: list[Change] = []
         taken: list[Row] = []
         orders: list[Row] = []
-        last = [row for row in rows if row.topic == DATA_REQUEST_TOPIC]
+        # Who is asked about, or named by an address alone, is looked for once all that came before is applied.
+        last = [row for row in rows if row.topic == DATA_REQUEST_TOPIC or _names_no_id(row)]
         for row in sorted(rows, key=lambda row: row.topic != REDACT_TOPIC):
             try:
                 if row.topic in CUSTOMER_TOPICS:
@@ -124,11 +125,13 @@ class Drain:
         emptied = [each for each in endings if each.outcome in NOTHING_KEPT]
         emptied += [each for each in rung if each.state == DONE]
         inbox.empty(db, [each.position for each in emptied])
-        return endings + rung + [self._asked(db, vault, row, now) for row in last]
+        return endings + rung + [self._asked(db, vault, row, rows, now) for row in last]
 
-    def _asked(self, db: Connection, vault: ShopVault, row: Row, now: Instant) -> Ending:
-        """Take up a request for somebody's data."""
+    def _asked(self, db: Connection, vault: ShopVault, row: Row, rows: Sequence[Row], now: Instant) -> Ending:
+        """Take up a request for somebody's data, or an erasure that names no id."""
         try:
+            if row.topic == REDACT_TOPIC:
+                return redact(db, vault, row, self._body(vault, row), now, [each.position for each in rows])
             return take_data_request(db, vault, row, self._body(vault, row), now)
         except (NotUnderstood, KeyDestroyed) as error:
             return self._set_aside(db, row, str(error), now)
@@ -233,3 +236,8 @@ class Drain:
             now,
         )
         return Ending(row.position, PARKED, why, row.attempts)
+
+
+def _names_no_id(row: Row) -> bool:
+    """True for a redaction in which the door could read no id of a customer."""
+    return row.topic == REDACT_TOPIC and row.subject_hash is None

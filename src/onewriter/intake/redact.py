@@ -1,11 +1,11 @@
 """Carrying out customers/redact on arrival: everything of the customer goes at once, and waits for no 90 days."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection
 
-from onewriter.customers import erasing, find, findings, questions, requests, shops
+from onewriter.customers import erasing, find, findings, inbox, questions, requests, runs, shops
 from onewriter.customers.erasing import Asked, Erased
 from onewriter.customers.inbox import DONE, Ending, Row
 from onewriter.customers.questions import Ask, Question
@@ -14,7 +14,7 @@ from onewriter.errors import DatabaseBusy
 from onewriter.intake.apply import lock
 from onewriter.records import Instant, id_text
 from onewriter.shopify.compliance import redacted
-from onewriter.shopify.topics import REDACT_TOPIC
+from onewriter.shopify.topics import CUSTOMER_TOPICS, REDACT_TOPIC
 from onewriter.vault.vault import ShopVault
 
 NAMED_MAX = 100
@@ -23,17 +23,20 @@ BY_US = "onewriter"
 OVERDUE = "nothing is done, and the request is overdue from its deadline on"
 
 
-def redact(db: Connection, vault: ShopVault, row: Row, body: bytes, now: Instant) -> Ending:
+def redact(
+    db: Connection, vault: ShopVault, row: Row, body: bytes, now: Instant, applied: Collection[int] = ()
+) -> Ending:
     """Erase whom the delivery names, and all who were merged into that customer, in the caller's transaction.
 
-    Without an id, the one customer who has the address is meant; where there is none or several, a person is asked.
+    Without an id, the one customer who has the address is meant; where there is none or several, or the address may
+    have moved, a person is asked. `applied` are the deliveries that were applied before in the same transaction.
     `erasing.end` must follow once it is committed. Raises NotUnderstood for another shop's body.
     """
     named = redacted(body, shops.by_id(db, row.shop_id).domain)
     number = named.id
     if number is None:
         ours = find.ids_by_email(db, vault, named.email)
-        number = only_one(db, vault, ours)
+        number = None if _may_have_moved(db, row, ours, applied) else only_one(db, vault, ours)
         if number is None:
             return _ask(db, row, ours, now)
         lock(db, vault, [number])
@@ -45,6 +48,15 @@ def redact(db: Connection, vault: ShopVault, row: Row, body: bytes, now: Instant
     outcome = _outcome(erased)
     requests.end(db, request, outcome, BY_US, now, receipt=erased.receipt)
     return Ending(row.position, DONE, outcome)
+
+
+def _may_have_moved(db: Connection, row: Row, ours: Sequence[bytes], applied: Collection[int]) -> bool:
+    """True when somebody else may have had the address when Shopify asked: not all that came before is known here."""
+    if runs.is_importing(db, row.shop_id):
+        return True
+    if inbox.any_waiting_before(db, row.shop_id, row.position, CUSTOMER_TOPICS, applied):
+        return True
+    return find.any_newer(db, ours, asked_at(row))
 
 
 def erase_all(db: Connection, vault: ShopVault, number: int, asked: Asked, now: Instant) -> Erased:
