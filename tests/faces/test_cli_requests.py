@@ -89,6 +89,22 @@ def test_of_an_unclear_request_a_person_says_who_is_meant(
     assert "ended already" in installed("privacy", "export", str(folder), "--request", "1", code=FAILED).err
 
 
+@pytest.mark.req("K37")
+def test_an_export_answers_no_other_request_than_the_one_for_that_data(
+    installed: Onewriter, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    installed.imported(sandbox)
+    record, other = sandbox.shop.snapshot()[:2]
+    redact = {"shop_id": 1, "shop_domain": sandbox.info.domain, "customer": {"email": "nobody@example.com"}}
+    deliver("customers/redact", redact, "w-redact")
+    deliver("customers/data_request", request_of(sandbox, record.id), "w-data")
+    words = ("privacy", "export", str(other.id), str(tmp_path / "new"), "--request")
+    assert "does not ask for data" in installed(*words, "1", code=FAILED).err
+    assert "another customer's data" in installed(*words, "2", code=FAILED).err
+    assert not (tmp_path / "new").exists()
+    assert {each["state"] for each in installed.json("privacy", "requests")} == {"open"}
+
+
 @pytest.mark.req("K31", "K37")
 def test_who_was_erased_before_the_answer_is_told_that_nothing_is_held(
     installed: Onewriter, sandbox: RunningSandbox, tmp_path: Path

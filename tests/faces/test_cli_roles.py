@@ -12,7 +12,7 @@ import pytest
 
 from onewriter import settings
 from onewriter.cli import commands, root
-from onewriter.cli.frame import FAILED
+from onewriter.cli.frame import FAILED, FINDINGS
 from onewriter.customers import questions, shops
 from onewriter.customers.questions import Ask
 from onewriter.customers.retention import LARGE_PURGE
@@ -205,3 +205,30 @@ def test_only_an_owner_answers_what_may_end_protected_data(
     told = [(line["actor"], line["subject"], line["allowed"]) for line in onewriter.json("privacy", "access", "list")]
     subject = f"question {number}, {LARGE_PURGE}: wait"
     assert told[:2] == [("user:anna", subject, True), ("user:ben", subject, False)]
+
+
+def test_a_viewer_learns_no_name_letter_by_letter(
+    installed: Onewriter, sandbox: RunningSandbox, become: Callable[[str], None]
+) -> None:
+    installed.imported(sandbox)
+    name = next(each.first_name for each in sandbox.shop.snapshot() if each.first_name and len(each.first_name) > 4)
+    installed("people", "set", "vera", "viewer")
+    assert installed.json("customers", "find", name[:4])
+    become("vera")
+    told = installed("customers", "find", name[:4], code=FINDINGS)
+    assert "whole words alone" in told.err
+    assert installed.json("customers", "find", name)
+
+
+def test_staff_does_not_give_up_what_the_law_asks(
+    installed: Onewriter, sandbox: RunningSandbox, become: Callable[[str], None]
+) -> None:
+    installed.imported(sandbox)
+    installed("people", "set", "sam", "staff")
+    deliver("customers/redact", {"shop_id": 1, "shop_domain": "other.myshopify.com", "customer": {"id": 1}}, "w-redact")
+    [question] = installed.json("questions", "list")
+    position = str(question["evidence"]["position"])
+    become("sam")
+    for words in (("inbox", "drop", position, "--yes"), ("questions", "answer", str(question["id"]), "drop")):
+        assert "needs the role owner" in installed(*words, code=FAILED).err
+    assert installed.json("privacy", "requests")[0]["state"] == "open"

@@ -26,7 +26,8 @@ PEOPLE = 7
 @pytest.fixture
 def shop(tea: Tea, now: Instant, monkeypatch: pytest.MonkeyPatch) -> Tea:
     """A shop of a few customers, whose index is made three at a time."""
-    monkeypatch.setattr(reindexing, "_NEXT", reindexing._NEXT.limit(3))
+    for name in ("_NEXT", "_NEXT_SQLITE"):
+        monkeypatch.setattr(reindexing, name, getattr(reindexing, name).limit(3))
     tea.apply(*(person(n, now) for n in range(PEOPLE)), now=now)
     return tea
 

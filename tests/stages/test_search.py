@@ -95,6 +95,15 @@ def test_hidden_customers_are_found_and_say_so_unless_they_are_left_out(shop: Te
     assert ids(look(shop, "mia", only_live=True)) == [103, 104, 106]
 
 
+def test_many_who_are_hidden_do_not_keep_one_who_is_there_from_being_found(
+    shop: Tea, now: Instant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [told(200 + n, now, {"first_name": "Mia"}) for n in range(30)]
+    shop.apply(*many, *(gone(each.record_id, later(now, 5)) for each in many), now=now)
+    monkeypatch.setattr(search, "OPENED_MAX", 10)
+    assert ids(look(shop, "mia", only_live=True)) == [102, 103, 104, 106]
+
+
 @pytest.mark.req("K25")
 def test_an_old_name_address_and_number_find_nobody_once_they_were_replaced(shop: Tea, now: Instant) -> None:
     new = {"first_name": "Eva", "last_name": "Neu", "email": "eva@example.com", "phone": "+447700900222"}

@@ -7,7 +7,7 @@ import click
 from sqlalchemy import Connection
 
 from onewriter.cli import session
-from onewriter.cli.access import About
+from onewriter.cli.access import About, Role, require
 from onewriter.cli.frame import DONE, FINDINGS
 from onewriter.cli.inputs import as_json, check_reveal, limit_option, reveal_options, shop_option
 from onewriter.cli.output import answer, details, note, say, table
@@ -42,14 +42,15 @@ def find(text: str, domain: str | None, limit: int, active: bool, reveal: bool, 
     """Find customers by Shopify id, our id, email address, phone number or name; exits with 1 when there is none.
 
     Of a name three letters are enough, and neither case nor accents matter; several words must all be there. A phone
-    number may be written in any way. Deleted customers are found too, and say so. Everything is looked up in an index
-    that cannot be read back.
+    number may be written in any way. A viewer must give whole words of a name. Deleted customers are found too, and say
+    so. Everything is looked up in an index that cannot be read back.
     """
     reason = check_reveal(reveal, why)
     with session.opened() as runtime:
         with runtime.database.read() as db:
             shop = session.choose_shop(db, domain)
-            answered = search(db, runtime.vault(shop.id), text, limit, only_live=active)
+            may = require(db, Role.VIEWER).covers(Role.STAFF)
+            answered = search(db, runtime.vault(shop.id), text, limit, only_live=active, beginnings=may)
         found = answered.found
         if reason is not None:
             found = _revealed(runtime, shop, found, reason)
@@ -62,17 +63,19 @@ def find(text: str, domain: str | None, limit: int, active: bool, reveal: bool, 
         table(names, ([one.id_text, one.shopify_id, one.state, *map(one.fields.get, fields)] for one in found))
 
     answer(as_json, [_document(shop, one) for one in found], tell)
-    for line in _caveats(answered, shop):
+    for line in _caveats(answered, shop, may):
         note(line)
     return DONE if found else FINDINGS
 
 
-def _caveats(answered: Answer, shop: Shop) -> Iterator[str]:
+def _caveats(answered: Answer, shop: Shop, beginnings: bool) -> Iterator[str]:
     """What must be said of an answer, beside it: whom it may be silent of, and why."""
     if answered.building:
         yield "The index is still being built: somebody may not be found by name yet; `onewriter runs list` shows it."
     if answered.more:
         yield "More may match: give more letters, another word, or a larger --limit."
+    if not beginnings:
+        yield "A viewer finds names by whole words alone; by their beginnings, whoever may see names."
     if answered.found:
         return
     if answered.too_short:

@@ -22,9 +22,10 @@ from onewriter.customers.shops import Shop
 from onewriter.errors import BadSetting, Permanent
 from onewriter.records import FIELDS, Instant, id_text, iso
 from onewriter.runtime import Runtime, now
+from onewriter.shopify.topics import DATA_REQUEST_TOPIC
 
 EXPORT = "export"
-FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 """What a spreadsheet takes for the beginning of a formula, and would carry out."""
 NOTHING = "nothing is held: there was nothing to export"
 
@@ -75,6 +76,10 @@ def _words(words: Sequence[str]) -> tuple[str | None, Path]:
 
 def _open_request(db: Connection, request_id: int) -> Request:
     request = requests.get(db, request_id)
+    if request.topic != DATA_REQUEST_TOPIC:
+        raise requests.UnknownRequest(
+            f"Request {request_id} does not ask for data but for {request.topic}; see `onewriter privacy requests`."
+        )
     if request.over:
         raise requests.UnknownRequest(f"Request {request_id} has ended already: {request.outcome}.")
     return request
@@ -84,7 +89,10 @@ def _whom(runtime: Runtime, db: Connection, shop: Shop, whose: str | None, reque
     """Who is meant; None for a request whose customer is not here any more."""
     vault = runtime.vault(shop.id)
     if whose is not None:
-        return exporting.whom(db, vault, find.shopify_id_meant(db, shop.id, whose))
+        who = exporting.whom(db, vault, find.shopify_id_meant(db, shop.id, whose))
+        if request is not None and request.subject_hash is not None and request.subject_hash not in who.hashes:
+            raise requests.UnknownRequest(f"Request {request.id} asks for another customer's data; leave ID out.")
+        return who
     assert request is not None
     if request.customer_id is None:
         if request.subject_hash is not None:
@@ -174,7 +182,8 @@ def _new_file(path: Path, made: list[Path], text: str) -> None:
 def _new_csv(path: Path, made: list[Path], rows: Sequence[Mapping[str, Any]]) -> None:
     names = list(dict.fromkeys(name for row in rows for name in row))
     with os.fdopen(_opened(path, made), "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
+        # Quoted throughout: a spreadsheet may part its columns elsewhere than at commas.
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL)
         writer.writerow(names)
         writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
 
@@ -190,7 +199,7 @@ def _cell(value: Any) -> Any:
     if value is None or isinstance(value, int | float):
         return value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.startswith(FORMULAS) else text
+    return f"'{text}" if text.lstrip("\ufeff\u00a0 ").startswith(FORMULAS) else text
 
 
 def _told(document: Mapping[str, Any]) -> str:

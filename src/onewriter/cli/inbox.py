@@ -8,7 +8,7 @@ import click
 from sqlalchemy import Connection
 
 from onewriter.cli import session
-from onewriter.cli.access import About, Role, require
+from onewriter.cli.access import About, Role, permit, require
 from onewriter.cli.inputs import as_json, check_reveal, confirm, limit_option, reveal_options, yes_option
 from onewriter.cli.output import answer, details, plain, say, table
 from onewriter.cli.revealing import permit_reveal
@@ -19,7 +19,10 @@ from onewriter.intake.again import READ_INSTEAD, try_again
 from onewriter.intake.door import inbox_binding
 from onewriter.records import iso
 from onewriter.runtime import Runtime, now
+from onewriter.shopify.topics import COMPLIANCE_TOPICS
 from onewriter.vault.seal import Cipher
+
+GIVE_UP = "give up"
 
 
 @click.group("inbox")
@@ -134,6 +137,10 @@ def drop(position: int, yes: bool, as_json: bool) -> None:
         with runtime.database.read() as db:
             require(db, Role.STAFF)
             row = inbox.get(db, position)
+        if row["topic"] in COMPLIANCE_TOPICS:
+            # To give up what the law asks is not for everybody, and must be seen later.
+            about = [About(subject=f"delivery {position}, {plain(row['topic'])}: given up")]
+            permit(runtime, Role.OWNER, GIVE_UP, about, shop_id=row["shop_id"])
         confirm(f"Give delivery {position} ({plain(row['topic'])}) up?", yes)
         with runtime.database.write() as db:
             inbox.drop(db, position, now())

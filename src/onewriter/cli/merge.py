@@ -184,7 +184,7 @@ def undo(text: str, domain: str | None, why: str, yes: bool, as_json: bool) -> N
             merges.undo(db, vault, receipt, session.actor(), why, moment)
             document = _undone(db, vault, shop, receipt)
     log = structlog.get_logger(__name__)
-    log.warning("merge undone", actor=session.actor(), shop=shop.domain, receipt=id_text(receipt.id), why=why)
+    log.warning("merge undone", actor=session.actor(), shop=shop.domain, receipt=id_text(receipt.id))
     answer(as_json, document, lambda: _tell_undone(document))
 
 

@@ -252,7 +252,7 @@ def exclude(customer: str, domain: str | None, why: str, as_json: bool) -> None:
     def act(db: Connection, vault: ShopVault, customer_id: bytes, moment: Instant) -> Account:
         return points.exclude(db, vault, customer_id, why, moment)
 
-    _decide(domain, customer, act, "{name} earns nothing from now on", as_json, {"decided": "excluded", "why": why})
+    _decide(domain, customer, act, "{name} earns nothing from now on", as_json, {"decided": "excluded"})
 
 
 @group.command("include")

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from onewriter.customers import names
 from onewriter.customers import tombstones as stones
-from onewriter.customers.profiles import ACTIVE, customer_binding
+from onewriter.customers.profiles import ACTIVE, LIVE, customer_binding
 from onewriter.db.tables import customers, tombstones
 from onewriter.errors import UnknownCustomer
 from onewriter.records import FIELDS, Instant, Value, id_text, iso
@@ -228,6 +228,15 @@ def open_rows(db: Connection, vault: ShopVault, ids: Sequence[bytes]) -> list[tu
             rows[bytes(row.id)] = row
     keys = vault.keys.subject_keys(rows, leave_destroyed=True) if rows else {}
     return [(rows[each], _open(vault, rows[each], keys[each])) for each in ids if each in rows and each in keys]
+
+
+def live_among(db: Connection, ids: Sequence[bytes]) -> list[bytes]:
+    """Those of these customers that are not hidden, in that order."""
+    live: set[bytes] = set()
+    for start in range(0, len(ids), CHUNK):
+        some = (customers.c.id.in_(list(ids[start : start + CHUNK])), customers.c.state.in_(LIVE))
+        live.update(bytes(each) for each in db.execute(select(customers.c.id).where(*some)).scalars())
+    return [each for each in ids if each in live]
 
 
 def _open(vault: ShopVault, row: Any, key: SubjectKey) -> dict[str, Value]:

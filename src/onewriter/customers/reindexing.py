@@ -20,14 +20,12 @@ START = b""
 _SHOP = customers.c.shop_id == bindparam("shop_id")
 _OLDER = customers.c.index_version < bindparam("version")
 # In the order of the ids, a piece is found where the last one ended. SQLite would rather take all that are stale by
-# their index, and sort them for each piece, if it saw that it could; hence the sums.
+# their index, and sort them for each piece, if it saw that it could; hence the sums. PostgreSQL must see that it can.
 _IN_SHOP = customers.c.shop_id + 0 == bindparam("shop_id")
-_NEXT = (
-    select(customers.c.id, customers.c.shopify_id)
-    .where(customers.c.id > bindparam("after"), _IN_SHOP, customers.c.index_version + 0 < bindparam("version"))
-    .order_by(customers.c.id)
-    .limit(PIECE)
-)
+_PIECE = select(customers.c.id, customers.c.shopify_id).order_by(customers.c.id).limit(PIECE)
+_BEHIND = customers.c.id > bindparam("after")
+_NEXT = _PIECE.where(_BEHIND, _SHOP, _OLDER)
+_NEXT_SQLITE = _PIECE.where(_BEHIND, _IN_SHOP, customers.c.index_version + 0 < bindparam("version"))
 _STALE = select(customers.c.id, customers.c.box).where(
     customers.c.id.in_(bindparam("ids", expanding=True)), _IN_SHOP, customers.c.index_version + 0 < bindparam("version")
 )
@@ -68,7 +66,7 @@ def reindex(db: Connection, vault: ShopVault, after: bytes, now: Instant) -> Pie
     """Make the tokens of the next stale customers behind `after`, by our ids; None when there are no more."""
     key = names.current_key(db, vault, now)
     wanted = {"shop_id": vault.shop_id, "version": key.version}
-    rows = db.execute(_NEXT, wanted | {"after": after}).all()
+    rows = db.execute(_NEXT_SQLITE if db.dialect.name == "sqlite" else _NEXT, wanted | {"after": after}).all()
     if not rows:
         return None
     numbers = (row.shopify_id for row in rows if row.shopify_id is not None)

@@ -56,10 +56,13 @@ class Answer:
     """True if the text was looked for as a whole word only, as it has too few letters for a beginning."""
 
 
-def search(db: Connection, vault: ShopVault, wanted: str, most: int, *, only_live: bool = False) -> Answer:
+def search(
+    db: Connection, vault: ShopVault, wanted: str, most: int, *, only_live: bool = False, beginnings: bool = True
+) -> Answer:
     """The customers that a text can mean, masked; those who are meant exactly come first.
 
-    Hidden (deleted) customers are found too, and say so, unless `only_live`. Raises TextTooLong.
+    Hidden (deleted) customers are found too, and say so, unless `only_live`. Without `beginnings` a word of a name must
+    be whole: who may not see a name could learn it letter by letter else. Raises TextTooLong.
     """
     text = wanted.strip()
     if len(text) > TEXT_MAX:
@@ -69,7 +72,7 @@ def search(db: Connection, vault: ShopVault, wanted: str, most: int, *, only_liv
     if not words:
         return Answer(found, more=len(found) >= most)
     keys, building = _keys(db, vault)
-    walk = _Walk(db, vault, words, most, only_live, {one.id: one for one in found})
+    walk = _Walk(db, vault, words, most, only_live, beginnings, {one.id: one for one in found})
     walk.run(keys)
     too_short = not any(map(keys_for, words))
     return Answer(list(walk.found.values()), walk.more, building, too_short)
@@ -123,6 +126,7 @@ class _Walk:
     words: tuple[str, ...]
     most: int
     only_live: bool
+    beginnings: bool
     found: dict[bytes, Found]
     more: bool = False
     _left: int = field(default_factory=lambda: OPENED_MAX)
@@ -130,7 +134,7 @@ class _Walk:
 
     def run(self, keys: Sequence[IndexKey]) -> None:
         """Look for whoever has all words whole, and then for whoever has words that begin so."""
-        for whole in (True, False):
+        for whole in (True, False) if self.beginnings else (True,):
             for key in keys:
                 for tokens in self._ways(key, whole=whole):
                     if not self.more:
@@ -164,6 +168,9 @@ class _Walk:
         """Open these customers, as far as that was not done, and keep those who are meant."""
         # A candidate that does not match a beginning matches nothing, but one may match it that is not the whole word.
         fresh = [each for each in ids if each not in self._looked and each not in self.found]
+        if self.only_live:
+            # Before they are counted, or many who are hidden would use up what may be opened.
+            fresh = find.live_among(self.db, fresh)
         self.more = len(fresh) > self._left
         fresh = fresh[: self._left]
         self._left -= len(fresh)
@@ -171,7 +178,7 @@ class _Walk:
             self._looked.update(fresh)
         for row, opened in find.open_rows(self.db, self.vault, fresh):
             named = words_of(*names.named(opened))
-            if (self.only_live and row.state not in LIVE) or not are_all_in(self.words, named, whole=whole):
+            if not are_all_in(self.words, named, whole=whole):
                 continue
             if len(self.found) >= self.most:
                 self.more = True

@@ -30,6 +30,7 @@ _APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼʻ`´′＇ʹ՚׳", "'"))
 _BETWEEN = frozenset("'-\u2010\u2013\u00b7")
 """What stands between two words that are also one."""
 _PARTS = re.compile(r"['\-\u2010\u2013\u00b7]+")
+_HYPHENS = re.compile(r"[\-\u2010\u2013\u00b7]+")
 _NO_LETTERS = re.compile(r"[^a-z0-9'\-]+")
 _CASELESS = re.compile(r"[\u3005\u3007\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\U00020000-\U0003ffff]+")
 _SOUNDS = frozenset({0, 8, 9})
@@ -39,7 +40,7 @@ _SOUNDS = frozenset({0, 8, 9})
 def fold(text: str) -> str:
     """The text without case, accents and ways of writing, and a blank for whatever no word is made of."""
     if text.isascii():
-        return _NO_LETTERS.sub(" ", text.lower())
+        return _NO_LETTERS.sub(" ", text.lower().replace("`", "'"))
     opened = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES)).casefold()
     folded = "".join(map(_folded, unicodedata.normalize("NFKD", opened)))
     return unicodedata.normalize("NFC", folded.translate(_PLAIN))
@@ -48,6 +49,8 @@ def fold(text: str) -> str:
 def _folded(letter: str) -> str:
     if letter.isalnum() or letter in _BETWEEN:
         return letter
+    if letter.isspace():
+        return " "
     kind = unicodedata.category(letter)
     if kind[0] == "M":
         return letter if unicodedata.combining(letter) in _SOUNDS else ""
@@ -83,7 +86,10 @@ def words_in(name: str | None) -> list[str]:
     found: list[str] = []
     for word in fold(name[:RAW_MAX]).split()[:WORDS_MAX]:
         parts = _parts(word)
-        found.extend(parts if len(parts) < 2 else ["".join(parts), *parts])
+        # Of a name with both, such as Smith-O'Neil, what stands between hyphens is a word of its own as well.
+        between = [part.replace("'", "") for part in _HYPHENS.split(word)]
+        whole = ["".join(parts)] if len(parts) > 1 else []
+        found.extend(each for each in dict.fromkeys([*whole, *between, *parts]) if each)
     return [word[:LETTERS_MAX] for word in found]
 
 
