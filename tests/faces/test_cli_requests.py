@@ -146,6 +146,13 @@ def test_a_text_that_a_spreadsheet_would_carry_out_is_a_text_there(tmp_path: Pat
     assert written["tables"]["customers"]["rows"][0]["note"] == value, "and exactly itself in the other file"
 
 
+def test_a_formula_is_a_text_wherever_a_spreadsheet_parts_its_columns(tmp_path: Path) -> None:
+    write_folder(tmp_path / "new", {}, [Held("customers", "why", [{"note": "tea; =1+1\n=2\t@x"}])])
+    with (tmp_path / "new" / "customers.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row == {"note": "tea; '=1+1\n'=2\t'@x"}
+
+
 def test_what_cannot_be_written_whole_is_not_left_in_part(tmp_path: Path) -> None:
     found = [Held("customers", "why", [{"id": 1}]), Held("a/b", "why", [{"id": 1}])]
     with pytest.raises(BadSetting):

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,8 +26,8 @@ from onewriter.runtime import Runtime, now
 from onewriter.shopify.topics import DATA_REQUEST_TOPIC
 
 EXPORT = "export"
-FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula, and would carry out."""
+_BEGINNING = re.compile(r"(^|[;\t\r\n])([ \ufeff\u00a0]*)(?=[=+\-@＝＋－＠])")
+"""Where a spreadsheet sees the beginning of a formula and would carry it out, wherever it parts its columns."""
 NOTHING = "nothing is held: there was nothing to export"
 
 
@@ -195,11 +196,12 @@ def _opened(path: Path, made: list[Path]) -> int:
 
 
 def _cell(value: Any) -> Any:
-    """A cell of a CSV file: a text that a spreadsheet would carry out begins with an apostrophe."""
+    """A cell of a CSV file: what a spreadsheet would carry out in a text begins with an apostrophe."""
     if value is None or isinstance(value, int | float):
         return value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.lstrip("\ufeff\u00a0 ").startswith(FORMULAS) else text
+    text = f"'{text}" if text.startswith(("\t", "\r", "\n")) else text
+    return _BEGINNING.sub(r"\1'\2", text)
 
 
 def _told(document: Mapping[str, Any]) -> str:

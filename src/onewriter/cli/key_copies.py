@@ -66,6 +66,7 @@ def _restore(runtime: Runtime, file: SealedFile, yes: bool) -> None:
     backups.refuse_while_working(runtime, moment)
     with counting("keys looked at") as count:
         looked = backups.look_through(runtime, file, count)
+    backups.refuse_useless(runtime, looked)
     rows = sum(looked.trailer.rows.values())
     confirm(f"Replace the key store by these {rows:,} keys and marks of {when(file.header.made_at)}?", yes)
     backups.restore_keys(runtime, file, session.actor(), moment)

@@ -3,13 +3,14 @@
 A reason is free text, in which people write names: it is sealed by the key of the customer that it is about, and dies
 with it. Everything else in a line is ours: ids, names of fields, times.
 
-`append` comes before values are shown or anything is destroyed; `record_restore` after a backup of the main database
-was restored and brought to the newest schema. Two limits: an access that was never written is not missed, and whoever
+`append` comes before values are shown or anything is destroyed; `write_restore` in the transaction that restores a
+backup, once it is at the newest schema; `record_keys_restore` after a copy of the key store was restored. Two limits: an access that was never written is not missed, and whoever
 has both databases and the master key can write the whole log anew.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hmac import compare_digest
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -29,8 +30,10 @@ EXPORT_LOG = "export access log"
 PEOPLE = "people"
 RESTORED = "backup restored"
 
-_LAST = select(access_log.c.position, access_log.c.mac, access_log.c.action, access_log.c.subject)
-_LAST = _LAST.order_by(access_log.c.position.desc()).limit(1)
+KEYS_RESTORED = "key store restored"
+
+_columns = [column for column in access_log.columns if column.name != "mac"]
+_LAST = select(*_columns, access_log.c.mac).order_by(access_log.c.position.desc())
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,45 +59,81 @@ def append(database: Database, keys: KeyStore, acts: Sequence[Act], now: Instant
     """
     if not acts:
         return
-    key, head = chain.opened_for_writing(keys, ACCESS, now)
+    key, head = settle_head(database, keys, now)
     ciphers = _ciphers(keys, key, acts)
     with database.write() as db:
         take_turns(db, ACCESS)
-        last = _end(_last(db))
+        last = _end(db.execute(_LAST.limit(1)).first())
         # Of a log that was cut off, what comes next must not take the place of what is missing.
         end = _write(db, key, max(last, head, key=lambda one: one.position), acts, ciphers, now)
     chain.move_up(keys, ACCESS, end)
 
 
-def record_restore(
-    database: Database, keys: KeyStore, actor: str, role: str, now: Instant, *, reason: str | None = None
-) -> str:
-    """Write down that the log came out of a backup, and let it go on from the last line that is there.
+def write_restore(db: Connection, keys: KeyStore, actor: str, role: str, now: Instant) -> Head:
+    """Write down, in the transaction that restores a backup, that the log came out of it, and go on from its last line.
 
-    Returns what the line says. It may be called again when a process died in it.
+    Returns the end of the log, which the head must be moved to once that is committed; where a process dies before it,
+    `settle_head` does so. The key of the log must have been made.
     """
     key, head = chain.opened_for_writing(keys, ACCESS, now)
+    take_turns(db, ACCESS)
+    last = _end(db.execute(_LAST.limit(1)).first())
+    return _go_on(db, key, head, last, Act(RESTORED, actor, role, subject=_cut(head.position, last.position)), now)
+
+
+def record_keys_restore(
+    database: Database, keys: KeyStore, actor: str, role: str, now: Instant, *, head_kept: bool
+) -> None:
+    """Write down that the key store came from a copy.
+
+    Where the head came with it, the log goes on from the last line that is there: the copy knows an older end, and
+    after a restored backup perhaps one that is gone.
+    """
+    if head_kept:
+        append(database, keys, [Act(KEYS_RESTORED, actor, role)], now)
+        return
+    key, head = settle_head(database, keys, now)
+    subject = f"a copy of the key store, which knew the log up to line {head.position}"
     with database.write() as db:
         take_turns(db, ACCESS)
-        row = _last(db)
-        last = _end(row)
-        end = last
-        subject = _cut(head.position, last.position)
-        if row is not None and row.action == RESTORED and row.subject == _cut(head.position, last.position - 1):
-            subject = row.subject
-        else:
-            act = Act(RESTORED, actor, role, subject=subject, reason=reason)
-            end = _write(db, key, last, [act], _ciphers(keys, key, [act]), now)
+        last = _end(db.execute(_LAST.limit(1)).first())
+        end = _go_on(db, key, head, last, Act(RESTORED, actor, role, subject=subject), now)
     chain.move(keys, ACCESS, end)
-    return subject
+
+
+def settle_head(database: Database, keys: KeyStore, now: Instant) -> tuple[ChainKey, Head]:
+    """The key and the head of the log; a head that stayed behind when a process died in a restore is moved first."""
+    key, head = chain.opened_for_writing(keys, ACCESS, now)
+    with database.read() as db:
+        end = end_after_restore(db, key, head)
+    if end is None:
+        return key, head
+    chain.move(keys, ACCESS, end)
+    return key, end
+
+
+def end_after_restore(db: Connection, key: ChainKey, head: Head) -> Head | None:
+    """The end of the log, if its last line says that a restore has taken the place of this very head; else None."""
+    rows = db.execute(_LAST.limit(2)).all()
+    if not rows or rows[0].action != RESTORED or rows[0].fields != _named(head):
+        return None
+    last, previous = rows[0], _end(rows[1] if len(rows) > 1 else None)
+    proved = compare_digest(key.mac(tuple(last[:-1]), previous.mac), bytes(last.mac))
+    return _end(last) if proved else None
+
+
+def _go_on(db: Connection, key: ChainKey, head: Head, last: Head, act: Act, now: Instant) -> Head:
+    """Write a line behind the last one that names the head whose place it takes; the end of the log then."""
+    return _write(db, key, last, [replace(act, fields=[_named(head)])], [None], now)
+
+
+def _named(head: Head) -> str:
+    # Its position alone would do no longer once the log is as long as it was before.
+    return f"head:{head.position}:{head.mac.hex()[:32]}"
 
 
 def _cut(head: int, last: int) -> str:
     return f"log cut from {head} to {last}" if last < head else "nothing of the log lost"
-
-
-def _last(db: Connection) -> Any:
-    return db.execute(_LAST).first()
 
 
 def _end(row: Any) -> Head:

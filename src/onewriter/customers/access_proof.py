@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from onewriter.customers.access import RESTORED
+from onewriter.customers.access import RESTORED, end_after_restore
 from onewriter.db.engine import Database
 from onewriter.db.privacytables import access_log
 from onewriter.errors import KeyMissing
@@ -19,8 +19,8 @@ CHUNK = 1_000
 CHANGED, MISSING, INSERTED, CUT_OFF = "changed", "missing", "inserted", "cut off at the end"
 
 _columns = [column for column in access_log.columns if column.name != "mac"]
-_LINES = select(*_columns, access_log.c.mac).where(access_log.c.position > bindparam("behind"))
-_LINES = _LINES.order_by(access_log.c.position).limit(CHUNK)
+_FIRST = select(*_columns, access_log.c.mac).order_by(access_log.c.position).limit(CHUNK)
+_LINES = _FIRST.where(access_log.c.position > bindparam("behind"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ def prove(database: Database, keys: KeyStore) -> Proof:
         if known is None:
             return _without_key(db, proof)
         key, head = known
+        # A process may have died in a restore before the head had followed.
+        head = end_after_restore(db, key, head) or head
         for line, after in _pairs(db):
             proof.how = _wrong(key, head, previous, line, after)
             if proof.how is not None:
@@ -120,8 +122,8 @@ def _pairs(db: Connection) -> Iterator[tuple[_Line, _Line | None]]:
 
 
 def _every(db: Connection) -> Iterator[_Line]:
-    # No line has a position below 1, but one that somebody put there must be seen too.
-    behind = -(2**63)
-    while rows := db.execute(_LINES, {"behind": behind}).all():
+    # No line has a position below 1, but one that somebody put there must be seen too, however low it is.
+    rows = db.execute(_FIRST).all()
+    while rows:
         yield from (_Line(tuple(row[:-1]), bytes(row[-1])) for row in rows)
-        behind = rows[-1][0]
+        rows = db.execute(_LINES, {"behind": rows[-1][0]}).all()

@@ -186,9 +186,9 @@ def any_waiting(db: Connection, shop_id: int, topic: str) -> bool:
 def any_waiting_before(
     db: Connection, shop_id: int, position: int, topics: Collection[str], but: Collection[int]
 ) -> bool:
-    """True when a delivery of one of these topics came to the shop before that position and waits still."""
+    """True when a delivery of one of these topics came to the shop before that position and is not applied yet."""
     others = (inbox.c.shop_id == shop_id, inbox.c.position < position, inbox.c.topic.in_(list(topics)))
-    wanted = select(inbox.c.position).where(_WAITS, *others, inbox.c.position.not_in(list(but)))
+    wanted = select(inbox.c.position).where(or_(_WAITS, _IS_PARKED), *others, inbox.c.position.not_in(list(but)))
     return db.execute(wanted.limit(1)).first() is not None
 
 

@@ -64,5 +64,6 @@ privacy_requests = Table(
     Column("ended_at", BigInteger),
     Column("ended_by", Text),
     Index("ix_privacy_requests_shop_id_state", "shop_id", "state"),
+    Index("ix_privacy_requests_position", "position"),
     sqlite_autoincrement=True,
 )

@@ -6,6 +6,7 @@ each copy takes the place of the one before, all at once, and one is made right 
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from onewriter.db import dump, keytables, migrate
 from onewriter.db.engine import Database
+from onewriter.errors import KeyMissing, MasterKeyWrong
 from onewriter.records import HOUR, SECOND, Instant
 from onewriter.vault import chain, sealedfile
 from onewriter.vault.keystore import SUBJECT_BYTES, KeyStore, subject_name
@@ -35,6 +37,7 @@ _index = keytables.index_keys
 _masters = keytables.master_keys
 _erased = keytables.erased_ids
 _copies = keytables.copies
+_heads = keytables.log_heads
 
 _MADE = tuple(
     select(func.max(column))
@@ -86,6 +89,8 @@ class _Marks:
     destroyed: Mapping[bytes, Any]
     erased: Sequence[Any]
     shops: Sequence[Any]
+    heads: Mapping[str, tuple[bytes, chain.Head]]
+    """The key and the end of each log."""
 
 
 # ---- Making a copy --------------------------------------------------------------------------------------------------
@@ -169,17 +174,37 @@ def restore_copy(keys: KeyStore, file: SealedFile) -> None:
     """
     header = file.header
     with keys.database.write() as db:
-        marks = _marks(db)
+        marks = _marks(db, keys)
         dump.replace(db, "keys", header.revision, header.columns, file.pieces(keys), {})
         _mark(db, marks)
+        _keep_heads(db, keys, marks)
         _record_copy(db, header.made_at)
 
 
-def _marks(db: Connection) -> _Marks:
+def _marks(db: Connection, keys: KeyStore) -> _Marks:
     ended = select(_subjects).where(_subjects.c.destroyed_at.is_not(None))
     destroyed = {bytes(row.id): row for row in db.execute(ended)}
     shops = db.execute(select(_shops).where(_shops.c.destroyed_at.is_not(None))).all()
-    return _Marks(destroyed, db.execute(select(_erased)).all(), shops)
+    return _Marks(destroyed, db.execute(select(_erased)).all(), shops, _read_heads(db, keys))
+
+
+def _read_heads(db: Connection, keys: KeyStore) -> dict[str, tuple[bytes, chain.Head]]:
+    """The key and the end of each log, of those that open here."""
+    found = {}
+    for row in db.execute(select(_heads)):
+        with suppress(KeyMissing, MasterKeyWrong):
+            secret = keys.unwrap(row, chain.key_name(row.log))
+            found[row.log] = (secret, chain.Head(row.position, bytes(row.mac)))
+    return found
+
+
+def _keep_heads(db: Connection, keys: KeyStore, marks: _Marks) -> None:
+    """An older copy must not make a log shorter: lines could be cut off its end, and nobody would miss them."""
+    for log, (secret, _head) in _read_heads(db, keys).items():
+        before = marks.heads.get(log)
+        if before is not None and before[0] == secret:
+            values = {"position": before[1].position, "mac": before[1].mac}
+            db.execute(update(_heads).where(_heads.c.log == log).values(**values))
 
 
 def _mark(db: Connection, marks: _Marks) -> None:
@@ -217,6 +242,13 @@ def knows_shop(keys: KeyStore, shop_id: int) -> bool:
     """True if there is a key of that shop, or the mark of one that was destroyed."""
     with keys.database.read() as db:
         return db.execute(select(_shops.c.shop_id).where(_shops.c.shop_id == shop_id).limit(1)).first() is not None
+
+
+def living_shop_keys(keys: KeyStore) -> set[tuple[int, int]]:
+    """The keys of shops that can still be opened, by shop and version."""
+    lives = select(_shops.c.shop_id, _shops.c.version).where(_shops.c.wrapped.is_not(None))
+    with keys.database.read() as db:
+        return {(row.shop_id, row.version) for row in db.execute(lives)}
 
 
 def shop_ended_at(keys: KeyStore, shop_id: int) -> Instant | None:

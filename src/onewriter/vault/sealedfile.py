@@ -211,6 +211,9 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
         with os.fdopen(descriptor, "wb") as file:
             # What a process left that died may be written over, but nothing that another is writing now.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Another may have ended its file between our opening and our lock: what we hold then is its finished one.
+            if not part.exists() or not os.path.samestat(part.lstat(), os.fstat(descriptor)):
+                raise BlockingIOError
             os.fchmod(descriptor, 0o600)
             os.ftruncate(descriptor, 0)
             try:

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from onewriter.customers import workers
+from onewriter.customers import access, shops, workers
+from onewriter.customers.people import Role
 from onewriter.db import dump, migrate
 from onewriter.errors import KeyMissing, MasterKeyWrong, Permanent
 from onewriter.records import DAY, Instant
 from onewriter.runtime import Runtime
-from onewriter.vault import copying, sealedfile
+from onewriter.vault import chain, copying, sealedfile
+from onewriter.vault.copyproof import KeysSeen, opened_shops
 from onewriter.vault.keystore import KeyStore
 from onewriter.vault.sealedfile import Draft, FileUnusable, SealedFile, Trailer
 from onewriter.workflows import recovering
@@ -43,6 +45,8 @@ class Looked:
 
     trailer: Trailer = field(default_factory=lambda: Trailer({}, {}))
     shop_ids: set[int] = field(default_factory=set)
+    keys: KeysSeen | None = None
+    """What was seen of the keys, in a copy of the key store."""
 
 
 def make(runtime: Runtime, path: Path, now: Instant, tell: Tell, *, force: bool = False) -> Made:
@@ -111,7 +115,7 @@ def open_file(path: Path, kind: str) -> SealedFile:
 
 def look_through(runtime: Runtime, file: SealedFile, tell: Tell) -> Looked:
     """Open all of the file once, before anything is touched; raises FileUnusable if it is not what was written."""
-    found = Looked()
+    found = Looked(keys=KeysSeen(runtime.keys) if file.header.kind == copying.KIND else None)
     counted: dict[str, int] = dict.fromkeys(file.header.columns, 0)
 
     def look(piece: bytes) -> None:
@@ -121,11 +125,31 @@ def look_through(runtime: Runtime, file: SealedFile, tell: Tell) -> Looked:
         if name == "shops":
             place = file.header.columns[name].index("id")
             found.shop_ids.update(row[place] for row in rows)
+        if found.keys is not None:
+            found.keys.look(name, file.header.columns[name], rows)
 
     found.trailer = file.check(runtime.keys, look)
     if counted != dict(found.trailer.rows):
         raise FileUnusable("The backup does not have the rows that it says it has; nothing was restored.")
     return found
+
+
+def refuse_useless(runtime: Runtime, looked: Looked) -> None:
+    """Raises in one sentence, with nothing changed, when a copy would open less than the key store that is here.
+
+    A customer whose key is lost is read again from Shopify, but what a shop's key sealed cannot be made anew.
+    """
+    if looked.keys is None:
+        return
+    looked.keys.refuse_unopened()
+    with runtime.database.read() as db:
+        living = {shop.id for shop in shops.every(db) if shop.state != shops.ERASED}
+    for shop_id, version in sorted(opened_shops(runtime.keys) - looked.keys.shops):
+        if shop_id in living:
+            raise KeyMissing(
+                f"The copy does not have the newest key of shop {shop_id} (version {version}), which the key store here "
+                "has, so nothing was restored; use a newer copy."
+            )
 
 
 def refuse_without_shop_keys(runtime: Runtime, shop_ids: set[int]) -> None:
@@ -151,6 +175,7 @@ def restore(runtime: Runtime, file: SealedFile, looked: Looked, by: str, now: In
     What must follow is written down with it: `recovering.finish` carries it out, here or after a crash.
     """
     refuse_while_working(runtime, now)
+    recovering.end_before_replacing(runtime)
 
     def told() -> Iterator[bytes]:
         for piece in file.pieces(runtime.keys):
@@ -158,9 +183,12 @@ def restore(runtime: Runtime, file: SealedFile, looked: Looked, by: str, now: In
             tell(len(dump.read_piece(piece)[1]))
 
     header = file.header
+    access.settle_head(runtime.database, runtime.keys, now)
     with runtime.database.write() as db:
         dump.replace(db, "main", header.revision, header.columns, told(), looked.trailer.counted)
         recovering.begin(db, recovering.AFTER_BACKUP, header.made_at, by, now)
+        end = access.write_restore(db, runtime.keys, by, Role.OWNER.value, now)
+    chain.move(runtime.keys, chain.ACCESS, end)
 
 
 def prepare_main(runtime: Runtime) -> None:
@@ -177,4 +205,5 @@ def restore_keys(runtime: Runtime, file: SealedFile, by: str, now: Instant) -> N
     """
     with runtime.database.write() as db:
         recovering.begin(db, recovering.AFTER_KEYS, file.header.made_at, by, now)
-    copying.restore_copy(runtime.keys, file)
+    head_kept = copying.restore_copy(runtime.keys, file)
+    access.record_keys_restore(runtime.database, runtime.keys, by, Role.OWNER.value, now, head_kept=head_kept)

@@ -13,7 +13,6 @@ import structlog
 from sqlalchemy import Connection, delete, select, update
 
 from onewriter.customers import access, erasing, renewing, runs, shops
-from onewriter.customers.people import Role
 from onewriter.customers.runs import AlreadyRunning, Run
 from onewriter.customers.shops import ERASED, Shop
 from onewriter.db.tables import runs as run_table
@@ -33,7 +32,7 @@ RECOVERY = "recovery"
 before its own has ended."""
 AFTER_BACKUP = "backup"
 AFTER_KEYS = "key store"
-CAUSE, MADE_AT = "cause", "made_at"
+CAUSE, MADE_AT, KEYS_TOO = "cause", "made_at", "keys_too"
 CUT_SHORT = "It was under way when the database was restored from a backup; what it was to do is done anew."
 CHUNK = 500
 
@@ -65,9 +64,28 @@ def begin(db: Connection, cause: str, made_at: Instant, by: str, now: Instant) -
         db.execute(active.values(state=RunState.FAILED.value, reason=CUT_SHORT, finished_at=now))
         db.execute(update(shop_table).values(checked_at=None))
     for shop in shops.every(db):
-        with suppress(AlreadyRunning):
+        try:
             checkpoint = {CAUSE: cause, MADE_AT: made_at}
             runs.add(db, new_run_id(now), shop.id, RECOVERY, by, now, checkpoint=checkpoint)
+        except AlreadyRunning:
+            # What must follow a backup is still to be done, and now what must follow a key store besides.
+            _add_keys(db, shop.id)
+
+
+def end_before_replacing(runtime: Runtime) -> None:
+    """End the keys of which only the main database that is about to be replaced says that they are to be ended.
+
+    Those are the keys of erasures that were not ended yet, and what a restored copy of the key store brought back.
+    """
+    with runtime.database.exclusive(RECOVERY):
+        _end_keys(runtime, _pending(runtime))
+
+
+def _add_keys(db: Connection, shop_id: int) -> None:
+    for run_id in db.execute(_PENDING.where(run_table.c.shop_id == shop_id)).scalars().all():
+        run = runs.get(db, run_id)
+        checkpoint = {**run.checkpoint, KEYS_TOO: True}
+        db.execute(update(run_table).where(run_table.c.id == run_id).values(checkpoint=checkpoint))
 
 
 def is_pending(db: Connection) -> bool:
@@ -88,14 +106,11 @@ def finish(runtime: Runtime, tell: Callable[[str], None] = lambda _step: None) -
 
 
 def _finish(runtime: Runtime, tell: Callable[[str], None]) -> Recovered:
-    with runtime.database.read() as db:
-        pending = [runs.get(db, run_id) for run_id in db.execute(_PENDING).scalars()]
+    pending = _pending(runtime)
+    access.settle_head(runtime.database, runtime.keys, runtime.now())
     if any(run.checkpoint[CAUSE] == AFTER_BACKUP for run in pending):
-        by = pending[0].requested_by
-        access.record_restore(runtime.database, runtime.keys, by, Role.OWNER.value, runtime.now())
         _cancel_jobs(runtime)
-    erasing.end(runtime.database, runtime.keys, runtime.now())
-    _drop_unnamed(runtime, pending)
+    _end_keys(runtime, pending)
     counts: Counter[str] = Counter()
     queued: list[str] = []
     for run in pending:
@@ -117,7 +132,7 @@ def _recover(runtime: Runtime, run: Run) -> Recovered:
     if shop.state == ERASED:
         if shop.erased_at is not None:
             destroy_shop(runtime.keys, shop.id, moment)
-    elif (copying.shop_ended_at(runtime.keys, shop.id) or 0) >= run.checkpoint[MADE_AT]:
+    elif _was_erased_since(runtime, run):
         counts["erased again"] = privacy.erase_again(runtime, run, RESTORED_BACKUP)["customers"]
     else:
         counts |= _go_through(runtime, run, moment)
@@ -127,6 +142,16 @@ def _recover(runtime: Runtime, run: Run) -> Recovered:
         runs.finish(db, run, RunState.DONE, None, moment)
     log.warning("recovered", shop=run.shop_id, cause=run.checkpoint[CAUSE], **_named(counts))
     return Recovered(counts, tuple(queued))
+
+
+def _was_erased_since(runtime: Runtime, run: Run) -> bool:
+    """True when a backup has brought a shop back that was erased after it was made.
+
+    After a copy of the key store alone, the main database is the one that knows best which shops there are.
+    """
+    if run.checkpoint[CAUSE] != AFTER_BACKUP:
+        return False
+    return (copying.shop_ended_at(runtime.keys, run.shop_id) or 0) >= run.checkpoint[MADE_AT]
 
 
 def _go_through(runtime: Runtime, run: Run, now: Instant) -> Mapping[str, int]:
@@ -169,9 +194,24 @@ def _cancel_jobs(runtime: Runtime) -> None:
             jobs.cancel_workflow(job.workflow_id)
 
 
-def _drop_unnamed(runtime: Runtime, pending: list[Run]) -> None:
+def _pending(runtime: Runtime) -> list[Run]:
+    with runtime.database.read() as db:
+        return [runs.get(db, run_id) for run_id in db.execute(_PENDING).scalars()]
+
+
+def _end_keys(runtime: Runtime, pending: Sequence[Run]) -> None:
+    """End the keys that the main database says are to be ended; no shop's own key is needed for it."""
+    erasing.end(runtime.database, runtime.keys, runtime.now())
+    shop_ids = {run.shop_id for run in pending if run.checkpoint[CAUSE] == AFTER_KEYS or run.checkpoint.get(KEYS_TOO)}
+    with runtime.database.read() as db:
+        ended = [each.id for each in shops.every(db) if each.state == ERASED and each.erased_at is not None]
+    for shop_id in shop_ids.intersection(ended):
+        destroy_shop(runtime.keys, shop_id, runtime.now())
+    _drop_unnamed(runtime, shop_ids)
+
+
+def _drop_unnamed(runtime: Runtime, shop_ids: set[int]) -> None:
     """After the key store came from a copy: end again the keys that were ended since, and say again who was erased."""
-    shop_ids = {run.shop_id for run in pending if run.checkpoint[CAUSE] == AFTER_KEYS}
     if not shop_ids:
         return
 

@@ -92,3 +92,4 @@ def _create_requests() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_privacy_requests_shop_id_state", "privacy_requests", ["shop_id", "state"], unique=False)
+    op.create_index("ix_privacy_requests_position", "privacy_requests", ["position"], unique=False)
