@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, delete, insert, select, update
 
 from onewriter.customers import access_lines, access_proof
-from onewriter.customers.access import RESTORED, REVEAL, Act, append, record_restore
+from onewriter.customers.access import RESTORED, REVEAL, Act, append, write_restore
 from onewriter.customers.access_lines import GONE, Wanted
 from onewriter.customers.access_proof import CHANGED, CUT_OFF, INSERTED, MISSING, Proof
 from onewriter.db.engine import Database
@@ -18,7 +18,7 @@ from onewriter.db.privacytables import access_log
 from onewriter.errors import KeyMissing
 from onewriter.records import DAY, Instant
 from onewriter.vault import chain
-from onewriter.vault.chain import ACCESS, NOTHING, ChainKey
+from onewriter.vault.chain import ACCESS, NOTHING, ChainKey, Head
 from onewriter.vault.seal import KEY_BYTES
 from tests.support.raw import raw_bytes
 from tests.support.shops import Tea, told
@@ -242,25 +242,58 @@ def test_a_log_from_an_older_day_is_not_taken_for_this_one(written: Tea, now: In
     assert (prove(written).wrong_at, prove(written).how) == (7, CUT_OFF)
 
 
-def test_a_restored_backup_is_told_in_the_log_and_it_goes_on_from_there(written: Tea, now: Instant) -> None:
-    database, keys = written.runtime.database, written.runtime.keys
-    before = head(written)
+def restored(tea: Tea, now: Instant) -> Head:
+    """Write the line of a restore as its transaction does; the head follows once that is committed."""
+    with tea.runtime.database.write() as db:
+        return write_restore(db, tea.runtime.keys, "user:root", "owner", now)
+
+
+@pytest.mark.parametrize("died", [False, True], ids=["", "died"])
+def test_a_restored_backup_is_told_in_the_log_and_it_goes_on_from_there(written: Tea, now: Instant, died: bool) -> None:
     put_back(written, rows(written)[:4])
-    assert record_restore(database, keys, "user:root", "owner", now, reason="the disk died") == "log cut from 6 to 4"
-    # As if the process had died before the head was set: it says the same, once.
-    set_head(written, before.position, bytes(before.mac))
-    assert record_restore(database, keys, "user:root", "owner", now) == "log cut from 6 to 4"
+    end = restored(written, now)
+    if not died:
+        chain.move(written.runtime.keys, ACCESS, end)
+    assert (prove(written).lines, prove(written).wrong_at) == (5, None), "whether the head has followed or not"
     write(written, now, act(written, 8))
     proof = prove(written)
     assert (proof.lines, proof.wrong_at) == (6, None)
     assert [(one.position, one.subject) for one in proof.restored] == [(5, "log cut from 6 to 4")]
     assert [row["action"] for row in rows(written)[4:]] == [RESTORED, REVEAL]
+    assert head(written).position == 6
 
 
 def test_a_backup_of_which_nothing_was_lost_is_told_too(written: Tea, now: Instant) -> None:
-    said = record_restore(written.runtime.database, written.runtime.keys, "user:root", "owner", now)
-    assert said == "nothing of the log lost"
-    assert (prove(written).wrong_at, prove(written).lines) == (None, 7)
+    chain.move(written.runtime.keys, ACCESS, restored(written, now))
+    proof = prove(written)
+    assert (proof.wrong_at, proof.lines) == (None, 7)
+    assert [one.subject for one in proof.restored] == ["nothing of the log lost"]
+
+
+def test_the_line_of_an_earlier_restore_excuses_no_cut(written: Tea, now: Instant) -> None:
+    put_back(written, rows(written)[:4])
+    chain.move(written.runtime.keys, ACCESS, restored(written, now))
+    then = rows(written)
+    write(written, now, act(written, 6))
+    assert head(written).position == 6, "as far as before the restore, which that line names"
+    put_back(written, then)
+    assert (prove(written).wrong_at, prove(written).how) == (6, CUT_OFF)
+
+
+def test_a_forged_line_of_a_restore_moves_no_head(written: Tea, now: Instant) -> None:
+    before = head(written)
+    restored(written, now)
+    forged = rows(written)[:2] + [rows(written)[-1] | {"position": 3}]
+    put_back(written, forged)
+    write(written, now, act(written, 7))
+    assert prove(written).wrong_at == 3
+    assert head(written).position > before.position
+
+
+def test_a_line_at_the_lowest_place_of_all_is_seen(written: Tea) -> None:
+    with written.runtime.database.write() as db:
+        db.execute(insert(access_log).values(**rows(written)[0] | {"position": -(2**63)}))
+    assert prove(written).wrong_at == 1
 
 
 def test_an_empty_log_is_whole_and_one_without_its_key_cannot_be_proved(tea: Tea, now: Instant) -> None:

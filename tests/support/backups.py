@@ -47,13 +47,19 @@ def copy_keys(runtime: Runtime, path: Path, now: Instant) -> int:
 
 def bring_keys_back(runtime: Runtime, path: Path, now: Instant) -> Recovered:
     """Restore a copy of the key store as the command does, and do what follows."""
-    file = backups.open_copy(runtime, path)
-    backups.prepare_main(runtime)
-    backups.look_through(runtime, file, nobody)
-    backups.restore_keys(runtime, file, BY, now)
+    put_keys_back(runtime, path, now)
     with again(runtime) as fresh:
         fresh.prepare()
         return recovering.finish(fresh)
+
+
+def put_keys_back(runtime: Runtime, path: Path, now: Instant) -> None:
+    """Restore a copy of the key store, as far as the process that then died had come."""
+    file = backups.open_copy(runtime, path)
+    backups.prepare_main(runtime)
+    looked = backups.look_through(runtime, file, nobody)
+    backups.refuse_useless(runtime, looked)
+    backups.restore_keys(runtime, file, BY, now)
 
 
 def again(runtime: Runtime, **settings: str) -> Runtime:

@@ -167,18 +167,20 @@ def _record_copy(db: Connection, made_at: Instant) -> None:
 # ---- Restoring one --------------------------------------------------------------------------------------------------
 
 
-def restore_copy(keys: KeyStore, file: SealedFile) -> None:
+def restore_copy(keys: KeyStore, file: SealedFile) -> bool:
     """Put a copy that was checked in the place of the key store, in one transaction.
 
-    What was destroyed in the key store that is there stays destroyed, and who was erased stays erased.
+    What was destroyed in the key store that is there stays destroyed, and who was erased stays erased. Returns True
+    when the head of the access log stays too; else it is the older one of the copy.
     """
     header = file.header
     with keys.database.write() as db:
         marks = _marks(db, keys)
         dump.replace(db, "keys", header.revision, header.columns, file.pieces(keys), {})
         _mark(db, marks)
-        _keep_heads(db, keys, marks)
+        kept = _keep_heads(db, keys, marks)
         _record_copy(db, header.made_at)
+    return chain.ACCESS in kept
 
 
 def _marks(db: Connection, keys: KeyStore) -> _Marks:
@@ -198,13 +200,19 @@ def _read_heads(db: Connection, keys: KeyStore) -> dict[str, tuple[bytes, chain.
     return found
 
 
-def _keep_heads(db: Connection, keys: KeyStore, marks: _Marks) -> None:
-    """An older copy must not make a log shorter: lines could be cut off its end, and nobody would miss them."""
-    for log, (secret, _head) in _read_heads(db, keys).items():
-        before = marks.heads.get(log)
+def _keep_heads(db: Connection, keys: KeyStore, marks: _Marks) -> set[str]:
+    """Keep how far each log is written; by the older head, its newest lines could be cut off and nobody would see it.
+
+    Returns the logs whose head was kept: those whose key is the same in the copy.
+    """
+    kept = set()
+    for name, (secret, _head) in _read_heads(db, keys).items():
+        before = marks.heads.get(name)
         if before is not None and before[0] == secret:
             values = {"position": before[1].position, "mac": before[1].mac}
-            db.execute(update(_heads).where(_heads.c.log == log).values(**values))
+            db.execute(update(_heads).where(_heads.c.log == name).values(**values))
+            kept.add(name)
+    return kept
 
 
 def _mark(db: Connection, marks: _Marks) -> None:
@@ -242,13 +250,6 @@ def knows_shop(keys: KeyStore, shop_id: int) -> bool:
     """True if there is a key of that shop, or the mark of one that was destroyed."""
     with keys.database.read() as db:
         return db.execute(select(_shops.c.shop_id).where(_shops.c.shop_id == shop_id).limit(1)).first() is not None
-
-
-def living_shop_keys(keys: KeyStore) -> set[tuple[int, int]]:
-    """The keys of shops that can still be opened, by shop and version."""
-    lives = select(_shops.c.shop_id, _shops.c.version).where(_shops.c.wrapped.is_not(None))
-    with keys.database.read() as db:
-        return {(row.shop_id, row.version) for row in db.execute(lives)}
 
 
 def shop_ended_at(keys: KeyStore, shop_id: int) -> Instant | None:

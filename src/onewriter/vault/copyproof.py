@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
 from sqlalchemy import select
 
 from onewriter.db.keytables import shop_keys
@@ -56,19 +55,29 @@ class KeysSeen:
                 )
 
     def _opens(self, name: str, row: dict[str, Any]) -> bool:
-        master = self._keys.masters.find(row["master_id"])
-        return master is not None and _opened(master.cipher, row["wrapped"], _bound_to(name, row))
+        kind = _KINDS.get(name)
+        bound_to = chain.key_name(row["log"]) if kind is None else kind.bound_to(row["shop_id"], row[kind.mark.name])
+        return _opens(self._keys, row["master_id"], row["wrapped"], bound_to)
 
 
 def opened_shops(keys: KeyStore) -> set[tuple[int, int]]:
     """The newest keys of shops in the key store that is here, by shop and version: those that open."""
-    newest: dict[int, Any] = {}
     with keys.database.read() as db:
-        for row in db.execute(select(shop_keys).order_by(shop_keys.c.shop_id, shop_keys.c.version)):
-            newest[row.shop_id] = row
-    found = set()
-    for row in newest.values():
-        master = keys.masters.find(row.master_id) if row.wrapped is not None else None
-        if master is not None and _opened(master.cipher, row.wrapped, shop_name(row.shop_id)):
-            found.add((row.shop_id, row.version))
-    return found
+        rows = db.execute(select(shop_keys).order_by(shop_keys.c.shop_id, shop_keys.c.version)).all()
+    newest = {row.shop_id: row for row in rows}.values()
+    return {
+        (row.shop_id, row.version)
+        for row in newest
+        if row.wrapped is not None and _opens(keys, row.master_id, bytes(row.wrapped), shop_name(row.shop_id))
+    }
+
+
+def _opens(keys: KeyStore, master_id: str, wrapped: bytes, bound_to: bytes) -> bool:
+    master = keys.masters.find(master_id)
+    if master is None:
+        return False
+    try:
+        master.cipher.open(wrapped, bound_to)
+    except KeyMissing:
+        return False
+    return True
