@@ -283,7 +283,7 @@ def test_the_line_of_an_earlier_restore_excuses_no_cut(written: Tea, now: Instan
 def test_a_forged_line_of_a_restore_moves_no_head(written: Tea, now: Instant) -> None:
     before = head(written)
     restored(written, now)
-    forged = rows(written)[:2] + [rows(written)[-1] | {"position": 3}]
+    forged = [*rows(written)[:2], rows(written)[-1] | {"position": 3}]
     put_back(written, forged)
     write(written, now, act(written, 7))
     assert prove(written).wrong_at == 3

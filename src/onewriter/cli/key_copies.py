@@ -44,7 +44,9 @@ def copy(file: Path, as_json: bool) -> None:
 def restore_copy(file: Path, yes: bool, as_json: bool) -> None:
     """Put a copy in the place of the key store.
 
-    Stop the service first, the web process too. Keys that were destroyed since the copy are destroyed again: those that
+    Stop the service first, the web process too. The whole copy is looked through before anything is touched: it is
+    refused when a master key that its keys need is not here, or when it lacks the key of a shop that the key store here
+    still has. Keys that were destroyed since the copy are destroyed again: those that
     the database names nobody for, and whatever the key store that is here still knows to be ended. Keys that were made
     since the copy are lost; their customers keep their points and are read again from Shopify.
     """

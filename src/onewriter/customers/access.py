@@ -4,8 +4,9 @@ A reason is free text, in which people write names: it is sealed by the key of t
 with it. Everything else in a line is ours: ids, names of fields, times.
 
 `append` comes before values are shown or anything is destroyed; `write_restore` in the transaction that restores a
-backup, once it is at the newest schema; `record_keys_restore` after a copy of the key store was restored. Two limits: an access that was never written is not missed, and whoever
-has both databases and the master key can write the whole log anew.
+backup, once it is at the newest schema; `record_keys_restore` after a copy of the key store was restored. Two limits:
+an access that was never written is not missed, and whoever has both databases and the master key can write the whole
+log anew.
 """
 
 from collections.abc import Sequence

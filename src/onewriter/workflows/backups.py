@@ -147,8 +147,8 @@ def refuse_useless(runtime: Runtime, looked: Looked) -> None:
     for shop_id, version in sorted(opened_shops(runtime.keys) - looked.keys.shops):
         if shop_id in living:
             raise KeyMissing(
-                f"The copy does not have the newest key of shop {shop_id} (version {version}), which the key store here "
-                "has, so nothing was restored; use a newer copy."
+                f"The copy does not have the newest key of shop {shop_id} (version {version}), which is in the key "
+                "store here, so nothing was restored; use a newer copy."
             )
 
 

@@ -18,6 +18,7 @@ from onewriter.customers.shops import ERASED, Shop
 from onewriter.db.tables import runs as run_table
 from onewriter.db.tables import shops as shop_table
 from onewriter.db.tables import tombstones, workers
+from onewriter.errors import KeyDestroyed, KeyMissing
 from onewriter.records import RUN_OVER, Instant, RunState
 from onewriter.runtime import RUN_WORKFLOW, Runtime, new_run_id
 from onewriter.vault import copying
@@ -151,11 +152,18 @@ def _was_erased_since(runtime: Runtime, run: Run) -> bool:
     """
     if run.checkpoint[CAUSE] != AFTER_BACKUP:
         return False
-    return (copying.shop_ended_at(runtime.keys, run.shop_id) or 0) >= run.checkpoint[MADE_AT]
+    made_at: Instant = run.checkpoint[MADE_AT]
+    return (copying.shop_ended_at(runtime.keys, run.shop_id) or 0) >= made_at
 
 
 def _go_through(runtime: Runtime, run: Run, now: Instant) -> Mapping[str, int]:
-    vault = runtime.vault(run.shop_id)
+    try:
+        vault = runtime.vault(run.shop_id)
+    except KeyDestroyed:
+        raise KeyMissing(
+            f"The newest key of shop {run.shop_id} is not in the key store; restore a newer copy of it first: "
+            "`onewriter keys restore-copy FILE`."
+        ) from None
     counts = go_through_customers(runtime, vault, now)
     forget_ids(runtime, vault, now)
     return {**counts, "deliveries dropped": empty_bodies(runtime, run.shop_id, now)}
