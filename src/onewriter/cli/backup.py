@@ -63,7 +63,8 @@ def restore_backup(file: Path | None, resume: bool, yes: bool, as_json: bool) ->
     What was erased since the backup is erased again, before anything else can read it. A customer whose key was lost
     keeps the points and is read again from Shopify. Then each shop is read and compared in full, and its orders too.
     What only onewriter knew and no read can bring back is lost: redemptions, adjustments and answers to questions since
-    the backup, requests in law that came since, restored and kept customers, and the lines of the access log.
+    the backup, requests in law that came since, restored and kept customers, roles that were given or taken, and the
+    lines of the access log.
     """
     if (file is None) != resume:
         raise click.UsageError("Give either the FILE of a backup, or --resume")

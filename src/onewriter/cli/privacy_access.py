@@ -167,7 +167,7 @@ def verify(as_json: bool) -> int:
 
 def _tell_proof(proof: Proof) -> None:
     for one in proof.restored:
-        say(f"Line {one.position}: a backup was restored, {one.subject}.")
+        say(f"Line {one.position}: a restore, {one.subject}.")
     if proof.wrong_at is None:
         say(f"The access log is whole: {proof.lines} line{'' if proof.lines == 1 else 's'}.")
     else:

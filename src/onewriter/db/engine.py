@@ -213,7 +213,7 @@ def _set_pragmas(connection: Any, busy_ms: int) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={busy_ms}")
     # Both stay with the file, and setting them again would wait for whoever is writing. auto_vacuum only takes effect
-    # before the first table is made; the purge needs it to give free pages back.
+    # before the first table is made.
     if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
         cursor.execute("PRAGMA journal_mode=WAL")
@@ -221,6 +221,9 @@ def _set_pragmas(connection: Any, busy_ms: int) -> None:
         # NORMAL would not reach the disk at each commit, and a delivery that is acknowledged must be on disk.
         "synchronous=FULL",
         "foreign_keys=ON",
+        # Pages that every batch touches, such as those of the index of names, reach the file once in a while and not
+        # after each thousand pages of the log.
+        "wal_autocheckpoint=8000",
         # Overwrites what is deleted, so that a purged value does not linger in free pages.
         "secure_delete=ON",
         f"cache_size=-{CACHE_KIB}",

@@ -29,7 +29,7 @@ from onewriter.vault.vault import ShopVault
 
 ROWS_FIRST = 50
 ROWS_MAX = 500
-LOCK_AIM: Instant = 25_000
+LOCK_AIM: Instant = 100_000
 """How long one batch should hold SQLite's write lock, in microseconds: a door that waits must not wait long."""
 
 
