@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hmac import compare_digest
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +209,7 @@ def _keep_heads(db: Connection, keys: KeyStore, marks: _Marks) -> set[str]:
     kept = set()
     for name, (secret, _head) in _read_heads(db, keys).items():
         before = marks.heads.get(name)
-        if before is not None and before[0] == secret:
+        if before is not None and compare_digest(before[0], secret):
             values = {"position": before[1].position, "mac": before[1].mac}
             db.execute(update(_heads).where(_heads.c.log == name).values(**values))
             kept.add(name)
