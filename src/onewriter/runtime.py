@@ -156,6 +156,12 @@ class Runtime:
             if opened is not None:
                 opened.close()
 
+    @contextlib.contextmanager
+    def giving_way(self) -> Iterator[Callable[[], None]]:
+        """What bulk work calls between two batches, so that the door need not wait; on PostgreSQL it never does."""
+        with self.bell() as bell:
+            yield bell.give_way if bell is not None else lambda: None
+
     @property
     def lock_folder(self) -> Path:
         """The folder of an embedded database, where its lock files are."""

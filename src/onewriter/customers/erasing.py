@@ -103,7 +103,7 @@ def erase(db: Connection, vault: ShopVault, shopify_ids: Sequence[int], asked: A
     names = {number: vault.key.id_hash(number) for number in shopify_ids}
     whom = _Subjects(shopify_ids, list(names.values()), known)
     keys = {*known, *(bytes(each) for each in db.execute(_KEYS, {"ids": known}).scalars())}
-    points = int(db.execute(_POINTS, {"ids": known}).scalar_one())
+    points = points_of(db, known)
     _withdraw_questions(db, vault.shop_id, whom, now)
     walked = (entry for entry in REGISTER if entry.purge == "delete")
     counts = {entry.table: _take(db, vault.shop_id, entry, whom) for entry in walked}
@@ -112,7 +112,8 @@ def erase(db: Connection, vault: ShopVault, shopify_ids: Sequence[int], asked: A
     _forget_ids(db, vault.shop_id, whom)
     deleted = {names[row.shopify_id]: row.deleted_at for row in rows if row.deleted_at is not None}
     tombstones.purge(db, vault.shop_id, {name: deleted.get(name, asked.at) for name in whom.hashes}, now)
-    return Erased(_write_receipt(db, vault.shop_id, whom, keys, counts, points, asked, now), len(known))
+    receipt = write_receipt(db, vault.shop_id, asked, counts, points, now, hashes=whom.hashes, keys=keys)
+    return Erased(receipt, len(known))
 
 
 def end(database: Database, keys: KeyStore, now: Instant) -> int:
@@ -125,6 +126,45 @@ def end(database: Database, keys: KeyStore, now: Instant) -> int:
         with database.write() as db:
             db.execute(_END, {"b_id": bytes(row.id), "b_now": now})
     return len(unended)
+
+
+def points_of(db: Connection, customer_ids: Sequence[bytes]) -> int:
+    """The sum of the balances of these customers."""
+    return int(db.execute(_POINTS, {"ids": customer_ids}).scalar_one())
+
+
+def write_receipt(
+    db: Connection,
+    shop_id: int,
+    asked: Asked,
+    counts: Mapping[str, int],
+    points: int,
+    now: Instant,
+    *,
+    hashes: Sequence[bytes] = (),
+    keys: Collection[bytes] | None = None,
+) -> bytes:
+    """Write the receipt of an erasure, and return its id.
+
+    `keys` are those that are still to be destroyed, which `end` does; without them the erasure has ended already.
+    """
+    identity = sortable_id(now, os.urandom(10))
+    receipt = {
+        "id": identity,
+        "shop_id": shop_id,
+        "cause": asked.cause,
+        "position": asked.position,
+        "asked_at": asked.at,
+        "erased_at": now,
+        "id_hashes": [name.hex() for name in hashes],
+        "counts": {table: count for table, count in counts.items() if count},
+        "key_ids": sorted(key.hex() for key in keys or ()),
+        "ended_at": now if keys is None else None,
+        "run_id": asked.run_id,
+        "points": points,
+    }
+    db.execute(insert(erasures), receipt)
+    return identity
 
 
 def any_since(db: Connection, since: Instant) -> bool:
@@ -179,31 +219,3 @@ def _withdraw_questions(db: Connection, shop_id: int, whom: _Subjects, now: Inst
         (UNSETTLED_MERGE, [*names]),
     ):
         questions.withdraw(db, shop_id, kind, subjects, now)
-
-
-def _write_receipt(
-    db: Connection,
-    shop_id: int,
-    whom: _Subjects,
-    keys: Collection[bytes],
-    counts: Mapping[str, int],
-    points: int,
-    asked: Asked,
-    now: Instant,
-) -> bytes:
-    identity = sortable_id(now, os.urandom(10))
-    receipt = {
-        "id": identity,
-        "shop_id": shop_id,
-        "cause": asked.cause,
-        "position": asked.position,
-        "asked_at": asked.at,
-        "erased_at": now,
-        "id_hashes": [name.hex() for name in whom.hashes],
-        "counts": {table: count for table, count in counts.items() if count},
-        "key_ids": sorted(key.hex() for key in keys),
-        "run_id": asked.run_id,
-        "points": points,
-    }
-    db.execute(insert(erasures), receipt)
-    return identity

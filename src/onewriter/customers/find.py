@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 from onewriter.customers import names
 from onewriter.customers import tombstones as stones
 from onewriter.customers.profiles import ACTIVE, LIVE, customer_binding
+from onewriter.db.bulk import in_chunks
 from onewriter.db.tables import customers, tombstones
 from onewriter.errors import UnknownCustomer
 from onewriter.records import FIELDS, Instant, Value, id_text, iso
@@ -22,7 +23,6 @@ from onewriter.vault.vault import ShopVault
 
 GID = re.compile(r"gid://shopify/Customer/([0-9]+)")
 SHOPIFY_ID_MAX = 2**63 - 1
-CHUNK = 500
 
 _SHOWN = (
     customers.c.id, customers.c.shopify_id, customers.c.state, customers.c.box, customers.c.created_at,
@@ -223,8 +223,8 @@ def _own_id(text: str) -> bytes | None:
 def open_rows(db: Connection, vault: ShopVault, ids: Sequence[bytes]) -> list[tuple[Any, dict[str, Value]]]:
     """These customers' rows with their values, in that order; who is erased at this moment is left out."""
     rows: dict[bytes, Any] = {}
-    for start in range(0, len(ids), CHUNK):
-        for row in db.execute(_THESE, {"shop_id": vault.shop_id, "ids": ids[start : start + CHUNK]}):
+    for some in in_chunks(ids):
+        for row in db.execute(_THESE, {"shop_id": vault.shop_id, "ids": some}):
             rows[bytes(row.id)] = row
     keys = vault.keys.subject_keys(rows, leave_destroyed=True) if rows else {}
     return [(rows[each], _open(vault, rows[each], keys[each])) for each in ids if each in rows and each in keys]
@@ -233,9 +233,9 @@ def open_rows(db: Connection, vault: ShopVault, ids: Sequence[bytes]) -> list[tu
 def live_among(db: Connection, ids: Sequence[bytes]) -> list[bytes]:
     """Those of these customers that are not hidden, in that order."""
     live: set[bytes] = set()
-    for start in range(0, len(ids), CHUNK):
-        some = (customers.c.id.in_(list(ids[start : start + CHUNK])), customers.c.state.in_(LIVE))
-        live.update(bytes(each) for each in db.execute(select(customers.c.id).where(*some)).scalars())
+    for some in in_chunks(ids):
+        those = (customers.c.id.in_(some), customers.c.state.in_(LIVE))
+        live.update(bytes(each) for each in db.execute(select(customers.c.id).where(*those)).scalars())
     return [each for each in ids if each in live]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import JSON, Connection, Row, bindparam, func, insert, select, update
 
+from onewriter.db.bulk import in_chunks
 from onewriter.db.tables import questions
 from onewriter.errors import Permanent
 from onewriter.records import Instant
@@ -25,7 +26,6 @@ _ABOUT = select(questions).where(
     questions.c.subject == bindparam("subject"),
 )
 _THIS = questions.c.id == bindparam("b_id")
-CHUNK = 500
 _RENEW = update(questions).where(_THIS).values(text=bindparam("b_text"), evidence=bindparam("b_evidence", type_=JSON))
 _ASK_AGAIN = (
     update(questions)
@@ -144,8 +144,8 @@ def answer(db: Connection, question_id: int, chosen: str, by: str, why: str | No
 
 def withdraw(db: Connection, shop_id: int, kind: str, subjects: Sequence[str], now: Instant) -> None:
     """Close questions whose matter was settled another way."""
-    for start in range(0, len(subjects), CHUNK):
-        theirs = questions.c.subject.in_(subjects[start : start + CHUNK])
+    for some in in_chunks(subjects):
+        theirs = questions.c.subject.in_(some)
         db.execute(
             update(questions)
             .where(questions.c.shop_id == shop_id, questions.c.kind == kind, theirs)

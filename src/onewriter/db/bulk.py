@@ -4,12 +4,16 @@ The hot inserts go to the driver: `executemany` on SQLite and COPY on PostgreSQL
 same statement takes through Core.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, text
 from sqlalchemy.exc import DBAPIError
+
+Part = TypeVar("Part")
+
+CHUNK = 500
 
 STRIPES = 64
 """How many locks the customers of a shop share. Enough that two workers seldom meet, few enough for one transaction."""
@@ -23,6 +27,12 @@ def stripe_of(id_hash: bytes) -> int:
 # One statement for all, since a batch of an import takes all 64 and each would be a round trip.
 _LOCK = text("SELECT pg_advisory_xact_lock(:shop, s) FROM unnest(CAST(:stripes AS int[])) s")
 _TRY_LOCK = text("SELECT s FROM unnest(CAST(:stripes AS int[])) s WHERE pg_try_advisory_xact_lock(:shop, s)")
+
+
+def in_chunks(every: Sequence[Part], most: int = CHUNK) -> Iterator[Sequence[Part]]:
+    """The same in pieces of so many at most, since a statement takes only so many parameters."""
+    for start in range(0, len(every), most):
+        yield every[start : start + most]
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:

@@ -9,9 +9,10 @@ import unicodedata
 from collections.abc import Iterable
 
 PREFIXES = (3, 4, 6)
-"""How many letters of a word are keys: a longer beginning is looked up by the longest of these that it holds."""
-LETTERS_MIN = PREFIXES[0]
-"""A beginning of fewer letters fits too many; a whole word of fewer can be found."""
+"""How many letters of a word are keys: a longer beginning is looked up by the longest of these that it holds.
+
+A beginning of fewer letters than the first fits too many; a whole word of fewer can be found.
+"""
 LETTERS_MAX = 40
 """Of a longer word only so many letters count."""
 WORDS_MAX = 8

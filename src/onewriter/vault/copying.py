@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from onewriter.db import dump, keytables, migrate
+from onewriter.db.bulk import in_chunks
 from onewriter.db.engine import Database
 from onewriter.errors import KeyMissing, MasterKeyWrong
 from onewriter.records import HOUR, SECOND, Instant
@@ -218,7 +219,7 @@ def _keep_heads(db: Connection, keys: KeyStore, marks: _Marks) -> set[str]:
 
 def _mark(db: Connection, marks: _Marks) -> None:
     names = list(marks.destroyed)
-    for some in _chunks(names):
+    for some in in_chunks(names):
         there = {bytes(row.id) for row in db.execute(_STATES, {"ids": some})}
         gone = [marks.destroyed[name] for name in some]
         if there:
@@ -242,7 +243,7 @@ def states(keys: KeyStore, ids: Sequence[bytes]) -> dict[bytes, bool]:
     """Which customers' keys there are: True for one that lives, False for one that was destroyed."""
     found: dict[bytes, bool] = {}
     with keys.database.read() as db:
-        for some in _chunks(ids):
+        for some in in_chunks(ids):
             found |= {bytes(row.id): bool(row.lives) for row in db.execute(_STATES, {"ids": some})}
     return found
 
@@ -280,7 +281,7 @@ def erased_among(keys: KeyStore, shop_id: int, hashes: Sequence[bytes]) -> set[b
     """Those of these customers that were erased, by the hash of the id."""
     found: set[bytes] = set()
     with keys.database.read() as db:
-        for some in _chunks(hashes):
+        for some in in_chunks(hashes):
             found.update(bytes(each) for each in db.execute(_ERASED_AMONG, {"shop_id": shop_id, "ids": some}).scalars())
     return found
 
@@ -336,8 +337,3 @@ def drop_unnamed(keys: KeyStore, named: Callable[[Sequence[bytes]], set[bytes]],
         if unnamed:
             with keys.database.write() as db:
                 dropped += db.execute(_DROP, {"ids": unnamed}).rowcount
-
-
-def _chunks(every: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for start in range(0, len(every), CHUNK):
-        yield every[start : start + CHUNK]

@@ -272,10 +272,6 @@ class KeyStore:
         self._day_cache[(shop_id, day)] = key
         return key
 
-    def wrap(self, secret: bytes, name: bytes) -> bytes:
-        """A key, sealed by the current master key and bound to its name; `hold` it first, where it is written down."""
-        return self.current.wrap(secret, name)
-
     def unwrap(self, row: Any, name: bytes) -> bytes:
         """The key in a row of any table here (`master_id`, `wrapped`); raises KeyDestroyed or MasterKeyWrong."""
         if row.wrapped is None:

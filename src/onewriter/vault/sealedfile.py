@@ -81,13 +81,13 @@ def write(
     is there, such as a database, is never replaced.
     """
     _refuse_in_the_way(path, draft.kind, force=force)
-    secret = os.urandom(KEY_BYTES)
+    secret, master = os.urandom(KEY_BYTES), keys.current
     header = Header(
         kind=draft.kind,
         made_at=draft.made_at,
         revision=draft.revision,
-        master_id=keys.current.id,
-        wrapped=keys.wrap(secret, _name(draft.kind, draft.made_at)),
+        master_id=master.id,
+        wrapped=master.wrap(secret, _name(draft.kind, draft.made_at)),
         columns=draft.columns,
         delete_by=draft.delete_by,
     )

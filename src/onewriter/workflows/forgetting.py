@@ -14,6 +14,7 @@ from onewriter.customers.erasing import REQUESTS, Asked
 from onewriter.customers.inbox import DROPPED, PARKED, PARKED_DELIVERY, WAITING
 from onewriter.customers.profiles import ACTIVE
 from onewriter.customers.questions import Ask
+from onewriter.db.bulk import in_chunks
 from onewriter.db.pointtables import order_marks
 from onewriter.db.tables import aliases, inbox, refetch_marks
 from onewriter.intake.apply import lock, read_again
@@ -28,7 +29,6 @@ RESTORED_BACKUP = "restored backup"
 LOST = "lost"
 """The reason to read a customer whose key is lost."""
 GONE = "the key of its day is gone"
-CHUNK = 500
 
 _ANSWERS = {
     "retry": "try to apply the delivery again",
@@ -62,7 +62,7 @@ def forget_ids(runtime: Runtime, vault: ShopVault, now: Instant) -> None:
     """Leave a tombstone of everybody who was erased, and nothing that leads to them but that."""
     with runtime.database.read() as db:
         numbers = _numbers(db, vault.shop_id)
-    for some in _chunks(numbers):
+    for some in in_chunks(numbers):
         names = {vault.key.id_hash(number): number for number in some}
         gone = copying.erased_among(runtime.keys, vault.shop_id, list(names))
         _erase(runtime, vault, [names[name] for name in gone], now)
@@ -156,8 +156,3 @@ def _ask(db: Connection, shop_id: int, row: Any, now: Instant) -> None:
         evidence={"position": row.position, "topic": row.topic, "attempts": 0},
     )
     questions.ask(db, shop_id, ask, now)
-
-
-def _chunks(every: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(every), CHUNK):
-        yield every[start : start + CHUNK]

@@ -44,6 +44,5 @@ def carry_out_award(runtime: Runtime, run: Run) -> Run:
 
 def settle_due(runtime: Runtime, shop_id: int) -> int:
     """Post what has fallen due in a shop's accounts; returns how many that were."""
-    with runtime.bell() as bell:
-        give_way = bell.give_way if bell is not None else lambda: None
+    with runtime.giving_way() as give_way:
         return upkeep.settle_due(runtime.database, runtime.vault(shop_id), runtime.now(), give_way)

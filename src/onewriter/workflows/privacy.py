@@ -4,26 +4,26 @@ Rows before keys, and the receipt last. From its first transaction on the shop i
 its other runs end, and it cannot be connected until all is done. A run that dies goes on where it stood.
 """
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, select, tuple_
 
-from onewriter.customers import questions, requests, runs, shops
+from onewriter.customers import erasing, questions, requests, runs, shops
+from onewriter.customers.erasing import Asked
 from onewriter.customers.requests import SHOP_REDACTION, Request
 from onewriter.customers.runs import AlreadyRunning, Run
 from onewriter.customers.shops import DISCONNECTED, ERASED, Shop
 from onewriter.db.bulk import STRIPES, lock_stripes
-from onewriter.db.pointtables import accounts, order_marks
+from onewriter.db.pointtables import order_marks
 from onewriter.db.privacytables import metadata
 from onewriter.db.register import REGISTER, Entry
-from onewriter.db.tables import customers, erasures, refetch_marks
+from onewriter.db.tables import customers, refetch_marks
 from onewriter.intake.requests import ERASED_BEFORE, ask_about_shop, is_gone_since
-from onewriter.records import SECOND, Instant, RunState, sortable_id
+from onewriter.records import SECOND, Instant, RunState
 from onewriter.runtime import Runtime, new_run_id
 from onewriter.shopify.topics import SHOP_REDACT_TOPIC
 from onewriter.vault.shopending import destroy_shop
@@ -40,9 +40,6 @@ POINTS = "points"
 
 _SOME = select(customers.c.id).where(customers.c.shop_id == bindparam("shop_id")).limit(bindparam("most"))
 _MANY = select(func.count()).select_from(customers).where(customers.c.shop_id == bindparam("shop_id"))
-_POINTS = select(func.coalesce(func.sum(accounts.c.balance + accounts.c.pending), 0)).where(
-    accounts.c.customer_id.in_(bindparam("ids", expanding=True))
-)
 
 log = structlog.get_logger(__name__)
 
@@ -72,8 +69,7 @@ def erase_shop(runtime: Runtime, run: Run) -> Run:
     if not _close(runtime, run, request_id):
         with runtime.database.read() as db:
             return runs.get(db, run.id)
-    with runtime.bell() as bell:
-        give_way = bell.give_way if bell is not None else lambda: None
+    with runtime.giving_way() as give_way:
         _Erasing(runtime, run, Counter(run.counts), give_way).all_rows()
         destroy_shop(runtime.keys, run.shop_id, runtime.now())
         purging.clean(runtime)
@@ -93,11 +89,9 @@ def erase_again(runtime: Runtime, run: Run, cause: str) -> Counter[str]:
     _Erasing(runtime, run, counts, lambda: None).all_rows()
     destroy_shop(runtime.keys, run.shop_id, runtime.now())
     moment = runtime.now()
-    receipt = {"id": sortable_id(moment, os.urandom(10)), "shop_id": run.shop_id, "cause": cause, "asked_at": moment}
-    receipt |= {"erased_at": moment, "ended_at": moment, "id_hashes": [], "key_ids": [], "run_id": run.id}
     points = counts.pop(POINTS, 0)
     with runtime.database.write() as db:
-        db.execute(insert(erasures), receipt | {"counts": dict(counts), "points": points})
+        erasing.write_receipt(db, run.shop_id, Asked(cause, moment, run_id=run.id), counts, points, moment)
         shops.change(db, run.shop_id, {"erased_at": moment})
     return counts
 
@@ -178,7 +172,7 @@ class _Erasing:
         some = [bytes(each) for each in db.execute(_SOME, {"shop_id": self.run.shop_id, "most": PIECE}).scalars()]
         if not some:
             return 0
-        self.counts[POINTS] += int(db.execute(_POINTS, {"ids": some}).scalar_one())
+        self.counts[POINTS] += erasing.points_of(db, some)
         for entry in REGISTER:
             if not entry.outlives_shop and (column := _leads(entry)) is not None:
                 table = metadata.tables[entry.table]
@@ -210,10 +204,8 @@ def _end(db: Connection, run: Run, request_id: int, now: Instant) -> None:
     request = requests.get(db, request_id)
     counts = dict(runs.get(db, run.id).counts)
     points = counts.pop(POINTS, 0)
-    identity = sortable_id(now, os.urandom(10))
-    receipt = {"id": identity, "shop_id": run.shop_id, "cause": request.topic, "position": request.position}
-    receipt |= {"asked_at": request.asked_at, "erased_at": now, "ended_at": now, "id_hashes": [], "key_ids": []}
-    db.execute(insert(erasures), receipt | {"counts": counts, "run_id": run.id, "points": points})
+    asked = Asked(request.topic, request.asked_at, request.position, run.id)
+    identity = erasing.write_receipt(db, run.shop_id, asked, counts, points, now)
     for each in requests.waiting_of(db, run.shop_id):
         requests.end(db, each.id, "everything of the shop was erased", BY, now, receipt=identity)
     shops.change(db, run.shop_id, {"erased_at": now})

@@ -4,7 +4,6 @@ A purge cannot be undone. So it stops where our clock cannot be trusted, and whe
 """
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -100,14 +99,12 @@ def refuse_doubt(runtime: Runtime) -> None:
 
 def attend(runtime: Runtime) -> None:
     """Look for what is due in every shop; one that cannot be looked at must not keep the others waiting."""
-    if clock_doubt(runtime, HEARD_WITHIN) is not None:
-        return
     with runtime.database.read() as db:
         known = [shop for shop in shops.every(db) if shop.state != ERASED and not shop.never_connected]
     for shop in known:
         try:
             look_for_due(runtime, shop.id, "schedule")
-        except runs.AlreadyRunning:
+        except (runs.AlreadyRunning, ClockDoubted):
             continue
         except Exception as error:  # noqa: BLE001 - the next hour tries again
             log.warning("purge not looked for", shop=shop.id, error=type(error).__name__)
@@ -117,8 +114,7 @@ def carry_out_purge(runtime: Runtime, run: Run) -> Run:
     """Purge what is due in the run's shop, in pieces that each land with their receipt; the run as it ended."""
     limit, done = int(run.checkpoint[LIMIT]), run.done
     vault = runtime.vault(run.shop_id)
-    with runtime.bell() as bell:
-        give_way: Callable[[], None] = bell.give_way if bell is not None else lambda: None
+    with runtime.giving_way() as give_way:
         while done < limit:
             refuse_doubt(runtime)
             moment = runtime.now()

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, select, update
 from onewriter.customers import access, erasing, renewing, runs, shops
 from onewriter.customers.runs import AlreadyRunning, Run
 from onewriter.customers.shops import ERASED, Shop
+from onewriter.db.bulk import in_chunks
 from onewriter.db.tables import runs as run_table
 from onewriter.db.tables import shops as shop_table
 from onewriter.db.tables import tombstones, workers
@@ -35,7 +36,6 @@ AFTER_BACKUP = "backup"
 AFTER_KEYS = "key store"
 CAUSE, MADE_AT, KEYS_TOO = "cause", "made_at", "keys_too"
 CUT_SHORT = "It was under way when the database was restored from a backup; what it was to do is done anew."
-CHUNK = 500
 
 _OVER = [state.value for state in RUN_OVER]
 _PENDING = (
@@ -236,8 +236,8 @@ def _say_who_was_erased(runtime: Runtime, shop_id: int) -> None:
     purged = select(tombstones.c.id_hash).where(tombstones.c.shop_id == shop_id, tombstones.c.purged_at.is_not(None))
     with runtime.database.read() as db:
         hashes = [bytes(each) for each in db.execute(purged).scalars()]
-    for start in range(0, len(hashes), CHUNK):
-        runtime.keys.remember_erased(shop_id, hashes[start : start + CHUNK], runtime.now())
+    for some in in_chunks(hashes):
+        runtime.keys.remember_erased(shop_id, some, runtime.now())
 
 
 def _named(counts: Mapping[str, int]) -> dict[str, int]:
