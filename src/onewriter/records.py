@@ -243,6 +243,11 @@ def iso(moment: Instant | None) -> str | None:
     return datetime.fromtimestamp(moment // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def dated(value: Value) -> Value:
+    """A consent with its time as people read it; anything else as it is."""
+    return value | {"at": iso(value["at"])} if isinstance(value, dict) and "at" in value else value
+
+
 def sortable_id(now: Instant, randomness: bytes) -> bytes:
     """A 16-byte UUID version 7 (RFC 9562): later ones sort later, so that indexes grow at their end.
 

@@ -19,7 +19,7 @@ from onewriter.customers.find import Found
 from onewriter.customers.search import Answer, search
 from onewriter.customers.shops import Shop
 from onewriter.errors import UnknownCustomer
-from onewriter.records import Value, iso
+from onewriter.records import dated, iso
 from onewriter.runtime import Runtime
 from onewriter.vault.vault import ShopVault
 
@@ -163,7 +163,7 @@ def _document(shop: Shop, found: Found) -> dict[str, Any]:
         "changed_at": iso(found.changed_at),
         "deleted_at": iso(found.deleted_at),
         "confirmed_at": iso(found.confirmed_at),
-        "fields": {name: _dated(value) for name, value in found.fields.items()},
+        "fields": {name: dated(value) for name, value in found.fields.items()},
     }
 
 
@@ -176,13 +176,6 @@ def _tell_history(lines: list[Mapping[str, Any]]) -> None:
     names = ("HEARD", "WRITER", "SYSTEM", "PATH", "FIELDS", "ALLOWED", "WHY")
     columns = ("heard_at", "writer", "system", "path", "fields", "accepted", "reason")
     table(names, ([" ".join(line[c]) if c == "fields" else line[c] for c in columns] for line in lines))
-
-
-def _dated(value: Value) -> Value:
-    """A consent with its time as people read it; anything else as it is."""
-    if isinstance(value, dict) and "at" in value:
-        return value | {"at": iso(value["at"])}
-    return value
 
 
 group.add_command(restore_customer)

@@ -18,7 +18,7 @@ from onewriter.db.privacytables import access_log, metadata
 from onewriter.db.register import REGISTER, Entry
 from onewriter.db.tables import erasures
 from onewriter.errors import KeyDestroyed, KeyMissing
-from onewriter.records import DAY, Instant, id_text, iso
+from onewriter.records import DAY, Instant, dated, id_text, iso
 from onewriter.vault.seal import SubjectKey, bound_to
 from onewriter.vault.vault import ShopVault
 
@@ -208,7 +208,7 @@ def _open_kept(reading: _Reading, _table: str, row: Mapping[str, Any]) -> Any:
     """The reason that a person gave for restoring a customer."""
     identity = bytes(row["id"])
     key = reading.keys.get(identity)
-    binding = bound_to("kept", reading.vault.shop_id, identity)
+    binding = retention.kept_binding(reading.vault.shop_id, identity)
     return NOT_OPENED if key is None else key.open(bytes(row["kept_box"]), binding).decode("utf-8", "replace")
 
 
@@ -237,12 +237,7 @@ def _fields(reading: _Reading, key_id: bytes, box: bytes, binding: bytes) -> Any
     if key is None:
         return NOT_OPENED
     opened = key.open_fields(box, binding)
-    return {name: _dated(value) for name, value in opened.items() if name != profiles.OTHER_STAMPS}
-
-
-def _dated(value: Any) -> Any:
-    """A consent with its time as people read it; anything else as it is."""
-    return value | {"at": iso(value["at"])} if isinstance(value, dict) and "at" in value else value
+    return {name: dated(value) for name, value in opened.items() if name != profiles.OTHER_STAMPS}
 
 
 # ---- What speaks of two, and proof ----------------------------------------------------------------------------------

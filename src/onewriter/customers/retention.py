@@ -16,6 +16,7 @@ from onewriter.db.tables import aliases, customers
 from onewriter.records import DAY, Instant
 from onewriter.rules import retention
 from onewriter.rules.aliasing import AliasState
+from onewriter.vault.seal import bound_to
 
 LARGE_PURGE = "large purge"
 """The kind of question that a purge asks which would take more than a run may take by itself."""
@@ -55,6 +56,11 @@ class Kept:
 
     why: str
     until: Instant
+
+
+def kept_binding(shop_id: int, customer_id: bytes) -> bytes:
+    """What the box is bound to of the reason that a person gave for restoring a customer."""
+    return bound_to("kept", shop_id, customer_id)
 
 
 def kept(

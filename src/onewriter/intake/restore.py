@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, Select, select, update
 
 from onewriter.customers import find, shops
 from onewriter.customers.profiles import DELETED, KEPT, LIVE, MERGED
+from onewriter.customers.retention import kept_binding
 from onewriter.db.tables import customers
 from onewriter.errors import Permanent, UnknownCustomer
 from onewriter.intake.apply import lock
@@ -16,7 +17,6 @@ from onewriter.loyalty.merges import Pair
 from onewriter.loyalty.receipts import Receipt
 from onewriter.records import Instant, iso
 from onewriter.rules.retention import purge_at
-from onewriter.vault.seal import bound_to
 from onewriter.vault.vault import ShopVault
 
 REASON_LENGTH_MAX = 500
@@ -71,11 +71,6 @@ def restore(
     books.settle(now)
     books.save(db)
     return Restored(identity, shopify_id, row.deleted_at, until, row.state == KEPT)
-
-
-def kept_binding(shop_id: int, customer_id: bytes) -> bytes:
-    """What the box of the reason is bound to."""
-    return bound_to("kept", shop_id, customer_id)
 
 
 def restore_into(db: Connection, vault: ShopVault, shopify_id: int, other: int, by: str, now: Instant) -> Receipt:
