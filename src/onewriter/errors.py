@@ -5,7 +5,9 @@ OnewriterError
 ├── Temporary                another try may work; it does not count against a delivery
 │   ├── DatabaseBusy         the database cannot take it now: locked, full or gone
 │   ├── ShopifyThrottled     carries retry_after_s
-│   └── ShopifyUnreachable   no connection, a time-out, or a 5xx
+│   ├── ShopifyUnreachable   no connection, a time-out, or a 5xx
+│   ├── SystemThrottled      a connected system asks to be left alone; carries retry_after_s
+│   └── SystemUnreachable    a connected system does not answer, or not with sense
 └── Permanent                a person must look
     ├── BadSetting           a setting is unknown or cannot be read as its type
     ├── BulkRefused          Shopify refused or ended the bulk operation
@@ -17,10 +19,13 @@ OnewriterError
     ├── ScopeMissing         the token lacks a scope; carries scope and what it costs
     ├── ShopifyRefused       Shopify said no: a user error or an unknown query error
     ├── Superseded           another worker has taken this run over
+    ├── SystemChanged        a connected system has not the fields any more that it had
+    ├── SystemRefused        a connected system refuses the credentials, or the whole call
     ├── TokenRefused         the access token is revoked, expired or wrong
     ├── UnknownCustomer
     ├── UnknownRun
-    └── UnknownShop
+    ├── UnknownShop
+    └── UnknownSystem
 
 A message is one sentence with the next step, and never holds personal data: it is shown to people and logged.
 """
@@ -48,6 +53,18 @@ class ShopifyThrottled(Temporary):
 
 class ShopifyUnreachable(Temporary):
     """No connection, a time-out, or a 5xx."""
+
+
+class SystemThrottled(Temporary):
+    """A connected system asks to be left alone for `retry_after_s` seconds."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class SystemUnreachable(Temporary):
+    """A connected system does not answer, or not with sense."""
 
 
 class Permanent(OnewriterError):
@@ -98,6 +115,14 @@ class Superseded(Permanent):
     """Another worker has taken this run over; stop without a trace."""
 
 
+class SystemChanged(Permanent):
+    """A connected system has not the fields any more that it had, or holds them in another form."""
+
+
+class SystemRefused(Permanent):
+    """A connected system refuses the credentials, or the whole call."""
+
+
 class TokenRefused(Permanent):
     """The access token is revoked, expired or wrong."""
 
@@ -112,3 +137,7 @@ class UnknownRun(Permanent):
 
 class UnknownShop(Permanent):
     """No such shop."""
+
+
+class UnknownSystem(Permanent):
+    """No such connected system in that shop."""

@@ -40,6 +40,12 @@ class Path(StrEnum):
     WEBHOOK = "webhook"
     BULK = "bulk"
     READ = "read"
+    CYCLE = "cycle"  # a record of a connected system, as a cycle read it
+    SEND = "send"  # what we wrote to a system
+    HAND = "hand"  # a person, in one of our faces
+    CSV = "csv"
+    MERGE = "merge"
+    UNDO = "undo"  # a run was taken back
 
 
 class Kind(StrEnum):

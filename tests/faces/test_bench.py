@@ -120,7 +120,7 @@ def test_a_reconcile_that_writes_is_not_measured(tmp_path: Path) -> None:
             shop_id = shops.add(db, SHOP)
             marks.set_marks(db, shop_id, {7: frozenset({"asked"})}, 1)
     changed = {name for name, number in fingerprint(place).items() if before[name] != number}
-    assert changed == {"refetch_marks", "owners"}
+    assert changed == {"refetch_marks", "policies", "systems"}
 
 
 def test_nothing_of_a_measurement_remains(

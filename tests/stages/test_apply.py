@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy import func, select, update
 
 from onewriter.customers import find, log
-from onewriter.db.tables import customers, field_log, owners, sides, tombstones
+from onewriter.db.systemtables import policies
+from onewriter.db.tables import customers, field_log, sides, tombstones
 from onewriter.errors import UnknownCustomer
 from onewriter.records import DAY, HOUR, SECOND, Instant, Path
+from onewriter.rules.policy import of_shopify, to_document
 from tests.support.shops import Tea, absent, gone, later, told
 
 ANN = {
@@ -220,7 +222,8 @@ def test_shopifys_side_follows_always_and_the_customer_only_where_shopify_owns_t
 ) -> None:
     tea.apply(told(101, now, ANN), now=now)
     with tea.runtime.database.write() as db:
-        db.execute(update(owners).where(owners.c.field == "phone").values(system="crm"))
+        given = to_document(of_shopify()) | {"fields": {"note": {"owner": "shopify"}, "phone": {"owner": "crm"}}}
+        db.execute(update(policies).values(document=given))
     moved = ANN | {"phone": "+447700900222", "note": "likes sencha"}
     tea.apply(told(101, later(now, 60), moved), now=later(now, 60))
     profile = tea.profile(101)

@@ -8,8 +8,7 @@ import httpx2
 import pytest
 from sqlalchemy import Connection, func, select
 
-from onewriter.customers import owners as ownership
-from onewriter.customers import runs, shops
+from onewriter.customers import policies, runs, shops
 from onewriter.db import tables
 from onewriter.db.engine import Database
 from onewriter.errors import ScopeMissing, TokenRefused
@@ -46,7 +45,7 @@ def test_connecting_writes_the_shop_and_one_queued_import_and_asks_for_no_bulk_r
         assert shop.bulk_operations == []
         assert {held.topic for held in shop.shop.subscriptions.all()} == set(TOPICS)
         with runtime.database.read() as db:
-            assert ownership.of_shop(db, shop.shop_id) == dict.fromkeys(FIELDS, SHOPIFY)
+            assert policies.of_shop(db, shop.shop_id).owners == dict.fromkeys(FIELDS, SHOPIFY)
 
 
 @pytest.mark.req("K1")
@@ -61,7 +60,7 @@ def test_a_failure_while_the_import_is_queued_leaves_neither_shop_nor_run(runtim
             connector = Connector(runtime.database, runtime.keys, fail, new_run_id)
             with pytest.raises(RuntimeError, match="power"):
                 connector.connect(client, wish, "test", now())
-        assert rows_in(runtime.database, "shops", "runs", "owners") == [0, 0, 0]
+        assert rows_in(runtime.database, "shops", "runs", "policies") == [0, 0, 0]
         assert runtime.jobs.list_workflows() == []
         assert connect(runtime, sandbox).run_id is not None, "and it can be tried again"
 
@@ -110,7 +109,7 @@ def test_what_cannot_work_is_refused_before_anything_is_written(
         with pytest.raises(error, match=says) as caught:
             connect(runtime, sandbox, **changes)
         assert "shpat" not in str(caught.value)
-        assert rows_in(runtime.database, "shops", "runs", "owners") == [0, 0, 0]
+        assert rows_in(runtime.database, "shops", "runs", "policies") == [0, 0, 0]
         assert rows_of_keys(runtime.key_database) == 0
         assert sandbox.shop.subscriptions.all() == []
 

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
-from onewriter.customers import erasing, questions, runs, shops
+from onewriter.customers import erasing, policies, questions, runs, shops
 from onewriter.customers.questions import Ask
 from onewriter.customers.runs import Run
 from onewriter.db import keytables
 from onewriter.db.register import REGISTER
-from onewriter.db.tables import customers, metadata
+from onewriter.db.systemtables import metadata
+from onewriter.db.tables import customers
 from onewriter.errors import KeyDestroyed
 from onewriter.intake.connect import ShopClosed
-from onewriter.records import DAY, HOUR, Delivery, Instant, RunState
+from onewriter.records import DAY, FIELDS, HOUR, Delivery, Instant, RunState
 from onewriter.runtime import Runtime, new_run_id
 from onewriter.shopify.auth import Credentials
 from onewriter.shopify.tokens import seal_credentials
@@ -130,7 +131,7 @@ def test_nothing_of_the_shop_is_left_but_receipts_and_another_shop_is_untouched(
     fill(tea, now)
     fill(other, now, first=ANN + 1_000)
     before, whole = rows_of(other), {entry.table for entry in REGISTER if not entry.outlives_shop}
-    assert {"customers", "sides", "field_log", "name_tokens", "inbox", "owners"} <= rows_of(tea).keys()
+    assert {"customers", "sides", "field_log", "name_tokens", "inbox", "policies"} <= rows_of(tea).keys()
     moment = ask_to_erase(tea, now)
     deliver(tea, moment, "customers/data_request", data_request(ANN + 4), "w-data")
     carry_out(tea.runtime, queue(tea))
@@ -329,8 +330,8 @@ def test_the_same_shop_can_be_connected_anew_with_keys_of_its_own(runtime: Runti
         assert (found.state, found.erased_at, found.index_version) == ("connected", None, 1)
         assert found.installed_at > 0
         with runtime.database.read() as db:
-            owned = db.execute(select(metadata.tables["owners"])).all()
-        assert len(owned) == 12, "Shopify owns every field again"
+            owned = policies.of_shop(db, shop.shop_id).owners
+        assert owned == dict.fromkeys(FIELDS, "shopify"), "Shopify owns every field again"
         shop.shop.update(number, first_name="Anew")
         shop.follow()
         assert shop.held()[number]["first_name"] == "Anew", "and today's deliveries have a key"

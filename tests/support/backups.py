@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from onewriter.db import privacytables
+from onewriter.db import systemtables
 from onewriter.db.engine import Database
 from onewriter.records import Instant
 from onewriter.runtime import Runtime
@@ -75,7 +75,7 @@ def contents(database: Database, *, leave_out: tuple[str, ...] = ()) -> dict[str
     with database.read() as db:
         return {
             table.name: sorted(map(repr, (_plain(row) for row in db.execute(select(table)))))
-            for table in privacytables.metadata.sorted_tables
+            for table in systemtables.metadata.sorted_tables
             if table.name not in leave_out
         }
 

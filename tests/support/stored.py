@@ -58,7 +58,7 @@ def load_into(url: str, chain: Chain, file: Path) -> None:
 
 
 def _known(chain: Chain) -> set[str]:
-    return set(dump.columns_of(chain))
+    return {*dump.columns_of(chain), *dump.FORMER}
 
 
 def _select(name: str, columns: list[str]) -> str:

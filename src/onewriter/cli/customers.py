@@ -13,7 +13,7 @@ from onewriter.cli.inputs import as_json, check_reveal, limit_option, reveal_opt
 from onewriter.cli.output import answer, details, note, say, table
 from onewriter.cli.restoring import restore_customer
 from onewriter.cli.revealing import permit_reveal
-from onewriter.customers import aliases, log, owners, retention
+from onewriter.customers import aliases, log, policies, retention
 from onewriter.customers import find as finding
 from onewriter.customers.find import Found
 from onewriter.customers.search import Answer, search
@@ -123,7 +123,7 @@ def _shown(runtime: Runtime, domain: str | None, text: str, reason: str | None, 
     with runtime.database.read() as db:
         document = _document(shop, found) | _merges(db, runtime.vault(shop.id), found)
         document |= _kept(db, shop, found)
-        document["owners"] = owners.of_shop(db, shop.id)
+        document["owners"] = dict(policies.of_shop(db, shop.id).owners)
         if history:
             document["history"] = _history(db, found)
     return document

@@ -11,11 +11,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, Text, and_, cast, or_, select
 
-from onewriter.customers import access, erasing, findings, profiles, requests, retention, shops
+from onewriter.customers import access, erasing, findings, pending, profiles, requests, retention, shops
 from onewriter.customers.shops import Shop
 from onewriter.db.pointtables import receipts
-from onewriter.db.privacytables import access_log, metadata
+from onewriter.db.privacytables import access_log
 from onewriter.db.register import REGISTER, Entry
+from onewriter.db.systemtables import metadata
 from onewriter.db.tables import erasures
 from onewriter.errors import KeyDestroyed, KeyMissing
 from onewriter.records import DAY, Instant, dated, id_text, iso
@@ -28,6 +29,7 @@ PURPOSES: Mapping[str, str] = {
     "links": "which record of another system is this customer, and why",
     "aliases": "which customers were merged, so that late news of a merged one still finds the kept one",
     "field_log": "who wrote which field and when, without the values that are gone",
+    "expectations": "what was written to a connected system and is not read back yet",
     "parked_values": "values that no system could take, until a person decides",
     "findings": "what was found to differ between systems, to mend it",
     "pending_marks": "which system must still be told of a change",
@@ -187,6 +189,13 @@ def _open_own(reading: _Reading, table: str, row: Mapping[str, Any]) -> Any:
     return _fields(reading, bytes(row["customer_id"]), bytes(row["box"]), binding)
 
 
+def _open_pending(reading: _Reading, _table: str, row: Mapping[str, Any]) -> Any:
+    """A value that somebody proposed to the owner of its field."""
+    identity = bytes(row["customer_id"])
+    binding = pending.binding(reading.vault.shop_id, row["system"], identity, row["field"])
+    return _fields(reading, identity, bytes(row["box"]), binding)
+
+
 def _open_delivery(reading: _Reading, table: str, row: Mapping[str, Any]) -> Any:
     """The body of a delivery; one that speaks of another customer, too, is not opened."""
     speaks_of = {bytes(row[name]) for name in ("subject_hash", "other_hash") if row[name] is not None}
@@ -218,6 +227,7 @@ OPENED: Mapping[tuple[str, str], Opener] = {
     ("customers", "kept_box"): _open_kept,
     ("sides", "box"): _open_side,
     ("inbox", "box"): _open_delivery,
+    ("pending_marks", "box"): _open_pending,
     ("parked_values", "box"): _open_own,
     ("field_log", "box"): _open_own,
 }

@@ -53,7 +53,7 @@ def log_row(
         pairs = {name: (line.old.get(name), value) for name, value in line.new.items()}
         digests = _encode({name: (_digest(key, old), _digest(key, new)) for name, (old, new) in pairs.items()})
     head = (row_id, shop_id, customer_id, line.system, line.writer, line.path.value, line.run_id, line.cause)
-    return (*head, line.at, now, " ".join(line.fields), line.accepted, line.reason, digests, None)
+    return (*head, line.at, now, " ".join(line.fields), line.accepted, line.reason, digests, None, None)
 
 
 def of_customer(db: Connection, customer_id: bytes, most: int) -> list[Mapping[str, Any]]:

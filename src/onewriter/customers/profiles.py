@@ -28,6 +28,8 @@ KEPT = "kept"
 """Restored by a person: Shopify has it no more, and it lives on here until its own day."""
 LIVE = frozenset((ACTIVE, KEPT))
 CHUNK = 500
+_OF_OTHERS = (None,) * 8
+"""What stands in those columns of `sides` that are of use for other systems than Shopify."""
 OTHER_STAMPS = "#"
 """No field has this name; under it a side's box keeps the stamps that its columns do not tell."""
 
@@ -98,6 +100,7 @@ _UPDATE_CUSTOMER = (
         state=bindparam("b_state"), box=bindparam("b_box"), email_token=bindparam("b_email"),
         phone_token=bindparam("b_phone"), created_at=bindparam("b_created"), changed_at=bindparam("b_now"),
         deleted_at=bindparam("b_deleted"), confirmed_at=bindparam("b_confirmed"), index_version=bindparam("b_index"),
+        field_digests=bindparam("b_digests"),
     )
 )  # fmt: skip
 
@@ -124,6 +127,8 @@ class Profile:
     key: SubjectKey | None = None
     indexed: tuple[int, str | None, str | None] | None = None
     """The version of the key that made its tokens, and the name that it made them of; None while there are none."""
+    digests: bytes | None = None
+    """The digests of its side, while it is being written."""
     changed: bool = False
     log: list[LogLine] = field(default_factory=list)
 
@@ -256,8 +261,9 @@ def save(db: Connection, vault: ShopVault, profiles: Iterable[Profile], now: Ins
         profile.customer_id, profile.key = identity, key
     if fresh or known:
         index = names.current_key(db, vault, now)
+        side_rows = [_side_row(vault, profile, now) for profile in fresh]
         insert_rows(db, customers, [_customer_row(vault, index, profile, now) for profile in fresh])
-        insert_rows(db, sides, [_side_row(vault, profile, now) for profile in fresh])
+        insert_rows(db, sides, side_rows)
         if known:
             db.execute(_UPDATE_SIDE, [_side_update(vault, profile, now) for profile in known])
             db.execute(_UPDATE_CUSTOMER, [_customer_update(vault, index, profile, now) for profile in known])
@@ -309,7 +315,20 @@ def _customer_row(vault: ShopVault, index: IndexKey, profile: Profile, now: Inst
         index.version,
         None,
         None,
+        _own_digests(profile, key),
     )
+
+
+def _own_digests(profile: Profile, key: SubjectKey) -> bytes:
+    """The digests of the owner's values; most customers have Shopify's, whose digests are made anyway."""
+    if profile.digests is None or profile.own != profile.side:
+        return key.digests(profile.own)
+    return profile.digests
+
+
+def _side_digests(profile: Profile, key: SubjectKey) -> bytes:
+    profile.digests = key.digests(profile.side)
+    return profile.digests
 
 
 def _tokens(vault: ShopVault, index: IndexKey, profile: Profile) -> tuple[bytes | None, bytes | None]:
@@ -324,7 +343,7 @@ def _side_row(vault: ShopVault, profile: Profile, now: Instant) -> tuple[Any, ..
     box = _side_box(profile, key, vault.shop_id)
     head = (vault.shop_id, SHOPIFY, record_id, identity, identity, box, profile.raw_digest)
     tail = (profile.version, profile.heard, profile.path.value, profile.read_began, now)
-    return (*head, key.digests(profile.side), *tail)
+    return (*head, _side_digests(profile, key), *tail, *_OF_OTHERS)
 
 
 def _side_update(vault: ShopVault, profile: Profile, now: Instant) -> dict[str, Any]:
@@ -335,7 +354,7 @@ def _side_update(vault: ShopVault, profile: Profile, now: Instant) -> dict[str, 
         "b_record_id": record_id,
         "b_box": _side_box(profile, key, vault.shop_id),
         "b_raw": profile.raw_digest,
-        "b_digests": key.digests(profile.side),
+        "b_digests": _side_digests(profile, key),
         "b_version": profile.version,
         "b_heard": profile.heard,
         "b_path": profile.path.value,
@@ -358,6 +377,7 @@ def _customer_update(vault: ShopVault, index: IndexKey, profile: Profile, now: I
         "b_now": now,
         "b_deleted": profile.deleted,
         "b_confirmed": profile.confirmed,
+        "b_digests": _own_digests(profile, key),
     }
 
 

@@ -5,9 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 
-from onewriter.db.tables import owners, shops
+from onewriter.db.systemtables import policies, systems
+from onewriter.db.tables import shops
 from onewriter.errors import UnknownShop
-from onewriter.records import FIELDS, SECOND, SHOPIFY, Instant
+from onewriter.records import SECOND, SHOPIFY, Instant
+from onewriter.rules import policy
 from onewriter.rules.retention import DAYS
 
 CONNECTED = "connected"
@@ -127,9 +129,12 @@ def add(db: Connection, values: dict[str, Any]) -> int:
 
 
 def _own_all(db: Connection, shop_id: int, since: Instant) -> None:
-    """Record Shopify as the owner of every field it can hold."""
-    row = {"shop_id": shop_id, "system": SHOPIFY, "since": since, "set_by": "shop connect"}
-    db.execute(insert(owners), [row | {"field": name} for name in FIELDS])
+    """Record Shopify as the owner of every field it can hold; nothing is written to it by that."""
+    row = {"shop_id": shop_id, "version": 1, "at": since, "set_by": "shop connect"}
+    db.execute(insert(policies).values(**row, document=policy.to_document(policy.of_shopify())))
+    told = {"creates": False, "full_hours": 24, "agreed_version": 1, "allowed": {}}
+    known = {"kind": SHOPIFY, "state": "active", "box": b"", "added_at": since, "added_by": "shop connect"}
+    db.execute(insert(systems).values(shop_id=shop_id, name=SHOPIFY, changed_at=since, **told, **known))
 
 
 def empty(db: Connection, shop_id: int) -> None:

@@ -31,6 +31,9 @@ _COUNTED = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
 _FORGET = text("DELETE FROM sqlite_sequence WHERE name = :table")
 _COUNT_ON = text("INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :number)")
 
+FORMER = ("owners",)
+"""Tables of earlier versions, which a database that was not brought up to date may still have."""
+
 
 def columns_of(chain: Chain, leave_out: Iterable[str] = ()) -> dict[str, list[str]]:
     """The tables of a database at the newest schema, those that others point to first, and the columns of each."""
@@ -132,7 +135,7 @@ def _drop(connection: Connection, chain: Chain) -> None:
     """Drop our tables, those that point to others first; the durable jobs have theirs in the same database."""
     there = set(inspect(connection).get_table_names())
     ours = [table.name for table in reversed(METADATA[chain].sorted_tables)]
-    for name in (*ours, "alembic_version"):
+    for name in (*FORMER, *ours, "alembic_version"):
         if name in there:
             connection.exec_driver_sql(f'DROP TABLE "{name}"')
 

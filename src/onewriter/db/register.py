@@ -9,7 +9,7 @@ from typing import Literal
 
 from sqlalchemy import LargeBinary, Table
 
-from onewriter.db import keytables, privacytables
+from onewriter.db import keytables, systemtables
 
 Purge = Literal["delete", "hash", "redact", "end of day key", "never"]
 Merge = Literal["move", "stay", "alias", "none"]
@@ -67,7 +67,7 @@ REGISTER: tuple[Entry, ...] = (
         "customers",
         "id",
         sealed=("box", "kept_box"),
-        tokens=("email_token", "phone_token"),
+        tokens=("email_token", "phone_token", "field_digests"),
         ids=("shopify_id",),
         purge="delete",
         exported=True,
@@ -78,14 +78,30 @@ REGISTER: tuple[Entry, ...] = (
         "sides",
         "customer_id",
         sealed=("box",),
-        tokens=("raw_digest", "field_digests"),
+        tokens=("raw_digest", "field_digests", "email_token", "phone_token"),
         ids=("record_id",),
         purge="delete",
         exported=True,
         merge="move",
         why="What each system last said; a side of Shopify stays with its own id.",
     ),
-    Entry("owners", None, why="Policy."),
+    Entry(
+        "systems",
+        None,
+        sealed=("box", "cursor_box"),
+        why="How connected systems are reached, sealed under the shop's key; no customer.",
+    ),
+    Entry("policies", None, why="Policy: who may write which field, and by what a person is known."),
+    Entry(
+        "expectations",
+        "customer_id",
+        tokens=("digest",),
+        ids=("record_id",),
+        purge="delete",
+        exported=True,
+        merge="move",
+        why="What we wrote to a system and have not read back yet.",
+    ),
     Entry(
         "field_log",
         "customer_id",
@@ -117,7 +133,7 @@ REGISTER: tuple[Entry, ...] = (
         outlives_shop=True,
     ),
     Entry("refetch_marks", "shopify_id", ids=("shopify_id",), purge="delete", merge="stay"),
-    Entry("pending_marks", "customer_id", purge="delete", exported=True, merge="move"),
+    Entry("pending_marks", "customer_id", sealed=("box",), purge="delete", exported=True, merge="move"),
     Entry("parked_values", "customer_id", sealed=("box",), purge="delete", exported=True, merge="move"),
     Entry("findings", "customer_id", purge="delete", exported=True, merge="move"),
     Entry(
@@ -181,7 +197,7 @@ KEY_REGISTER: tuple[Entry, ...] = (
 def unregistered() -> list[str]:
     """What the register forgets: tables that it does not name, and binary columns that it does not explain."""
     forgotten: list[str] = []
-    for metadata, entries in ((privacytables.metadata, REGISTER), (keytables.metadata, KEY_REGISTER)):
+    for metadata, entries in ((systemtables.metadata, REGISTER), (keytables.metadata, KEY_REGISTER)):
         known = {entry.table: entry for entry in entries}
         for table in metadata.tables.values():
             entry = known.get(table.name)

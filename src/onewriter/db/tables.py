@@ -103,6 +103,11 @@ workers = Table(
 WAITING = text("state = 'waiting'")
 PARKED = text("state = 'parked'")
 OF_TWO = text("other_hash IS NOT NULL")
+KEYED_EMAIL = text("email_token IS NOT NULL")
+KEYED_PHONE = text("phone_token IS NOT NULL")
+UNCLEAN = text("unclean IS NOT NULL")
+BOXED = text("box IS NOT NULL")
+OPEN = text("ended_at IS NULL")
 
 inbox = Table(
     "inbox",
@@ -158,6 +163,7 @@ customers = Table(
     ),  # of the key of its tokens; 0: from before names had any
     Column("seen_at", BigInteger),  # when a person agreed to the purge of one who vanished without a word
     Column("kept_box", LargeBinary),  # what a person gave as the reason for keeping it
+    Column("field_digests", LargeBinary),  # of the owner's values; keyed by the customer's key; empty: not made yet
     UniqueConstraint("shop_id", "shopify_id"),
     Index("ix_customers_shop_id_email_token", "shop_id", "email_token"),
     Index("ix_customers_shop_id_phone_token", "shop_id", "phone_token"),
@@ -181,18 +187,19 @@ sides = Table(
     Column("path", Text, nullable=False),
     Column("read_began", BigInteger),
     Column("changed_at", BigInteger, nullable=False),
+    # What follows is used by connected systems, and of Shopify's sides by `unclean` alone.
+    Column("remote_version", Text),  # of the record, as the system tells it, to write on condition
+    Column("created_at", BigInteger),  # by the system's clock
+    Column("gone_at", BigInteger),  # since when the system has the record no more
+    Column("email_token", LargeBinary),  # blind index of what an unlinked record is matched by
+    Column("phone_token", LargeBinary),
+    Column("index_version", Integer),  # of the key of these tokens
+    Column("clean_at", BigInteger),  # when every mapped field was last seen in step, but for those of `unclean`
+    Column("unclean", JSON(none_as_null=True)),  # field: when it was last in step (or null), of those that are not now
     Index("ix_sides_customer_id", "customer_id"),
-)
-
-owners = Table(
-    "owners",
-    metadata,
-    Column("shop_id", Integer, ForeignKey("shops.id"), primary_key=True),
-    Column("field", Text, primary_key=True),
-    Column("system", Text, nullable=False),
-    Column("since", BigInteger, nullable=False),
-    Column("set_by", Text, nullable=False),
-    Column("why", Text),
+    Index("ix_sides_email_token", "shop_id", "email_token", sqlite_where=KEYED_EMAIL, postgresql_where=KEYED_EMAIL),
+    Index("ix_sides_phone_token", "shop_id", "phone_token", sqlite_where=KEYED_PHONE, postgresql_where=KEYED_PHONE),
+    Index("ix_sides_unclean", "shop_id", "system", sqlite_where=UNCLEAN, postgresql_where=UNCLEAN),
 )
 
 field_log = Table(
@@ -213,7 +220,9 @@ field_log = Table(
     Column("reason", Text),
     Column("digests", LargeBinary),
     Column("box", LargeBinary),  # old and new values, where a write can be undone; none of Shopify's can
+    Column("keep_until", BigInteger),  # when the box is emptied
     Index("ix_field_log_customer_id", "customer_id"),
+    Index("ix_field_log_kept", "shop_id", "run_id", sqlite_where=BOXED, postgresql_where=BOXED),
 )
 
 links = Table(
@@ -276,9 +285,15 @@ pending_marks = Table(
     Column("shop_id", Integer, ForeignKey("shops.id"), primary_key=True),
     Column("system", Text, primary_key=True),
     Column("customer_id", LargeBinary(16), primary_key=True),
-    Column("field", Text, primary_key=True),
+    Column("field", Text, primary_key=True),  # *: every mapped field, of a customer without a record there
     Column("set_at", BigInteger, nullable=False),
     Column("run_id", Text),
+    Column("serial", Integer, nullable=False, server_default="1"),  # a write that began earlier does not clear it
+    Column("state", Text, nullable=False, server_default="waiting"),  # waiting | sent | ambiguous
+    Column("tries", SmallInteger, nullable=False, server_default="0"),
+    Column("due_at", BigInteger, nullable=False, server_default="0"),
+    Column("set_by", Text),  # of a value that a person proposes to its owner ...
+    Column("box", LargeBinary),  # ... the value; empty: the owner's present value is sent
 )
 
 parked_values = Table(
@@ -294,7 +309,11 @@ parked_values = Table(
     Column("parked_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
     Column("outcome", Text),
+    Column("direction", Text, nullable=False, server_default="in"),  # in: the system's, refused; out: it cannot take it
+    Column("run_id", Text),
+    Column("ended_by", Text),
     Index("ix_parked_values_customer_id", "customer_id"),
+    Index("ix_parked_values_open", "shop_id", "system", sqlite_where=OPEN, postgresql_where=OPEN),
 )
 
 findings = Table(

@@ -14,7 +14,7 @@ from onewriter.customers import (
     findings,
     marks,
     order_marks,
-    owners,
+    policies,
     profiles,
     questions,
     retention,
@@ -31,6 +31,7 @@ from onewriter.records import Change, Instant, Kind, Path, Value, id_text
 from onewriter.rules import aliasing, ordering, ownership
 from onewriter.rules.aliasing import Alias, AliasState
 from onewriter.rules.ordering import Verdict
+from onewriter.rules.policy import Policy
 from onewriter.vault.vault import ShopVault
 
 ERASED = "refused: erased"
@@ -49,7 +50,7 @@ class Batch:
     hashes: Mapping[int, bytes]
     profiles: dict[int, Profile]
     stones: dict[int, Tombstone]
-    owners: Mapping[str, str]
+    policy: Policy
     buried: frozenset[int]
     """The ids that had a tombstone before this batch."""
     merges: dict[int, Alias]
@@ -77,7 +78,7 @@ class Batch:
         unknown = {name: shopify_id for shopify_id, name in hashes.items() if shopify_id not in known}
         found = tombstones.load(db, vault.shop_id, unknown) if unknown else {}
         stones = {unknown[name]: stone for name, stone in found.items()}
-        owned = owners.of_shop(db, vault.shop_id) if hashes else {}
+        policy = policies.of_shop(db, vault.shop_id) if hashes else Policy()
         # Nobody else's merge can matter, and an import of a million customers must not ask for each.
         gone = {change.record_id for change in changes if change.kind in (Kind.MERGED, Kind.ABSENT)} | stones.keys()
         gone |= {number for number, profile in known.items() if profile.state in (MERGED, KEPT)}
@@ -85,7 +86,7 @@ class Batch:
         kept = {change.into for change in changes if change.into is not None}
         erased = tombstones.purged(db, vault, kept)
         return cls(
-            vault, run_id, hashes, known, stones, owned, frozenset(stones), dict(merges), merges, erased_kept=erased
+            vault, run_id, hashes, known, stones, policy, frozenset(stones), dict(merges), merges, erased_kept=erased
         )
 
     def save(self, db: Connection, now: Instant) -> None:
@@ -277,14 +278,14 @@ class Batch:
         return bool(verdict.fields)
 
     def _log_write(self, profile: Profile, change: Change, fields: Mapping[str, Value], *, first: bool) -> None:
-        sorted_fields = ownership.split(fields, self.owners, change.system)
+        sorted_fields = ownership.split(fields, self.policy.owners, change.system)
         old = {} if first else {name: profile.side.get(name) for name in fields}
         profile.side.update(fields)
         profile.own.update({name: fields[name] for name in sorted_fields.accepted})
         if sorted_fields.accepted or first:
             new = {} if first else {name: fields[name] for name in sorted_fields.accepted}
             profile.log.append(self._line(change, sorted_fields.accepted, old, new))
-        for owner, names in _by_owner(sorted_fields.refused, self.owners).items():
+        for owner, names in _by_owner(sorted_fields.refused, self.policy.owners).items():
             refused = {name: fields[name] for name in names}
             profile.log.append(self._line(change, names, old, refused, refused=f"owned by {owner}"))
 

@@ -101,6 +101,10 @@ class ShopKey(Cipher):
         """The keyed hash of a Shopify customer id, which may stay when the id must go."""
         return self.token("customer-id", str(shopify_id))
 
+    def record_name(self, system: str, record_id: str) -> str:
+        """The keyed name of a record of a connected system, whose id may itself be personal: 32 hexadecimal digits."""
+        return self.token("record", f"{system}|{record_id}").hex()
+
     def raw_digest(self, line: bytes) -> bytes:
         """The digest of a row as it was read, to tell an unchanged one by a single comparison."""
         return hashlib.blake2b(line, digest_size=TOKEN_BYTES, key=self._digest_key, person=b"raw").digest()
