@@ -11,7 +11,7 @@ HEADING = @printf '\n== %s ==\n'
 RECENT = import sys; sys.exit(sys.version_info < (3, 11))
 
 help: ## list the targets
-	@sed -n 's/^\([a-z][a-z]*\):.*## /  \1 /p' Makefile | while read -r name what; do printf '  make %-9s%s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /  \1 /p' Makefile | while read -r name what; do printf '  make %-11s%s\n' "$$name" "$$what"; done
 
 install: $(STAMP) ## make .venv with exactly the versions in requirements.txt
 
@@ -33,6 +33,15 @@ $(STAMP): pyproject.toml requirements.txt
 test: install lint types imports schema ## check everything, on SQLite and on PostgreSQL
 	$(HEADING) Tests
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
+
+test-odoo: install ## hold the Odoo connector against a real Odoo, which is fetched once (140 MiB)
+	$(HEADING) Odoo
+	@$(BIN)/python tools/odoo_up.py fetch || true
+	@$(BIN)/pytest -rs tests/contract/odoo_lane.py
+
+test-mariadb: install ## hold the SQL connector against a real MariaDB, out of Debian's packages (30 MiB)
+	$(HEADING) MariaDB
+	@$(BIN)/python tools/mariadb.py
 
 lint: install ## check style and format
 	$(HEADING) Lint
@@ -59,11 +68,16 @@ bench: install ## measure it on this machine
 	$(HEADING) Bench
 	@$(BIN)/onewriter bench all
 
-mutate: install ## break the rules of order and of points, one thing at a time, and see whether the tests notice
+mutate: install ## break the rules of order, of points and of identity, one thing at a time, and see whether the tests notice
 	$(HEADING) Mutate
 	@$(BIN)/python tools/mutate.py onewriter.rules.ordering tests/rules/test_ordering.py
 	@$(BIN)/python tools/mutate.py onewriter.rules.earning tests/rules/test_earning.py tests/rules/test_earning_edges.py
 	@$(BIN)/python tools/mutate.py onewriter.rules.merging tests/rules/test_merging.py tests/rules/test_replaying.py
+	@for part in text emails phones ids strength people records rule decide clusters compare; do \
+		$(BIN)/python tools/mutate.py onewriter.rules.identity.$$part tests/rules/test_identity_*.py || exit 1; \
+	done
+	@$(BIN)/python tools/mutate.py onewriter.rules.ownership tests/rules/test_ownership.py
+	@$(BIN)/python tools/mutate.py onewriter.rules.consent tests/rules/test_consent.py
 
 format: install ## put the source in form
 	@$(BIN)/ruff check --fix
@@ -84,4 +98,4 @@ clean: ## remove what was built; not .venv
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find src tests tools -name __pycache__ -type d -exec rm -rf {} +
 
-.PHONY: help install test lint types imports schema demo bench mutate format lock clean
+.PHONY: help install test test-odoo test-mariadb lint types imports schema demo bench mutate format lock clean

@@ -13,6 +13,10 @@ pytest_plugins = [
     "tests.support.requirements",
     "tests.support.shops",
     "tests.support.loyal",  # after what it imports, whose assertions would not be rewritten else
+    "tests.support.crm",
+    "tests.support.faulty",
+    "tests.support.tryton",
+    "tests.support.linking",
     "tests.support.wire",
     "pytester",
 ]

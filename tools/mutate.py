@@ -10,7 +10,7 @@ test noticed is listed, with its line; exits with 1 when fewer than `--least` pe
 import argparse
 import ast
 import copy
-import importlib
+import importlib.abc
 import importlib.util
 import os
 import subprocess
@@ -18,8 +18,10 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS_MAX = 120
@@ -127,21 +129,35 @@ def _constants(node: ast.Constant) -> Iterator[Callable[[], None]]:
         yield lambda: setattr(node, "value", value + " mutated")
 
 
+class _Broken(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Hands out the mutant where its module is imported, whoever imports it first."""
+
+    def __init__(self, module: str, mutant: Mutant) -> None:
+        self.module = module
+        self.mutant = mutant
+
+    def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
+        """The place of the mutant; None for every other module."""
+        return importlib.util.spec_from_loader(fullname, self) if fullname == self.module else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the broken source."""
+        tree = ast.fix_missing_locations(copy.deepcopy(self.mutant.tree))
+        exec(compile(tree, f"<mutant {self.mutant.number} of {self.module}>", "exec"), module.__dict__)
+
+
 def pytest_configure() -> None:
     """Put the mutant that the environment names in its module's place, before any test imports it."""
     named = os.environ.get(NAMED)
     if not named:
         return
     module, _, number = named.rpartition(":")
-    source = source_of(module)
-    chosen = next(mutant for mutant in mutants(source) if mutant.number == int(number))
-    tree = ast.fix_missing_locations(copy.deepcopy(chosen.tree))
-    made = ModuleType(module)
-    made.__file__ = f"<mutant {number} of {module}>"
-    sys.modules[module] = made
-    exec(compile(tree, made.__file__, "exec"), made.__dict__)
-    parent, _, name = module.rpartition(".")
-    setattr(importlib.import_module(parent), name, made)
+    chosen = next(mutant for mutant in mutants(source_of(module)) if mutant.number == int(number))
+    for name in [each for each in sys.modules if each == module or each.startswith(module.rpartition(".")[0] + ".")]:
+        # To find its source its package was imported, and with it what holds the true module's names.
+        del sys.modules[name]
+    sys.modules.pop(module.rpartition(".")[0], None)
+    sys.meta_path.insert(0, _Broken(module, chosen))
 
 
 def main() -> int:

@@ -53,6 +53,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("inbox_keep_days", 30, "How long the body of a delivery can be opened (1 to 30)", "days"),
     Setting("backup_keep_days", 30, "How long a backup may be kept: tokens of who was erased since are in it", "days"),
     Setting("keys_copy_file", "", "File in which a worker keeps the newest copy of the key store; empty means none"),
+    Setting("log_values_keep_days", 30, "How long old and new values of writes that can be undone are kept", "days"),
     Setting("runs_keep_days", 30, "How long finished jobs, and hourly runs that found nothing, stay listed", "days"),
     Setting(
         "bulk_wait_hours", 48, "How long a run waits for Shopify's bulk operation before it reads by pages", "hours"
@@ -79,6 +80,7 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "port": (1, 65_535),
     "inbox_keep_days": (1, 30),
     "backup_keep_days": (1, 3650),
+    "log_values_keep_days": (0, 365),
     "runs_keep_days": (1, 3650),
     "bulk_wait_hours": (1, 240),
     "bulk_stall_minutes": (1, 1440),

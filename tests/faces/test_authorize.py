@@ -75,7 +75,7 @@ def test_the_command_prints_the_address_that_the_merchant_opens(
     query = dict(parse_qsl(parts.query))
     assert f"{parts.scheme}://{parts.netloc}{parts.path}" == "https://tea.myshopify.com/admin/oauth/authorize"
     assert query["redirect_uri"] == "https://onewriter.example.com/auth/shopify/callback"
-    assert query["scope"].split(",") == ["read_customers", "read_customer_merge", "read_orders"]
+    assert query["scope"].split(",") == ["read_customers", "read_customer_merge", "read_orders", "write_customers"]
     document = installed.json(*words, "--public-url", "https://onewriter.example.com")
     again = dict(parse_qsl(urlsplit(document["authorize_url"]).query))
     assert len(query["state"]) == len(again["state"]) >= 43

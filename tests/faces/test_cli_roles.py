@@ -26,19 +26,27 @@ WHY = ("--why", "a canary reason")
 PROTECTED = ("canary", "41446681800", "8280", "@example.com")
 """Parts of the values of the customer whom everybody looks for."""
 
-RUNS_HERE = ("demo", "serve", "worker", "sandbox", "bench")
-"""What runs the service or a rehearsal of it, and is the operating system's to allow."""
+RUNS_HERE = ("demo", "serve", "worker", "sandbox", "bench", "identity")
+"""What runs the service or a rehearsal of it, or needs no installation, and is the operating system's to allow."""
 
 VIEWER: dict[str, tuple[tuple[str, ...], ...]] = {
     "check": ((),),
+    "customers corrections": ((),),
     "customers find": (("{id}",), ("Mia.Canary@example.com",), ("canary",), ("+41446681800",)),
-    "customers show": (("{id}",), ("{id}", "--history"), ("{ours}",), ("{other}",)),
+    "customers refused": ((), ("--field", "email")),
+    "customers show": (("{id}",), ("{id}", "--history"), ("{ours}",), ("{other}", "--history", "--field", "email")),
+    "fields check": ((),),
+    "fields keys check": ((), ("--keys", "id,email")),
+    "fields show": ((), ("--toml",), ("--history",)),
     "inbox list": ((),),
     "inbox show": (("1",),),
     "keys list": ((),),
+    "links review list": ((),),
+    "links show": (("{id}",), ("{ours}",)),
     "merge list": ((),),
     "merge plan": (("{id}", "{other}"),),
     "merge show": (("{ours}",),),
+    "parked list": ((), ("--customer", "{id}", "--all")),
     "people list": ((),),
     "points audit": ((),),
     "points show": (("{id}", "--lots"), ("Mia.Canary@example.com",)),
@@ -57,17 +65,31 @@ VIEWER: dict[str, tuple[tuple[str, ...], ...]] = {
     "settings": ((),),
     "shop list": ((),),
     "shop show": ((), (DOMAIN,)),
+    "systems check": (("shopify",),),
+    "systems conformance": (("sql", "--set", "table=people"),),
+    "systems kinds": ((), ("sql",)),
+    "systems list": ((),),
+    "systems show": (("shopify",),),
 }
 """What everybody may do, and how it is tried."""
 
 STAFF: dict[str, tuple[str, ...]] = {
     "customers find": ("{id}", "--reveal", *WHY),
     "customers restore": ("{id}", *WHY),
+    "customers set": ("{id}", "note=canary", *WHY),
     "customers show": ("{id}", "--reveal", *WHY),
     "inbox drop": ("1", "--yes"),
     "inbox retry": ("1",),
     "inbox show": ("1", "--reveal", *WHY),
+    "links break": ("crm", "a-record", *WHY, "--yes"),
+    "links link": ("crm", "a-record", "{id}", *WHY),
+    "links review accept": ("crm", "a-record", "{id}", *WHY),
+    "links review list": ("--reveal", *WHY),
+    "links review refuse": ("crm", "a-record", "{id}", *WHY),
+    "links show": ("{id}", "--reveal", *WHY),
     "merge undo": ("{ours}", *WHY, "--yes"),
+    "parked drop": ("{ours}", *WHY, "--yes"),
+    "parked release": ("{ours}", *WHY),
     "points adjust": ("{id}", "--give", "5", *WHY),
     "points award": ("signup", "--yes"),
     "points days": ("{id}", "30"),
@@ -78,6 +100,9 @@ STAFF: dict[str, tuple[str, ...]] = {
     "questions answer": ("1", "drop"),
     "runs resume": ("{run}",),
     "sync customer": ("{id}",),
+    "systems cycle": ("shopify",),
+    "systems pause": ("shopify", *WHY),
+    "systems resume": ("shopify",),
     "sync import": (),
     "sync orders": (),
     "sync reconcile": (),
@@ -85,6 +110,9 @@ STAFF: dict[str, tuple[str, ...]] = {
 
 OWNER: dict[str, tuple[str, ...]] = {
     "backup": ("a.backup",),
+    "fields map": ("shopify", "phone", "--direction", "none", *WHY, "--yes"),
+    "fields own": ("phone", "manual", *WHY, "--yes"),
+    "fields set": ("policy.toml", *WHY, "--yes"),
     "keys copy": ("a.copy",),
     "keys create": (),
     "keys restore-copy": ("mine.copy", "--yes"),
@@ -101,6 +129,10 @@ OWNER: dict[str, tuple[str, ...]] = {
     "shop connect": (DOMAIN, "--public-url", "http://127.0.0.1:8480", "--admin-url", "http://127.0.0.1:1"),
     "shop disconnect": (DOMAIN, "--yes"),
     "shop retention": (DOMAIN, "10", "--yes"),
+    "systems add": ("crm", "--kind", "csv", "--set", "folder=/nowhere", "--set", "key=id", "--set", "read=a.csv"),
+    "systems remove": ("shopify", "--yes"),
+    "systems set": ("shopify", "--every", "1h"),
+    "systems undo": ("{run}", "--yes"),
 }
 
 
@@ -125,6 +157,7 @@ def known(
         note="canary note", addresses=[{"address1": "1 Canary Wharf", "zip": "8280"}], tags=["canary-vip"],
     )  # fmt: skip
     other = sandbox.shop.create(email="other.canary@example.com", first_name="Canary")
+    (tmp_path / "policy.toml").write_text('[fields.phone]\nowner = "manual"\n')
     (tmp_path / "rules.toml").write_text('currency = "USD"\n[signup]\npoints = 50\n')
     monkeypatch.setenv("SHOPIFY_ACCESS_TOKEN", sandbox.info.access_token)
     monkeypatch.setenv("SHOPIFY_API_SECRET", sandbox.info.api_secret)

@@ -215,7 +215,7 @@ def test_shops_are_listed_and_shown(installed: Onewriter) -> None:
     shown = installed.json("shop", "show", "sandbox-shop")
     assert listed.items() <= shown.items()
     assert shown["customers"] == 30
-    assert shown["scopes_missing"] == ["read_customer_merge", "read_orders"]
+    assert shown["scopes_missing"] == ["read_customer_merge", "read_orders", "write_customers"]
     assert "sandbox-shop.myshopify.com  connected" in installed("shop", "list").out
     assert installed.json("shop", "show", "tea", code=FAILED)["error"]["kind"] == "UnknownShop"
 

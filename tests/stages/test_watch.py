@@ -206,7 +206,7 @@ def test_a_required_scope_that_is_gone_is_asked_for_and_its_return_is_reconciled
         watch(shop)
         shop.shop.set_faults({"scopes": ["read_customer_merge", "read_orders"]})
         watched = watch(shop)
-        assert (watched.works, [one.scope for one in watched.missing]) == (False, ["read_customers"])
+        assert (watched.works, [one.scope for one in watched.missing]) == (False, ["read_customers", "write_customers"])
         assert row(shop).scopes == ("read_customer_merge", "read_orders")
         [question] = asked(runtime)
         assert question.answers.keys() == {"checked"}
@@ -239,6 +239,7 @@ def test_subscriptions_follow_an_optional_scope_that_comes_and_goes(runtime: Run
         assert [(one.scope, one.required) for one in watched.missing] == [
             ("read_customer_merge", False),
             ("read_orders", False),
+            ("write_customers", False),
         ]
         assert watched.works
         assert "customers/merge" not in subscribed(shop)

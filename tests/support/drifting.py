@@ -231,7 +231,7 @@ class Drifting:
 
     def rows(self) -> dict[str, list[Any]]:
         """Every row of every table but those that tell of runs, and of when the shop was asked."""
-        left_out = ("runs", "workers", "shops")
+        left_out = ("runs", "workers", "shops", "systems")
         with self.runtime.database.read() as db:
             return {
                 name: [tuple(row) for row in db.execute(select(table).order_by(*table.primary_key.columns))]

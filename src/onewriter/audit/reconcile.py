@@ -20,10 +20,10 @@ from onewriter.audit.direct import READ_AT_ONCE, Direct, Place
 from onewriter.audit.nominate import nominate
 from onewriter.audit.rejudge import rejudge
 from onewriter.audit.settle import ILLS, Mending, Settler
-from onewriter.customers import findings, profiles, runs, shops
+from onewriter.customers import findings, profiles, runs, shops, systems
 from onewriter.customers.profiles import Side
 from onewriter.customers.runs import FEED, RECENT, RECONCILE, Run
-from onewriter.records import DAY, SECOND, Change, Instant, RunState
+from onewriter.records import DAY, SECOND, SHOPIFY, Change, Instant, RunState
 from onewriter.shopify import reads, scopes
 from onewriter.shopify.feed import Feed, Piece
 
@@ -151,6 +151,9 @@ class Reconcile:
             return
         if feed.complete and self._whole:
             shops.change(db, shop.id, {"full_at": feed.began})
+            # What a cycle is to other systems, a full reconcile is to Shopify.
+            if everybody:
+                systems.change(db, shop.id, SHOPIFY, now, cycle_at=feed.began, full_at=feed.began)
         if everybody:
             findings.heal_earlier(db, shop.id, account.run.id, ILLS, now)
             if not account.outcomes["held_back"]:

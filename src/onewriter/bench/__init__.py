@@ -16,6 +16,8 @@ BENCHES = {
     "purge": "purging",
     "search": "searching",
     "rotate": "rotating",
+    "compare": "comparing",
+    "cycle": "cycling",
 }
 """Each measurement and the module that makes it; its docstring says what is measured, and against what."""
 ALL = "all"

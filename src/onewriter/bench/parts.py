@@ -45,6 +45,8 @@ PARTS = {
     "search": "onewriter.bench.searching:search_all",
     "rotate": "onewriter.bench.rotating:rotate_all",
     "bare rotate": "onewriter.bench.rotating:rotate_bare",
+    "compare": "onewriter.bench.comparing:compare_all",
+    "cycle": "onewriter.bench.cycling:cycle_all",
 }
 
 

@@ -43,6 +43,12 @@ class Stage:
             place["ONEWRITER_KEYSTORE_URL"] = self._closing.enter_context(fresh_database(self.server))
         return place
 
+    def beside(self, name: str) -> str:
+        """The address of an empty database of the same kind, for a system that is connected."""
+        if self.server is None:
+            return f"sqlite:///{self.folder / name}.db"
+        return self._closing.enter_context(fresh_database(self.server))
+
 
 @contextmanager
 def staged(database: str) -> Iterator[Stage]:

@@ -6,6 +6,7 @@ shop in another one, and compares with the sandbox's own account of itself, neve
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -18,10 +19,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rich.markup import escape
 from sqlalchemy import func, select
 
 from onewriter.bench.story_checks import Check, Differences, compare, leaks
 from onewriter.bench.story_points import Hands, Points
+from onewriter.bench.story_systems import Systems
 from onewriter.customers import find, inbox, marks, profiles, shops
 from onewriter.db import tables
 from onewriter.db.pointtables import order_marks
@@ -69,7 +72,7 @@ class Story:
         """Tell it from beginning to end; returns what was checked, in order."""
         self._raise_curtain()
         checks = [*self._install(), self._import_again(), *self._live_a_day()]
-        return [*checks, *self._heal(), *self._earn_points(), self._grep()]
+        return [*checks, *self._heal(), *self._earn_points(), *self._connect_crm(), self._grep()]
 
     def somebody(self) -> str:
         """The email address of one customer, to look up."""
@@ -120,10 +123,14 @@ class Story:
         # This shop's deliveries come within seconds or never, and nobody wants to wait two minutes to be sure of that.
         return inherited | {"ONEWRITER_DATA_DIR": str(self.folder / "data"), "ONEWRITER_DELIVERY_GRACE_S": "0"}
 
-    def _type(self, *arguments: str, **secrets: str) -> "subprocess.CompletedProcess[bytes]":
-        """Type one of our commands, as a person would; its bar, if it has one, is seen. Secrets stay unseen."""
+    def _type(self, *arguments: str, shown: str | None = None, **secrets: str) -> "subprocess.CompletedProcess[bytes]":
+        """Type one of our commands, as a person would; its bar, if it has one, is seen. Secrets stay unseen.
+
+        `shown` is what people see of the arguments, where a path of this telling would say nothing to them.
+        """
         hidden = "".join(f"{variable}=... " for variable in secrets)
-        self.say(f"\n[bold]$ {hidden}onewriter {' '.join(arguments)}[/bold]")
+        typed = escape(shown or shlex.join(arguments))
+        self.say(f"\n[bold]$ {hidden}onewriter {typed}[/bold]")
         return subprocess.run(  # noqa: S603 - our own command, with our own arguments
             [*COMMAND, *arguments], env=self.environment | secrets, check=False
         )
@@ -251,14 +258,22 @@ class Story:
         with Runtime(self._settings()) as runtime, runtime.database.read() as db:
             return set(db.execute(query).scalars())
 
+    @property
+    def _hands(self) -> Hands:
+        return Hands(self.say, self._type, self._ask, self._sandbox, self._settle)
+
+    def _connect_crm(self) -> list[Check]:
+        return Systems(self._hands, self.folder, self._truth).tell()
+
     def _earn_points(self) -> list[Check]:
-        act = Points(Hands(self.say, self._type, self._ask, self._sandbox, self._settle), self.folder)
+        act = Points(self._hands, self.folder)
         checks = act.tell()
         self.loyal = act.kept
         return checks
 
     def _grep(self) -> Check:
-        files = [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
+        # The CRM's own file is the shop's and not ours.
+        files = [path for path in sorted(self.folder.rglob("*")) if path.is_file() and path.stem != "crm"]
         found = leaks(files, self._truth())
         detail = f"{len(files)} files searched" if not found else f"{len(found)} values found"
         return Check("No name, address, email or phone stands readable in our files and logs", not found, detail)

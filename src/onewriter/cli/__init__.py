@@ -18,9 +18,20 @@ LISTED = (
     Listed("sync", "onewriter.cli.sync:group", "Queue work that brings us in step with Shopify."),
     Listed("runs", "onewriter.cli.runs:group", "List, show, watch and resume runs."),
     Listed("customers", "onewriter.cli.customers:group", "Find customers and show them."),
+    Listed(
+        "systems", "onewriter.cli.systems:group", "Connect other systems, and run, show and take back their cycles."
+    ),
+    Listed("fields", "onewriter.cli.fields:group", "Say who may write each field, and how systems hold it."),
+    Listed("parked", "onewriter.cli.parked:group", "See values that had nowhere to go, and release or drop them."),
+    Listed(
+        "links",
+        "onewriter.cli.links:group",
+        "See which record of which system is whose, and take records apart or together.",
+    ),
     Listed("programme", "onewriter.cli.programme:group", "Show the rules that give points, and set or try others."),
     Listed("points", "onewriter.cli.points:group", "Show customers' points, redeem and adjust them, decide who earns."),
     Listed("merge", "onewriter.cli.merge:group", "See what merging two customers comes to, and undo it for points."),
+    Listed("identity", "onewriter.cli.identity:group", "Explain who is taken for whom, on values and files of yours."),
     Listed("inbox", "onewriter.cli.inbox:group", "Look at deliveries, and decide about parked ones."),
     Listed("questions", "onewriter.cli.questions:group", "See what waits for a person, and answer it."),
     Listed(

@@ -13,6 +13,8 @@ MEASURED = {
     "purge": "Measure the purge of deleted customers whose time is over.",
     "search": "Measure looking for customers in every way.",
     "rotate": "Measure wrapping the keys of customers with a new master key.",
+    "compare": "Measure the full compare of customers with a system, by digests.",
+    "cycle": "Measure cycles of an SQL system: the first, sending, and one that finds nothing to do.",
     "all": "Measure each of these.",
 }
 
@@ -42,6 +44,20 @@ def _measurement(name: str, told: str) -> click.Command:
 
 for _name, _told in MEASURED.items():
     bench.add_command(_measurement(_name, _told))
+
+
+@bench.command("match")
+@click.option("--people", type=click.IntRange(1, 5_000_000), help="How many people the population has.")
+@as_json
+def match(people: int | None, as_json: bool) -> int:
+    """Measure how well and how fast the identity rules tell who is who.
+
+    A population of people with duplicates, and with whatever joins strangers, is matched by the rules, and beside them
+    by equal values as they were written and in canonical form. Precision and recall count pairs of records.
+    """
+    from onewriter.bench.matching import run
+
+    return run(people=people, json=as_json)
 
 
 @bench.command("simulate")

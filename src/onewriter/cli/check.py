@@ -8,6 +8,7 @@ from onewriter.cli import session
 from onewriter.cli.checked import Checked, Level
 from onewriter.cli.checks_here import check_databases, check_work
 from onewriter.cli.checks_shop import check_shop
+from onewriter.cli.checks_systems import check_systems
 from onewriter.cli.frame import DONE, FINDINGS, UNREACHABLE
 from onewriter.cli.inputs import as_json
 from onewriter.cli.output import answer, plain, say
@@ -23,8 +24,9 @@ def check(strict: bool, as_json: bool) -> int:
     """Check whether this installation is healthy.
 
     One line a check, with the next step for what is not. Looks at the databases, the key store, the workers, the inbox,
-    and at each connected shop: its token, scopes, subscriptions, API version and clock. Exits with 1 when there is a
-    fault (with --strict, a warning is one too), and with 3 when a database cannot be reached.
+    and at each connected shop: its token, scopes, subscriptions, API version and clock, and how its connected systems
+    stood last. Exits with 1 when there is a fault (with --strict, a warning is one too), and with 3 when a database
+    cannot be reached.
     """
     with session.unprepared() as runtime:
         lines, reached = _look(runtime)
@@ -60,4 +62,5 @@ def _look(runtime: Runtime) -> tuple[list[Checked], bool]:
         lines.append(Checked("shops", Level.WARNING, "no shop is connected", step))
     for shop in known:
         lines += check_shop(runtime, shop)
+        lines += check_systems(runtime, shop)
     return lines, True

@@ -1,6 +1,6 @@
 """`onewriter customers`: find customers and show them, masked unless their values are asked for with a reason."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -9,11 +9,14 @@ from sqlalchemy import Connection
 from onewriter.cli import session
 from onewriter.cli.access import About, Role, require
 from onewriter.cli.frame import DONE, FINDINGS
+from onewriter.cli.history import history_of, tell_history
 from onewriter.cli.inputs import as_json, check_reveal, limit_option, reveal_options, shop_option
 from onewriter.cli.output import answer, details, note, say, table
 from onewriter.cli.restoring import restore_customer
 from onewriter.cli.revealing import permit_reveal
-from onewriter.customers import aliases, log, policies, retention
+from onewriter.cli.setting import set_customer
+from onewriter.cli.writes import corrections, refused_writes
+from onewriter.customers import aliases, policies, retention
 from onewriter.customers import find as finding
 from onewriter.customers.find import Found
 from onewriter.customers.search import Answer, search
@@ -22,8 +25,6 @@ from onewriter.errors import UnknownCustomer
 from onewriter.records import dated, iso
 from onewriter.runtime import Runtime
 from onewriter.vault.vault import ShopVault
-
-LINES_MAX = 200
 
 
 @click.group("customers")
@@ -88,16 +89,28 @@ def _caveats(answered: Answer, shop: Shop, beginnings: bool) -> Iterator[str]:
 @click.argument("text", metavar="ID|EMAIL|PHONE")
 @shop_option
 @click.option("--history", is_flag=True, help="Who wrote which field, when, through what, and whether it was allowed.")
+@click.option("--field", metavar="FIELD", help="With --history: only what concerns this field.")
 @reveal_options
 @as_json
-def show(text: str, domain: str | None, history: bool, reveal: bool, why: str | None, as_json: bool) -> None:
-    """Show one customer: every field with its owner, the state and the times."""
+def show(
+    text: str, domain: str | None, history: bool, field: str | None, reveal: bool, why: str | None, as_json: bool
+) -> None:
+    """Show one customer: every field with its owner, the state and the times.
+
+    The history says of each write who wrote which fields, when, from which system, in which run, and whether that was
+    allowed; and when each field was last in step with each system. With --reveal it shows the values before and after
+    where they are kept: those of Shopify's own changes never are.
+    """
     reason = check_reveal(reveal, why)
+    if field is not None and not history:
+        raise click.UsageError("--field goes with --history")
     with session.opened() as runtime:
-        document = _shown(runtime, domain, text, reason, history=history)
+        document = _shown(runtime, domain, text, reason)
+        if history:
+            document |= history_of(runtime, bytes.fromhex(document["id"].replace("-", "")), field, reason)
 
     def tell() -> None:
-        apart = ("fields", "owners", "history")
+        apart = ("fields", "owners", "history", "last_clean")
         details({name: value for name, value in document.items() if name not in apart})
         say()
         table(
@@ -106,12 +119,12 @@ def show(text: str, domain: str | None, history: bool, reveal: bool, why: str | 
         )
         if history:
             say()
-            _tell_history(document["history"])
+            tell_history(document)
 
     answer(as_json, document, tell)
 
 
-def _shown(runtime: Runtime, domain: str | None, text: str, reason: str | None, *, history: bool) -> dict[str, Any]:
+def _shown(runtime: Runtime, domain: str | None, text: str, reason: str | None) -> dict[str, Any]:
     with runtime.database.read() as db:
         shop = session.choose_shop(db, domain)
         found = finding.show(db, runtime.vault(shop.id), text)
@@ -124,8 +137,6 @@ def _shown(runtime: Runtime, domain: str | None, text: str, reason: str | None, 
         document = _document(shop, found) | _merges(db, runtime.vault(shop.id), found)
         document |= _kept(db, shop, found)
         document["owners"] = dict(policies.of_shop(db, shop.id).owners)
-        if history:
-            document["history"] = _history(db, found)
     return document
 
 
@@ -167,15 +178,7 @@ def _document(shop: Shop, found: Found) -> dict[str, Any]:
     }
 
 
-def _history(db: Connection, found: Found) -> list[dict[str, Any]]:
-    lines = log.of_customer(db, found.id, LINES_MAX)
-    return [dict(line) | {"at": iso(line["at"]), "heard_at": iso(line["heard_at"])} for line in lines]
-
-
-def _tell_history(lines: list[Mapping[str, Any]]) -> None:
-    names = ("HEARD", "WRITER", "SYSTEM", "PATH", "FIELDS", "ALLOWED", "WHY")
-    columns = ("heard_at", "writer", "system", "path", "fields", "accepted", "reason")
-    table(names, ([" ".join(line[c]) if c == "fields" else line[c] for c in columns] for line in lines))
-
-
 group.add_command(restore_customer)
+group.add_command(set_customer)
+group.add_command(refused_writes)
+group.add_command(corrections)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from onewriter.cli import session
 from onewriter.cli.access import Role, require
+from onewriter.cli.cycled import cycle_document, is_cycle, tell_cycle
 from onewriter.cli.findings import found_documents, tell_found
 from onewriter.cli.inputs import as_json, limit_option
 from onewriter.cli.output import answer, details, note, say, table
@@ -21,6 +22,9 @@ from onewriter.runtime import now
 
 IDS_SHOWN = 20
 """Ids that are printed for people; --json has all."""
+
+BELOW = ("counts", "account", "findings", "cycle")
+"""What is shown below the lines of the run itself."""
 
 PAUSED = "The run stands still; mend the reason, then `onewriter runs resume` lets it go on from there."
 
@@ -59,7 +63,8 @@ def show(run_id: str | None, as_json: bool) -> None:
     """Show a run: how far it is, its counts, and what came of it; without ID, the newest.
 
     Of an import, the account says how many customers the shop had at the start, which ones Shopify made and deleted
-    meanwhile, and how many are active here. Of a reconcile, the findings say what differed, why, and what is healed.
+    meanwhile, and how many are active here. Of a reconcile, the findings say what differed, why, and what is healed. Of
+    a cycle, by field, what it took from the system, wrote to it and refused, or would.
     """
     moment = now()
     with session.opened() as runtime, runtime.database.read() as db:
@@ -68,18 +73,22 @@ def show(run_id: str | None, as_json: bool) -> None:
         document = run_document(run, shop.domain, moment)
         if run.kind == runs.IMPORT:
             document |= {"account": _account(db, run, moment)}
+        elif is_cycle(run):
+            document |= {"cycle": cycle_document(run), "findings": found_documents(db, run)}
         else:
             document |= {"findings": found_documents(db, run)}
         lives = session.worker_lives(runtime, db)
 
     def tell() -> None:
-        details({name: value for name, value in document.items() if name not in ("counts", "account", "findings")})
+        details({name: value for name, value in document.items() if name not in BELOW})
         say(f"\n{line_of(run, moment)}\n")
         details(dict(run.counts))
         if run.kind == runs.IMPORT:
             _tell_account(document["account"])
         else:
-            tell_found(document["findings"])
+            tell_cycle(run, IDS_SHOWN)
+            if document["findings"] or not is_cycle(run):
+                tell_found(document["findings"])
         if run.state is RunState.PAUSED:
             note(PAUSED)
         elif not run.over and not lives:

@@ -28,14 +28,18 @@ from onewriter.vault.vault import ShopVault
 REQUESTS = ("customers/redact", "customers/data_request")
 """Deliveries of these ask something of us in law: they stay on record, and what they ask stays to be answered."""
 
+RESEALED = "sealed with another key"
+"""The cause of a receipt that is about keys which seal nothing any more. Nothing was erased, so it goes with them."""
+
 SHOPIFY_IDS = frozenset({"shopify_id", "waits_for"})
 """Columns that have a customer's id of Shopify's; two shops can have the same one."""
 
-_UNENDED = select(erasures.c.id, erasures.c.shop_id, erasures.c.id_hashes, erasures.c.key_ids).where(
+_UNENDED = select(erasures.c.id, erasures.c.shop_id, erasures.c.cause, erasures.c.id_hashes, erasures.c.key_ids).where(
     erasures.c.ended_at.is_(None)
 )
 _END = update(erasures).where(erasures.c.id == bindparam("b_id")).values(key_ids=[], ended_at=bindparam("b_now"))
-_NEWEST = select(erasures).order_by(erasures.c.id.desc()).limit(bindparam("most"))
+_FORGET = delete(erasures).where(erasures.c.id == bindparam("b_id"))
+_NEWEST = select(erasures).where(erasures.c.cause != RESEALED).order_by(erasures.c.id.desc()).limit(bindparam("most"))
 _OURS = select(customers.c.id, customers.c.shopify_id, customers.c.deleted_at).where(
     customers.c.shop_id == bindparam("shop_id"), customers.c.shopify_id.in_(bindparam("ids", expanding=True))
 )
@@ -124,8 +128,17 @@ def end(database: Database, keys: KeyStore, now: Instant) -> int:
         keys.remember_erased(row.shop_id, [bytes.fromhex(each) for each in row.id_hashes], now)
         keys.destroy_subjects([bytes.fromhex(each) for each in row.key_ids], now)
         with database.write() as db:
-            db.execute(_END, {"b_id": bytes(row.id), "b_now": now})
-    return len(unended)
+            if row.cause == RESEALED:
+                db.execute(_FORGET, {"b_id": bytes(row.id)})
+            else:
+                db.execute(_END, {"b_id": bytes(row.id), "b_now": now})
+    return sum(row.cause != RESEALED for row in unended)
+
+
+def end_keys(db: Connection, shop_id: int, keys: Collection[bytes], now: Instant) -> None:
+    """Have keys destroyed by `end` that seal nothing once this is committed: backups may hold what they did."""
+    if keys:
+        write_receipt(db, shop_id, Asked(RESEALED, now), {}, 0, now, keys=keys)
 
 
 def points_of(db: Connection, customer_ids: Sequence[bytes]) -> int:

@@ -189,6 +189,14 @@ def _open_own(reading: _Reading, table: str, row: Mapping[str, Any]) -> Any:
     return _fields(reading, bytes(row["customer_id"]), bytes(row["box"]), binding)
 
 
+def _open_log(reading: _Reading, table: str, row: Mapping[str, Any]) -> Any:
+    """The values before and after a write that can still be undone."""
+    opened = _open_own(reading, table, row)
+    if opened == NOT_OPENED:
+        return opened
+    return {when: {name: dated(value) for name, value in values.items()} for when, values in opened.items()}
+
+
 def _open_pending(reading: _Reading, _table: str, row: Mapping[str, Any]) -> Any:
     """A value that somebody proposed to the owner of its field."""
     identity = bytes(row["customer_id"])
@@ -229,7 +237,7 @@ OPENED: Mapping[tuple[str, str], Opener] = {
     ("inbox", "box"): _open_delivery,
     ("pending_marks", "box"): _open_pending,
     ("parked_values", "box"): _open_own,
-    ("field_log", "box"): _open_own,
+    ("field_log", "box"): _open_log,
 }
 """How each box of an exported table opens."""
 

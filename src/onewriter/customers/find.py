@@ -245,7 +245,8 @@ def _open(vault: ShopVault, row: Any, key: SubjectKey) -> dict[str, Value]:
 
 def shown(row: Any, opened: Mapping[str, Value], *, reveal: bool) -> Found:
     """A customer's row as it may be shown."""
-    fields = {name: opened[name] if reveal else mask(name, opened[name]) for name in FIELDS if name in opened}
+    names = [*(name for name in FIELDS if name in opened), *sorted(opened.keys() - set(FIELDS))]
+    fields = {name: opened[name] if reveal else mask(name, opened[name]) for name in names}
     values = dict(row._mapping) | {"id": bytes(row.id), "fields": fields}
     del values["box"]
     return Found(**values)

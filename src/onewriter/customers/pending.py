@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -100,6 +100,29 @@ def of_system(
     return [_pending(row) for row in db.execute(wanted, {"shop_id": shop_id, "system": system})]
 
 
+def customers_due(db: Connection, shop_id: int, system: str, now: Instant, *, after: bytes, most: int) -> list[bytes]:
+    """The customers behind that one of whom a system is to be told something by now, in order."""
+    this = (pending_marks.c.shop_id == shop_id, pending_marks.c.system == system)
+    due = select(pending_marks.c.customer_id).distinct().where(*this, pending_marks.c.due_at <= now)
+    due = due.where(pending_marks.c.customer_id > after).order_by(pending_marks.c.customer_id).limit(most)
+    return [bytes(each) for each in db.execute(due).scalars()]
+
+
+def of_customers(db: Connection, shop_id: int, system: str, ids: Sequence[bytes]) -> list[Pending]:
+    """The marks of these customers for a system."""
+    found = []
+    for some in in_chunks(ids):
+        wanted = _OF_SYSTEM.where(pending_marks.c.customer_id.in_(list(some)))
+        found += [_pending(row) for row in db.execute(wanted, {"shop_id": shop_id, "system": system})]
+    return found
+
+
+def left(db: Connection, shop_id: int, system: str, before: Instant) -> int:
+    """How many marks a system has that were set before then."""
+    this = (pending_marks.c.shop_id == shop_id, pending_marks.c.system == system, pending_marks.c.set_at < before)
+    return db.execute(select(func.count()).select_from(pending_marks).where(*this)).scalar_one()
+
+
 def count(db: Connection, shop_id: int, system: str) -> dict[str, int]:
     """How many marks a system has, by field."""
     wanted = (
@@ -127,6 +150,14 @@ def move(
         )
 
 
+def forget(db: Connection, shop_id: int, systems: Iterable[str], customer_ids: Sequence[bytes]) -> None:
+    """Forget every mark of these customers for these systems: nothing is sent of who is hidden."""
+    for name in systems if customer_ids else ():
+        theirs = (pending_marks.c.shop_id == shop_id, pending_marks.c.system == name)
+        for some in in_chunks(customer_ids):
+            db.execute(delete(pending_marks).where(*theirs, pending_marks.c.customer_id.in_(list(some))))
+
+
 def _name(shop_id: int, system: str, one: Pending) -> dict[str, Any]:
     row = {"b_shop": shop_id, "b_system": system, "b_customer": one.customer_id}
     return row | {"b_field": one.field, "b_serial": one.serial}
@@ -136,3 +167,9 @@ def _pending(row: Row[Any]) -> Pending:
     box = None if row.box is None else bytes(row.box)
     head = (bytes(row.customer_id), row.field, row.serial, row.state, row.tries, row.due_at, row.set_at)
     return Pending(*head, row.set_by, box)
+
+
+def marked_whole(shop_id: int, system: str) -> Select[Any]:
+    """The customers who are to get a record in a system already, as a query."""
+    this = (pending_marks.c.shop_id == shop_id, pending_marks.c.system == system, pending_marks.c.field == ALL)
+    return select(pending_marks.c.customer_id).where(*this)

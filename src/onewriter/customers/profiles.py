@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ARRAY, Connection, Select, Text, any_, bindparam, select, update
 
 from onewriter.customers import names
-from onewriter.customers.log import LogLine, log_row
+from onewriter.customers.log import LogLine, keep_until, log_row
 from onewriter.db.bulk import insert_rows
 from onewriter.db.tables import customers, field_log, sides
 from onewriter.records import PROFILE_FIELDS, SHOPIFY, Change, Instant, Path, Value, sortable_id
@@ -250,8 +250,11 @@ def _side_box(profile: Profile, key: SubjectKey, shop_id: int) -> bytes:
     return key.seal_fields(side, side_binding(shop_id, str(profile.shopify_id)))
 
 
-def save(db: Connection, vault: ShopVault, profiles: Iterable[Profile], now: Instant) -> None:
-    """Write the profiles that changed, and their part of the field log."""
+def save(db: Connection, vault: ShopVault, profiles: Iterable[Profile], now: Instant, *, keep_days: int = 0) -> None:
+    """Write the profiles that changed, and their part of the field log.
+
+    `keep_days` is how long the values of those lines are kept that can be undone; of Shopify's own none is.
+    """
     touched = [profile for profile in profiles if profile.changed or profile.log]
     fresh = [profile for profile in touched if profile.customer_id is None and profile.changed]
     known = [profile for profile in touched if profile.customer_id is not None and profile.changed]
@@ -268,7 +271,7 @@ def save(db: Connection, vault: ShopVault, profiles: Iterable[Profile], now: Ins
             db.execute(_UPDATE_SIDE, [_side_update(vault, profile, now) for profile in known])
             db.execute(_UPDATE_CUSTOMER, [_customer_update(vault, index, profile, now) for profile in known])
         _index_names(db, index, [*fresh, *known])
-    insert_rows(db, field_log, list(_log_rows(vault, touched, now)))
+    insert_rows(db, field_log, list(_log_rows(vault, touched, now, keep_days)))
 
 
 def _index_names(db: Connection, index: IndexKey, written: Iterable[Profile]) -> None:
@@ -381,10 +384,11 @@ def _customer_update(vault: ShopVault, index: IndexKey, profile: Profile, now: I
     }
 
 
-def _log_rows(vault: ShopVault, profiles: Iterable[Profile], now: Instant) -> Iterable[tuple[Any, ...]]:
+def _log_rows(vault: ShopVault, profiles: Iterable[Profile], now: Instant, keep_days: int) -> Iterable[tuple[Any, ...]]:
+    until = keep_until(now, keep_days)
     for profile in profiles:
         if profile.customer_id is None:
             continue  # refused before it ever became a customer: its tombstone tells the story
         identity, key = _ids(profile)
         for line in profile.log:
-            yield log_row(vault.shop_id, identity, key, line, sortable_id(now, os.urandom(10)), now)
+            yield log_row(vault.shop_id, identity, key, line, sortable_id(now, os.urandom(10)), now, until)

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from onewriter.customers.profiles import customer_binding
+from onewriter.db.bulk import in_chunks
 from onewriter.db.privacytables import name_tokens
 from onewriter.db.tables import customers, field_log, parked_values, sides
-from onewriter.records import Instant, Path
+from onewriter.records import SHOPIFY, Instant, Path
 from onewriter.vault.seal import SubjectKey, bound_to
 from onewriter.vault.vault import ShopVault
 
@@ -79,12 +80,23 @@ def renew(db: Connection, vault: ShopVault, secrets: Mapping[bytes, SubjectKey],
         for each, key in secrets.items()
     ]
     db.execute(_RENEW_CUSTOMER, boxes)
+    forget_records(db, vault.shop_id, ids)
     found = db.execute(_THEIRS, {"shop_id": vault.shop_id, "ids": ids}).all()
     if found:
         db.execute(_RENEW_SIDE, [_side(row, secrets[bytes(row.key_id)], now) for row in found])
     for table in (name_tokens, parked_values):
         db.execute(delete(table).where(table.c.customer_id.in_(ids)))
     db.execute(update(field_log).where(field_log.c.customer_id.in_(ids)).values(digests=None, box=None))
+
+
+def forget_records(db: Connection, shop_id: int, keys: Sequence[bytes]) -> None:
+    """Forget the records of connected systems that these keys sealed: nobody can tell any more which they were.
+
+    The next full reading brings them again, and their links say whose they are.
+    """
+    for some in in_chunks(keys):
+        theirs = (sides.c.shop_id == shop_id, sides.c.system != SHOPIFY, sides.c.key_id.in_(some))
+        db.execute(delete(sides).where(*theirs))
 
 
 def _side(row: Any, key: SubjectKey, now: Instant) -> dict[str, Any]:

@@ -33,6 +33,10 @@ PURGE = "purge"
 """Customers whose time is over are erased."""
 SHOP_REDACTION = "shop redaction"
 """Everything of a shop is erased, as Shopify asked."""
+CYCLE = "cycle"
+"""One connected system is read, and told what is pending; the name of the system follows, since each has its own."""
+UNDO = "undo"
+"""What a cycle wrote is taken back; the name of the system follows."""
 OFFLINE_KINDS = frozenset({ROTATE, INDEX, PURGE, SHOP_REDACTION})
 """Runs that ask nothing of Shopify, and so need no connected shop."""
 
@@ -153,6 +157,22 @@ def get(db: Connection, run_id: str) -> Run:
     if row is None:
         raise UnknownRun("There is no such run; `onewriter runs list` shows those that there are.")
     return _run(row)
+
+
+def cycle_of(system: str) -> str:
+    """The kind of a cycle of that system: one at a time of each, and several systems at once."""
+    return f"{CYCLE} {system}"
+
+
+def undo_of(system: str) -> str:
+    """The kind of a run that takes a cycle of that system back."""
+    return f"{UNDO} {system}"
+
+
+def family(kind: str) -> str:
+    """What sort of run it is, whichever system it is of: `cycle` of `cycle crm`."""
+    head, _, _name = kind.partition(" ")
+    return head if head in (CYCLE, UNDO) else kind
 
 
 def last_requested(db: Connection, shop_id: int, kind: str) -> Instant | None:

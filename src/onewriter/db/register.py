@@ -99,8 +99,8 @@ REGISTER: tuple[Entry, ...] = (
         ids=("record_id",),
         purge="delete",
         exported=True,
-        merge="move",
-        why="What we wrote to a system and have not read back yet.",
+        merge="none",
+        why="What we wrote to a system and have not read back yet; of a merged-away customer nothing is awaited.",
     ),
     Entry(
         "field_log",

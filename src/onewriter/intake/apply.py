@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from onewriter.customers import aliases, marks, profiles
 from onewriter.db.bulk import lock_stripes, stripe_of
 from onewriter.intake.batch import Batch
-from onewriter.records import Change, Instant, Kind
+from onewriter.records import Change, Instant, Kind, Path
 from onewriter.vault.vault import ShopVault
 
 
@@ -32,12 +32,19 @@ class Applied:
 
 
 def apply(
-    db: Connection, vault: ShopVault, changes: Sequence[Change], now: Instant, *, run_id: str | None = None
+    db: Connection,
+    vault: ShopVault,
+    changes: Sequence[Change],
+    now: Instant,
+    *,
+    run_id: str | None = None,
+    logged_as: Mapping[int, Path] | None = None,
 ) -> Applied:
     """Apply changes of one shop, in the order given, and say what became of each.
 
     Outcomes: created, changed, unchanged, deleted, confirmed, found (a deleted one is there after all), tombstone,
-    marked (to be read again), merged, or `refused: why`.
+    marked (to be read again), merged, or `refused: why`. `logged_as` is what the log says of how customers were heard
+    of, where they were read for a reason of its own.
     """
     shop = vault.shop_id
     hashes = {change.record_id: vault.key.id_hash(change.record_id) for change in changes}
@@ -46,6 +53,7 @@ def apply(
     unchanged = _same_raw(db, shop, changes)
     rest = [change for change in changes if change.record_id not in unchanged]
     batch = Batch.load(db, vault, rest, {change.record_id: hashes[change.record_id] for change in rest}, run_id)
+    batch.logged_as = logged_as or {}
     applied = Applied()
     for change in changes:
         applied.outcomes.append("unchanged" if change.record_id in unchanged else batch.take(change))

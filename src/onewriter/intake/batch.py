@@ -5,7 +5,7 @@ What becomes of a change is decided by the pure rules; here it is carried out on
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
@@ -25,13 +25,14 @@ from onewriter.customers.findings import Finding
 from onewriter.customers.log import LogLine
 from onewriter.customers.profiles import ACTIVE, DELETED, KEPT, MERGED, Profile
 from onewriter.customers.tombstones import Tombstone
+from onewriter.intake.others import Heard, Others
 from onewriter.loyalty import facts
 from onewriter.loyalty.facts import Written
 from onewriter.records import Change, Instant, Kind, Path, Value, id_text
 from onewriter.rules import aliasing, ordering, ownership
 from onewriter.rules.aliasing import Alias, AliasState
 from onewriter.rules.ordering import Verdict
-from onewriter.rules.policy import Policy
+from onewriter.rules.policy import ONEWRITER, Policy
 from onewriter.vault.vault import ShopVault
 
 ERASED = "refused: erased"
@@ -64,6 +65,10 @@ class Batch:
     """Customers whose merge is settled now."""
     erased_kept: frozenset[int] = frozenset()
     """Customers that others were told to be merged into, and that were erased."""
+    others: Others | None = None
+    """What this means for other systems; None where Shopify is all there is."""
+    logged_as: Mapping[int, Path] = field(default_factory=dict)
+    """What the log says of how these customers were heard of, where it was for a reason of its own."""
 
     @classmethod
     def load(
@@ -85,9 +90,9 @@ class Batch:
         merges = aliases.load(db, vault, gone)
         kept = {change.into for change in changes if change.into is not None}
         erased = tombstones.purged(db, vault, kept)
-        return cls(
-            vault, run_id, hashes, known, stones, policy, frozenset(stones), dict(merges), merges, erased_kept=erased
-        )
+        batch = cls(vault, run_id, hashes, known, stones, policy, frozenset(stones), dict(merges), merges)
+        batch.erased_kept, batch.others = erased, Others.load(db, vault, policy, known)
+        return batch
 
     def save(self, db: Connection, now: Instant) -> None:
         came = [number for number, profile in self.profiles.items() if profile.customer_id is None]
@@ -110,6 +115,8 @@ class Batch:
         written = [profile for profile in self.profiles.values() if profile.changed]
         created = [profile for number in came if (profile := self.profiles[number]).customer_id is not None]
         facts.take(db, self.vault, Written(written, created, self.merged, self.returned), now, run_id=self.run_id)
+        if self.others is not None:
+            self.others.save(db, written, came, now, self.run_id)
 
     def take(self, change: Change) -> str:
         """Apply one change to the working copies; returns its outcome."""
@@ -177,6 +184,9 @@ class Batch:
         else:
             profile.deleted, profile.state, profile.changed = alias.heard, MERGED, True
             self.merged.append(profile)
+            names = tuple(name for name, value in profile.own.items() if value is not None)
+            reason = "merged into another customer"
+            profile.log.append(LogLine(names, Path.MERGE, alias.heard, reason=reason, run_id=self.run_id))
         return "merged"
 
     def _mark(self, number: int, reasons: AbstractSet[str]) -> None:
@@ -239,6 +249,8 @@ class Batch:
             profile.deleted = profile.confirmed = None
             profile.state, profile.changed = ACTIVE, True
             self.returned.append(profile)
+            if self.others is not None:
+                self.others.came_back(profile)
         return outcome
 
     def _gone_state(self, profile: Profile) -> str:
@@ -278,6 +290,9 @@ class Batch:
         return bool(verdict.fields)
 
     def _log_write(self, profile: Profile, change: Change, fields: Mapping[str, Value], *, first: bool) -> None:
+        if self.others is not None:
+            self._log_heard(profile, change, self.others.hear(profile, fields, first=first), first=first)
+            return
         sorted_fields = ownership.split(fields, self.policy.owners, change.system)
         old = {} if first else {name: profile.side.get(name) for name in fields}
         profile.side.update(fields)
@@ -288,6 +303,19 @@ class Batch:
         for owner, names in _by_owner(sorted_fields.refused, self.policy.owners).items():
             refused = {name: fields[name] for name in names}
             profile.log.append(self._line(change, names, old, refused, refused=f"owned by {owner}"))
+
+    def _log_heard(self, profile: Profile, change: Change, heard: Heard, *, first: bool) -> None:
+        """Log what became of each field where others own some of them."""
+        if heard.accepted or (first and not heard.echoes):
+            new = {} if first else {name: heard.new[name] for name in heard.accepted}
+            profile.log.append(self._line(change, heard.accepted, heard.old, new))
+        if heard.echoes:
+            new = {name: heard.new[name] for name in heard.echoes}
+            line = self._line(change, heard.echoes, heard.old, new)
+            profile.log.append(replace(line, writer=ONEWRITER, reason="as its owner says"))
+        for reason, names in heard.refused.items():
+            new = {name: heard.new[name] for name in names}
+            profile.log.append(self._line(change, names, heard.old, new, refused=reason))
 
     def _log_refusal(self, profile: Profile, change: Change, why: str) -> None:
         differing = {name: value for name, value in change.fields.items() if profile.side.get(name) != value}
@@ -306,7 +334,7 @@ class Batch:
     ) -> LogLine:
         return LogLine(
             tuple(names),
-            change.path,
+            self.logged_as.get(change.record_id, change.path),
             change.version or change.heard,
             accepted=refused is None,
             reason=refused,

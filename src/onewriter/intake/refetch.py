@@ -15,7 +15,7 @@ from onewriter.customers.questions import Ask, Question
 from onewriter.db.engine import Database, is_outage
 from onewriter.errors import MasterKeyWrong, Temporary
 from onewriter.intake.apply import apply, lock, read_again
-from onewriter.records import DAY, Instant, id_text
+from onewriter.records import DAY, Instant, Path, id_text
 from onewriter.rules.aliasing import ASK_FOR
 from onewriter.rules.ordering import TRIES_MAX
 from onewriter.shopify.client import AdminClient
@@ -82,7 +82,9 @@ class Refetch(MarkedReads):
         now = self.clock()
         vault = self.vault_of(shop_id)
         with self.database.write() as db:
-            applied = apply(db, vault, read.changes, now)
+            # What a merge made of the kept customer is told by nothing but the read that it asks for.
+            after_merge = {mark.shopify_id: Path.MERGE for mark in wanted if "merge" in mark.reasons}
+            applied = apply(db, vault, read.changes, now, logged_as=after_merge)
             merging = self._merging(db, vault, wanted)
             settled = [mark for mark in wanted if mark.shopify_id in applied.settled and mark not in merging]
             # A merge is asked about for a day; anything else a few times.

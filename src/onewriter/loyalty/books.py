@@ -16,7 +16,7 @@ from onewriter.customers.profiles import LIVE, MERGED, customer_binding
 from onewriter.db.bulk import lock_stripes, stripe_of
 from onewriter.db.tables import customers
 from onewriter.errors import DatabaseBusy
-from onewriter.loyalty import accounts, entries, programme, receipts
+from onewriter.loyalty import accounts, entries, programme, receipts, telling
 from onewriter.loyalty.accounts import Account
 from onewriter.loyalty.receipts import Receipt
 from onewriter.records import SHOPIFY, Entry, EntryKind, Instant, sortable_id
@@ -24,6 +24,7 @@ from onewriter.rules.earning import Item, Version, in_force
 from onewriter.rules.lots import Lapse
 from onewriter.rules.merging import Ledger
 from onewriter.rules.replaying import Join, Standing, is_fact
+from onewriter.rules.tags import join_tags
 from onewriter.vault.vault import ShopVault
 
 AGE = "age"
@@ -274,6 +275,7 @@ class Books:
         known = [book.account for book in settled if book.has_account]
         new = [book.account for book in settled if not book.has_account and (book.entries or _is_decided(book.account))]
         accounts.save(db, known, new)
+        telling.tell(db, self.shop_id, [*known, *new])
 
 
 def _is_decided(account: Account) -> bool:
@@ -347,5 +349,5 @@ def _tags(
     found = {}
     for name, key in keys.items():
         own = key.open_fields(bytes(rows[name].box), customer_binding(vault.shop_id, name))
-        found[name] = frozenset(tag.lower() for tag in own.get("tags") or ())
+        found[name] = frozenset(tag.lower() for tag in join_tags(own) or ())
     return found

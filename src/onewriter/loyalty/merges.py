@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from onewriter.customers import aliases, findings, order_marks
+from onewriter.customers import aliases, findings, following, order_marks
 from onewriter.customers.findings import Finding
 from onewriter.customers.order_marks import Told
 from onewriter.customers.profiles import MERGED, Profile
@@ -96,7 +96,10 @@ def _pairs(db: Connection, vault: ShopVault, created: Sequence[Profile], merged:
 
 
 def merge(db: Connection, vault: ShopVault, pair: Pair, now: Instant, by: str = SHOPIFY) -> Receipt | None:
-    """Merge two ledgers in the caller's transaction; None if that was done before, or undone by a person."""
+    """Merge two ledgers in the caller's transaction; None if that was done before, or undone by a person.
+
+    What connected systems have of the deleted customer follows in the same transaction.
+    """
     before = receipts.of_merge(db, pair.deleted)
     if before is not None and (before.undone_at is None or _was_refused(before, pair, by)):
         return None
@@ -104,6 +107,7 @@ def merge(db: Connection, vault: ShopVault, pair: Pair, now: Instant, by: str = 
     source, target = books.of(pair.deleted), books.of(pair.kept)
     if source is None or target is None or source is target:
         return None
+    following.follow_merge(db, vault, pair.deleted, pair.kept, now)
     # What is due on either side is posted before they are one.
     books.settle(now)
     books.save(db)

@@ -4,18 +4,16 @@ Nothing is guessed: an unknown key, a number out of its bounds or a word that is
 one sentence that names the key and what it must be. A section that is absent is off.
 """
 
-import difflib
-import json
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from onewriter.errors import BadSetting
 from onewriter.records import Money
 from onewriter.rules.earning import UNIT, Basis, Expiry, Gift, OrderRule, Programme, Rounding, When
+from onewriter.rules.toml_text import CONTROL, document, listed, quoted, shown, unknown
 
 FILE_BYTES_MAX = 65_536
 POINTS_MAX = 1_000_000
@@ -33,7 +31,6 @@ SMALLEST = Decimal("0.000001")
 CURRENCY = re.compile(r"[A-Z]{3}")
 CUSTOM_NAME = re.compile(r"[a-z0-9_-]{1,40}")
 PLAIN_DECIMAL = re.compile(r"[0-9]{1,10}(\.[0-9]{1,6})?")
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 TOP = ("currency", "signup", "newsletter", "order", "custom", "expiry", "exclude")
 GIFT = ("points", "pending_days")
@@ -49,7 +46,7 @@ class BadProgramme(BadSetting):
 
 def parse(text: str) -> Programme:
     """The programme that a TOML text sets; raises BadProgramme for whatever is not right in it."""
-    top = _Section("", _document(text), TOP)
+    top = _Section("", document(text, "A programme", FILE_BYTES_MAX, BadProgramme), TOP)
     return Programme(
         currency=_currency(top),
         signup=_gift(top.section("signup", (*GIFT, "requires_account"))),
@@ -79,12 +76,12 @@ class _Section:
         self.values: dict[str, Any] = given
         for name in given:
             if known is not None and name not in known:
-                raise BadProgramme(_unknown(self.key(name), name, known))
+                raise BadProgramme(unknown(self.key(name), name, known, "a programme"))
 
     def key(self, name: str) -> str:
         """The name of a value as a person finds it in the file."""
-        shown = name if CUSTOM_NAME.fullmatch(name) else json.dumps(CONTROL.sub("?", name[:60]), ensure_ascii=False)
-        return f"{self.path}.{shown}" if self.path else shown
+        written = shown(name, CUSTOM_NAME)
+        return f"{self.path}.{written}" if self.path else written
 
     def refuse(self, name: str, expected: str) -> BadProgramme:
         """The error that says what a value must be."""
@@ -116,7 +113,7 @@ class _Section:
         """One of some words."""
         value = self.values.get(name, default.value)
         if not isinstance(value, str) or value not in {word.value for word in words}:
-            raise self.refuse(name, _listed([word.value for word in words], "or"))
+            raise self.refuse(name, listed([word.value for word in words], "or"))
         return words(value)
 
     def decimal(self, name: str, most: Decimal, default: str | None = None) -> Decimal:
@@ -129,29 +126,6 @@ class _Section:
         return value
 
 
-def _document(text: str) -> dict[str, Any]:
-    if len(text.encode(errors="replace")) > FILE_BYTES_MAX:
-        raise BadProgramme(f"A programme must be a file of at most {FILE_BYTES_MAX // 1024} KiB.")
-    if CONTROL.search(text):
-        raise BadProgramme("A programme must be plain text, and this one holds a control character.")
-    try:
-        return tomllib.loads(text, parse_float=_float)
-    except RecursionError:
-        raise BadProgramme("A programme must be a TOML file, and this one is nested too deeply.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise BadProgramme(f"A programme must be a TOML file: {str(error)[:200].rstrip('.')}.") from None
-    except ValueError:
-        raise BadProgramme("A programme must be a TOML file, and this one holds a number of too many digits.") from None
-
-
-def _float(text: str) -> Decimal:
-    """A number with a point or an exponent, exactly; not a number when its exponent is beyond all measure."""
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return Decimal("nan")
-
-
 def _exact(value: Any) -> Decimal | None:
     if isinstance(value, str):
         return Decimal(value) if PLAIN_DECIMAL.fullmatch(value) else None
@@ -159,17 +133,6 @@ def _exact(value: Any) -> Decimal | None:
         return None
     number = Decimal(value)
     return number if number.is_finite() else None
-
-
-def _unknown(key: str, name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name.lower(), known, n=1)
-    if near:
-        return f"{key} is no key of a programme; did you mean {near[0]}?"
-    return f"{key} is no key of a programme; here it may hold {_listed(list(known), 'and')}."
-
-
-def _listed(words: list[str], last: str) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
 def _currency(top: _Section) -> str:
@@ -263,7 +226,7 @@ def _tag(value: Any) -> str | None:
 
 
 def _lines(programme: Programme) -> Iterator[str]:
-    yield f"currency = {_quoted(programme.currency)}"
+    yield f"currency = {quoted(programme.currency)}"
     if programme.signup is not None:
         yield from ("", "[signup]", *_of_gift(programme.signup))
         yield f"requires_account = {str(programme.signup.requires_account).lower()}"
@@ -276,7 +239,7 @@ def _lines(programme: Programme) -> Iterator[str]:
     if programme.expiry != Expiry():
         yield from ("", "[expiry]", *_of_expiry(programme.expiry))
     if programme.excluded_tags:
-        yield from ("", "[exclude]", f"tags = [{', '.join(map(_quoted, sorted(programme.excluded_tags)))}]")
+        yield from ("", "[exclude]", f"tags = [{', '.join(map(quoted, sorted(programme.excluded_tags)))}]")
 
 
 def _of_gift(gift: Gift) -> Iterator[str]:
@@ -304,12 +267,7 @@ def _of_expiry(expiry: Expiry) -> Iterator[str]:
 
 def _of_tags(days: Mapping[str, int]) -> Iterator[str]:
     for tag in sorted(days):
-        yield f"{_quoted(tag)} = {days[tag]}"
-
-
-def _quoted(text: str) -> str:
-    """A basic string of TOML; tags and currencies hold no control character."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        yield f"{quoted(tag)} = {days[tag]}"
 
 
 def decimal_text(number: Decimal) -> str:

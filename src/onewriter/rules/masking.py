@@ -15,10 +15,12 @@ def mask(field: str, value: Value) -> Value:
         return _mask_email(str(value))
     if field == "phone":
         return DOTS + str(value)[-2:]
-    if field in ("addresses", "tags"):
+    if isinstance(value, list):
         return f"{len(value)} {'entry' if len(value) == 1 else 'entries'}"
-    if field.endswith("_consent"):
-        return {"state": value.get("state")}
+    if isinstance(value, dict):
+        return {"state": value.get("state")} if field.endswith("_consent") else DOTS
+    if isinstance(value, bool | int | float):
+        return DOTS
     return str(value)[:1] + DOTS
 
 

@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from onewriter.sandbox.customer import Address, Consent, Customer, Metafield, gid, utc_text
+from onewriter.sandbox.metafields import resolved
 from onewriter.sandbox.order import Fulfilment, Order, Refund, decimal_text
 
 Getter = Callable[..., Any]
@@ -59,14 +60,15 @@ def metafield(customer: Customer, key: str, namespace: str | None = None) -> Met
     """A metafield by name; a key without a namespace may carry one before a dot."""
     if namespace is None and "." in key:
         namespace, key = key.split(".", 1)
-    return next((each for each in customer.metafields if (each.namespace, each.key) == (namespace, key)), None)
+    name = (resolved(namespace), key)
+    return next((each for each in customer.metafields if (each.namespace, each.key) == name), None)
 
 
 def metafields(customer: Customer, namespace: str | None = None, keys: list[str] | None = None) -> list[Metafield]:
     return [
         each
         for each in customer.metafields
-        if (namespace is None or each.namespace == namespace)
+        if (namespace is None or each.namespace == resolved(namespace))
         and (keys is None or f"{each.namespace}.{each.key}" in keys)
     ]
 

@@ -2,13 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from onewriter.sandbox import consents, news, normalise, payloads
+from onewriter.sandbox import consents, metafields, news, normalise, payloads
 from onewriter.sandbox.access import Access
 from onewriter.sandbox.agenda import Agenda
 from onewriter.sandbox.consents import Channel, kept_in_step
@@ -126,7 +126,7 @@ class Shop:
         with self.lock:
             self.tick()
             decided = {channel: fields.pop(channel.field, None) for channel in consents.CHANNELS}
-            metafields = fields.pop("metafields", None)
+            given = fields.pop("metafields", None)
             cleaned = normalise.clean(fields, (), self._held.new_parts)
             if not any(cleaned.get(key) for key in ("first_name", "last_name", "email", "phone")):
                 raise Refused(Mistake(None, "A name, phone number, or email address must be present"))
@@ -137,7 +137,7 @@ class Shop:
             for channel, consent in decided.items():
                 if consent is not None and channel.reaches(record):
                     record = channel.put(record, consent)
-            record = replace(record, metafields=self._with_metafields(record, metafields or ()))
+            record = replace(record, metafields=self._with_metafields(record, given or ()))
             self._held.put(None, record)
             self._tell(news.of_creation(record, self.clock(), denied=self.faults.protected_denied))
             return record
@@ -147,18 +147,38 @@ class Shop:
         with self.lock:
             self.tick()
             before = self._held.known(number)
-            metafields = fields.pop("metafields", None)
+            given = fields.pop("metafields", None)
             cleaned = normalise.clean(fields, before.addresses, self._held.new_parts)
             self._held.check_taken(number, cleaned)
             after = kept_in_step(replace(before, **cleaned))
-            if metafields is not None:
-                after = replace(after, metafields=self._with_metafields(before, metafields))
-            if after == before:
-                return before
-            after = replace(after, updated_at=self._moved(before))
-            self._held.put(before, after)
-            self._tell(news.of_update(before, after, self.clock(), denied=self.faults.protected_denied))
-            return after
+            if given is not None:
+                after = replace(after, metafields=self._with_metafields(before, given))
+            return self._changed(before, after)
+
+    def set_metafields(self, number: int, given: Sequence[Mapping[str, Any]], *, check: bool = False) -> Customer:
+        """Set some metafields of a customer and leave the others; with `check` only see whether they would be taken."""
+        with self.lock:
+            self.tick()
+            before = self._held.known(number)
+            after = replace(before, metafields=self._with_metafields(before, given))
+            return before if check else self._changed(before, after)
+
+    def delete_metafields(self, number: int, names: Iterable[tuple[str, str]]) -> list[tuple[str, str] | None]:
+        """Take metafields off a customer; a name for each that was there, None for each that was not."""
+        with self.lock:
+            self.tick()
+            before, asked = self._held.known(number), list(names)
+            there = {(each.namespace, each.key) for each in before.metafields}
+            self._changed(before, metafields.without(before, asked))
+            return [name if name in there else None for name in asked]
+
+    def _changed(self, before: Customer, after: Customer) -> Customer:
+        if after == before:
+            return before
+        after = replace(after, updated_at=self._moved(before))
+        self._held.put(before, after)
+        self._tell(news.of_update(before, after, self.clock(), denied=self.faults.protected_denied))
+        return after
 
     def delete(self, number: int) -> Customer:
         with self.lock:
@@ -333,16 +353,7 @@ class Shop:
     # ---- How a write is made
 
     def _with_metafields(self, record: Customer, given: Iterable[Mapping[str, Any]]) -> tuple[Metafield, ...]:
-        """Metafields by name: those given replace or join, the others stay."""
-        kept = {(each.namespace, each.key): each for each in record.metafields}
-        now = int(self.clock())
-        for each in given:
-            name = (str(each["namespace"]), str(each["key"]))
-            kind = str(each.get("type") or "single_line_text_field")
-            old = kept.get(name)
-            number, created = (old.id, old.created_at) if old else (next(self._held.new_parts), now)
-            kept[name] = Metafield(number, *name, kind, str(each["value"]), created, now)
-        return tuple(kept.values())
+        return metafields.merged(record, given, self._held.new_parts, int(self.clock()))
 
     def _moved(self, record: Customer) -> int:
         # Never backwards, even if the machine's clock stands before the seeded history.

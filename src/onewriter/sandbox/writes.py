@@ -7,7 +7,9 @@ from typing import Any
 from onewriter.sandbox.call import Call, errors_of, number_in, seconds_of
 from onewriter.sandbox.consents import CHANNELS, EMAIL, SMS, WHATSAPP, Channel
 from onewriter.sandbox.customer import Consent, Customer, gid
+from onewriter.sandbox.fields import metafield
 from onewriter.sandbox.merging import NO_OVERRIDE, Override
+from onewriter.sandbox.metafields import INPUT_MAX, resolved
 from onewriter.sandbox.normalise import Mistake, Refused, camel, snake
 from onewriter.sandbox.reads import shop_of
 from onewriter.sandbox.subscriptions import scope_of
@@ -135,6 +137,62 @@ def tags_remove(call: Call, *, id: str, tags: list[str]) -> Customer:
     return call.shop.remove_tags(number_in("Customer", id), tags)
 
 
+def metafields_set(call: Call, *, metafields: list[dict[str, Any]]) -> Payload:
+    """All of them or none, of at most 25; an error says by `elementIndex` which one it is about."""
+    call.need("write_customers", "metafieldsSet")
+    try:
+        kept = _set_metafields(call, metafields)
+    except Refused as refused:
+        errors = [dict(error) for error in errors_of(refused.mistakes)]
+        for error in errors:
+            path = error["field"] or []
+            error["elementIndex"] = int(path[1]) if len(path) > 1 else None
+        return {"metafields": None, "userErrors": errors}
+    return {"metafields": kept, "userErrors": []}
+
+
+def _set_metafields(call: Call, given: list[dict[str, Any]]) -> list[Any]:
+    if len(given) > INPUT_MAX:
+        message = f"Exceeded the maximum metafields input limit of {INPUT_MAX}."
+        raise Refused(Mistake(("metafields",), message, "LESS_THAN_OR_EQUAL_TO"))
+    owners: dict[int, list[int]] = {}
+    for place, each in enumerate(given):
+        owners.setdefault(number_in("Customer", each["ownerId"]), []).append(place)
+    with call.shop.lock:
+        for number, places in owners.items():
+            _checked(call, number, places, given)
+        held = {
+            number: call.shop.set_metafields(number, [given[place] for place in places])
+            for number, places in owners.items()
+        }
+    return [
+        metafield(held[number_in("Customer", each["ownerId"])], each["key"], resolved(each.get("namespace")))
+        for each in given
+    ]
+
+
+def _checked(call: Call, number: int, places: list[int], given: list[dict[str, Any]]) -> None:
+    if number not in call.shop.customers:
+        raise Refused(Mistake(("metafields", str(places[0]), "ownerId"), "Owner does not exist.", "INVALID"))
+    try:
+        call.shop.set_metafields(number, [given[place] for place in places], check=True)
+    except Refused as refused:
+        mistake = refused.mistakes[0]
+        _metafields, local, part = mistake.field or ("metafields", "0", "value")
+        where = ("metafields", str(places[int(local)]), part)
+        raise Refused(Mistake(where, mistake.message, mistake.code)) from None
+
+
+@_answering("deletedMetafields", "write_customers")
+def metafields_delete(call: Call, *, metafields: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
+    deleted: list[dict[str, Any] | None] = []
+    for each in metafields:
+        name = (resolved(each["namespace"]), each["key"])
+        found = call.shop.delete_metafields(number_in("Customer", each["ownerId"]), [name])
+        deleted.append(each | {"namespace": name[0]} if found[0] else None)
+    return deleted
+
+
 @_answering("bulkOperation", "read_customers")
 def bulk_operation_run_query(call: Call, *, query: str, group_objects: bool = False) -> Any:
     return call.operations.start(query, grouped=group_objects)
@@ -175,6 +233,8 @@ MUTATIONS: dict[str, Callable[..., Payload]] = {
     "customerSmsMarketingConsentUpdate": customer_sms_marketing_consent_update,
     "customerUpdate": customer_update,
     "customerWhatsAppMarketingConsentUpdate": customer_whats_app_marketing_consent_update,
+    "metafieldsDelete": metafields_delete,
+    "metafieldsSet": metafields_set,
     "tagsAdd": tags_add,
     "tagsRemove": tags_remove,
     "webhookSubscriptionCreate": webhook_subscription_create,

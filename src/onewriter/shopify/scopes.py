@@ -10,6 +10,8 @@ ORDERS = "read_orders"
 ALL_ORDERS = "read_all_orders"
 """With it, orders that are older than 60 days can be read too. Not asked for: Shopify grants it to few."""
 
+WRITE = "write_customers"
+
 REQUIRED = {
     "read_customers": "no customer can be imported, heard of or read",
 }
@@ -17,6 +19,7 @@ REQUIRED = {
 OPTIONAL = {
     "read_customer_merge": "merges are not heard as merges; the merged-away customer only shows as deleted",
     ORDERS: "orders earn no points: order rules are refused",
+    WRITE: "nothing is written to Shopify: no points, and no field that another system owns",
 }
 
 

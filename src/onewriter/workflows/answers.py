@@ -21,6 +21,7 @@ from onewriter.intake.requests import answer_about_shop, answer_whose
 from onewriter.intake.watch import SCOPES
 from onewriter.records import Change, Instant, Kind, Path
 from onewriter.vault.vault import ShopVault
+from onewriter.workflows import asking
 from onewriter.workflows.purging import answer_untold
 
 VaultOf = Callable[[int], ShopVault]
@@ -99,6 +100,14 @@ def _shop_redaction(db: Connection, _vault_of: VaultOf, question: Question, now:
     return answer_about_shop(db, question, now)
 
 
+def _first_writes(db: Connection, _vault_of: VaultOf, question: Question, now: Instant) -> str:
+    return asking.answer_first(db, question, now)
+
+
+def _mass_writes(db: Connection, _vault_of: VaultOf, question: Question, now: Instant) -> str:
+    return asking.answer_mass(db, question, now)
+
+
 ANSWERS: Mapping[str, Answer] = {
     PARKED_DELIVERY: _parked,
     MISSING_CUSTOMERS: _missing,
@@ -110,5 +119,7 @@ ANSWERS: Mapping[str, Answer] = {
     SHOP_REDACTION: _shop_redaction,
     UNTOLD_DELETION: _untold,
     LARGE_PURGE: _large_purge,
+    asking.FIRST_WRITES: _first_writes,
+    asking.MASS_WRITES: _mass_writes,
 }
 """What is done about each kind of question; an answer to any other is only noted."""

@@ -19,6 +19,7 @@ from onewriter.loyalty import awards
 from onewriter.records import RunState
 from onewriter.runtime import Runtime
 from onewriter.shopify import reads
+from onewriter.workflows.cycling import carry_out_cycle
 from onewriter.workflows.indexing import carry_out_indexing
 from onewriter.workflows.orders import reconcile_orders
 from onewriter.workflows.points import carry_out_award
@@ -26,6 +27,7 @@ from onewriter.workflows.privacy import erase_shop
 from onewriter.workflows.purging import carry_out_purge
 from onewriter.workflows.reconciling import reconcile
 from onewriter.workflows.rotating import carry_out_rotation
+from onewriter.workflows.undoing import carry_out_undo
 
 RETRY_WAIT_MAX_S = 60.0
 RETRY_FOR_S = 6 * 3600
@@ -93,7 +95,7 @@ def _attempt(runtime: Runtime, run: Run) -> Exception | None:
         with runtime.database.read() as db:
             if run.kind not in runs.OFFLINE_KINDS and shops.by_id(db, run.shop_id).state != shops.CONNECTED:
                 raise UnknownShop("The shop is disconnected; connect it again first.")
-        ended = KINDS[run.kind](runtime, run)
+        ended = KINDS[runs.family(run.kind)](runtime, run)
     except Superseded:
         return None
     except Exception as error:  # noqa: BLE001 - whatever it is, a run must end with a reason
@@ -144,6 +146,8 @@ KINDS: Mapping[str, Callable[[Runtime, Run], Run]] = {
     runs.INDEX: carry_out_indexing,
     runs.PURGE: carry_out_purge,
     runs.SHOP_REDACTION: erase_shop,
+    runs.CYCLE: carry_out_cycle,
+    runs.UNDO: carry_out_undo,
 }
 """What each kind of run does; it returns the run as it ended."""
 

@@ -54,7 +54,12 @@ def go_through_customers(runtime: Runtime, vault: ShopVault, now: Instant) -> Ma
     with runtime.database.read() as db:
         alone = renewing.keys_alone(db, vault.shop_id)
     known = copying.states(runtime.keys, alone)
-    lost += _renew(runtime, vault, {each: None for each in alone if each not in known}, now)
+    unopened = [each for each in alone if not known.get(each)]
+    if unopened:
+        with runtime.database.write() as db:
+            renewing.forget_records(db, vault.shop_id, unopened)
+    # One whose key was destroyed was linked since the backup, or is gone there: nothing is lost with it.
+    lost += sum(each not in known for each in unopened)
     return {"erased again": erased, "lost": lost}
 
 
@@ -123,9 +128,9 @@ def _renew(runtime: Runtime, vault: ShopVault, missing: Mapping[bytes, Any], now
     if not missing:
         return 0
     secrets = copying.new_secrets(missing)
-    read = [row.shopify_id for row in missing.values() if row is not None and row.state == ACTIVE]
+    read = [row.shopify_id for row in missing.values() if row.state == ACTIVE]
     with runtime.database.write() as db:
-        lock(db, vault, [row.shopify_id for row in missing.values() if row is not None and row.shopify_id is not None])
+        lock(db, vault, [row.shopify_id for row in missing.values() if row.shopify_id is not None])
         renewing.renew(db, vault, {identity: key for identity, (_, key) in secrets.items()}, now)
         read_again(db, vault, dict.fromkeys(read, frozenset({LOST})), now)
     copying.keep_secrets(runtime.keys, vault.shop_id, {each: secret for each, (secret, _) in secrets.items()}, now)

@@ -4,7 +4,9 @@ from datetime import datetime
 
 import structlog
 
-from onewriter.customers import inbox, runs
+from onewriter.customers import inbox, runs, shops
+from onewriter.customers import log as field_log
+from onewriter.db import cleaning
 from onewriter.records import DAY, SECOND, Instant
 from onewriter.runtime import Runtime
 from onewriter.shopify.topics import LINE_TOPIC
@@ -13,6 +15,8 @@ from onewriter.workflows.clock import clock_doubt
 from onewriter.workflows.schedules import REQUESTED_BY
 
 log = structlog.get_logger(__name__)
+
+LOG_TABLE = "field_log"
 
 
 def tidy(runtime: Runtime) -> bool:
@@ -26,6 +30,7 @@ def tidy(runtime: Runtime) -> bool:
         return False
     moment = runtime.now()
     _end_bodies(runtime, moment)
+    _end_values(runtime, moment)
     _drop_finished(runtime, moment)
     return True
 
@@ -37,6 +42,18 @@ def _end_bodies(runtime: Runtime, now: Instant) -> None:
     with runtime.database.write() as db:
         inbox.drop_expired(db, last_day, given_up=[LINE_TOPIC])
     runtime.keys.end_days(last_day, now)
+
+
+def _end_values(runtime: Runtime, now: Instant) -> None:
+    """Empty the boxes of the field log whose time is over, and clean the database of them.
+
+    The customer's key lives on and would open what is left of a box anywhere in a file; a short file of SQLite is
+    written anew, and of a longer one the log is emptied now and the rest goes with the next purge that writes it anew.
+    """
+    with runtime.database.write() as db:
+        emptied = sum(field_log.empty_boxes(db, shop.id, now) for shop in shops.every(db))
+    if emptied:
+        cleaning.clean(runtime.database, [LOG_TABLE])
 
 
 def _drop_finished(runtime: Runtime, now: Instant) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from onewriter.customers import names, reindexing, runs, shops
+from onewriter.customers import names, reindexing, reindexing_sides, runs, shops
 from onewriter.customers.runs import AlreadyRunning, Run
 from onewriter.customers.shops import AUTHORIZING, ERASED, Shop
 from onewriter.db.engine import DoorBell
@@ -61,10 +61,16 @@ def tend(runtime: Runtime, slot: int | None = None, slots: int = 1) -> None:
 
 def _tend(runtime: Runtime, shop: Shop) -> None:
     with runtime.database.read() as db:
-        stale = names.is_stale(db, shop.id, names.version_of(db, shop.id))
+        stale = _is_stale(db, shop.id)
     if stale:
         with suppress(AlreadyRunning), runtime.database.write() as db:
             _queue(runtime, db, shop.id, REQUESTED_BY, runtime.now())
+
+
+def _is_stale(db: Connection, shop_id: int) -> bool:
+    """True while a customer or a record of a connected system has tokens of an earlier key."""
+    version = names.version_of(db, shop_id)
+    return names.is_stale(db, shop_id, version) or reindexing_sides.is_stale(db, shop_id, version)
 
 
 def carry_out_indexing(runtime: Runtime, run: Run) -> Run:
@@ -89,7 +95,7 @@ class Indexing:
         if not self._checkpoint.get(WAITED):
             self._wait_for_writers(run)
         while True:
-            done = self._go_through(run, done)
+            done = self._go_through_records(run, self._go_through(run, done))
             if self._end_if_whole(run, done):
                 break
             self._checkpoint[AFTER] = ""
@@ -101,7 +107,9 @@ class Indexing:
         with self.runtime.database.write() as db:
             reindexing.lock_all(db, run.shop_id)
             now = self.runtime.now()
-            left = reindexing.count_stale(db, run.shop_id, names.version_of(db, run.shop_id))
+            version = names.version_of(db, run.shop_id)
+            left = reindexing.count_stale(db, run.shop_id, version)
+            left += reindexing_sides.count_stale(db, run.shop_id, version)
             self._checkpoint |= {WAITED: True, AFTER: "", "rows_began": now}
             runs.move(db, run, now, checkpoint=self._checkpoint, total=run.done + left)
 
@@ -121,15 +129,32 @@ class Indexing:
             if self.bell is not None:
                 self.bell.give_way()
 
+    def _go_through_records(self, run: Run, done: int) -> int:
+        """Go through the records of connected systems; how many are done after it. It begins anew after a crash."""
+        vault = self.runtime.vault(run.shop_id)
+        for column in reindexing_sides.COLUMNS:
+            after = reindexing_sides.START
+            while True:
+                with self.runtime.database.write() as db:
+                    now = self.runtime.now()
+                    piece = reindexing_sides.reindex(db, vault, column, after, now)
+                    if piece is None:
+                        break
+                    done, after = done + piece.seen, piece.after
+                    self._counts.update(records=piece.seen - piece.unopened, unopened=piece.unopened)
+                    runs.move(db, run, now, done=done, counts=dict(+self._counts))
+                if self.bell is not None:
+                    self.bell.give_way()
+        return done
+
     def _end_if_whole(self, run: Run, done: int) -> bool:
         """End the run, and the old keys with it, if nothing is stale while nobody can write; True if so."""
         vault = self.runtime.vault(run.shop_id)
         with self.runtime.database.write() as db:
             reindexing.lock_all(db, run.shop_id)
-            version = names.version_of(db, run.shop_id)
-            if names.is_stale(db, run.shop_id, version):
+            if _is_stale(db, run.shop_id):
                 return False
-            now = self.runtime.now()
+            now, version = self.runtime.now(), names.version_of(db, run.shop_id)
             # Destroyed before the end is committed: who dies between the two comes here again, and a token that no
             # key is left for finds nobody.
             self._counts["keys_destroyed"] += vault.index.destroy_before(version, now)

@@ -18,7 +18,7 @@ from onewriter.intake.orders import OrderReads
 from onewriter.intake.refetch import Refetch
 from onewriter.records import DAY, Instant
 from onewriter.runtime import JOBS_NAME, JOBS_VERSION, RUN_QUEUE, RUN_WORKFLOW, Runtime, new_run_id
-from onewriter.workflows import privacy, purging, recovering, schedules
+from onewriter.workflows import cycling, privacy, purging, recovering, schedules
 from onewriter.workflows.carrying import carry_out
 from onewriter.workflows.clock import TIDY
 from onewriter.workflows.housekeeping import tidy
@@ -158,6 +158,7 @@ class Worker:
             if not schedules.catch_up(self._runtime, shop):
                 self._unwatched_until[shop.id] = time.monotonic() + WATCH_WAIT_S
         privacy.queue_accepted(self._runtime)
+        cycling.queue_due(self._runtime)
         return WATCH_REST_S
 
     def _beat(self) -> float:

@@ -1,0 +1,314 @@
+"""`onewriter fields`: who may write each field, and how every connected system takes part in it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+import click
+import msgspec
+
+from onewriter.cli import session
+from onewriter.cli.access import Role, require
+from onewriter.cli.field_keys import keys
+from onewriter.cli.fields_told import (
+    direction_of,
+    problem_documents,
+    rows_of,
+    shown,
+    tell_changes,
+    tell_effect,
+    tell_history,
+    tell_policy,
+    tell_problems,
+    told_newly,
+)
+from onewriter.cli.frame import FINDINGS
+from onewriter.cli.inputs import REASON_MAX, as_json, confirm, shop_option, yes_option
+from onewriter.cli.output import answer, say
+from onewriter.customers import policies, systems
+from onewriter.errors import UnknownSystem
+from onewriter.records import SHOPIFY
+from onewriter.rules.ownership import errors, metrics, with_owner
+from onewriter.rules.policy import MANUAL, Direction, FieldMap, Policy
+from onewriter.rules.policy_changes import affected, changes
+from onewriter.rules.policy_check import Facts, is_known, is_ownable
+from onewriter.rules.policy_toml import FILE_BYTES_MAX, BadPolicy, parse, to_toml
+from onewriter.rules.transforms import TRANSFORMS
+from onewriter.runtime import now
+
+Document = dict[str, Any]
+
+
+def _reason(context: click.Context, option: click.Parameter, given: str) -> str:
+    if not 0 < len(given.strip()) <= REASON_MAX:
+        raise click.UsageError(f"--why must be a reason of 1 to {REASON_MAX} letters")
+    return given.strip()
+
+
+why_option = click.option(
+    "--why", required=True, metavar="TEXT", callback=_reason, help="The reason, recorded with your name."
+)
+
+
+@click.group("fields")
+def group() -> None:
+    """Say who may write each field, and how systems hold it."""
+
+
+# ---- Show and check -------------------------------------------------------------------------------------------------
+
+
+@group.command("show")
+@shop_option
+@click.option("--version", "number", type=click.IntRange(1), metavar="N", help="A past version, not the newest.")
+@click.option("--toml", "as_toml", is_flag=True, help="Print it as the file that sets it.")
+@click.option("--history", is_flag=True, help="List every version: when, by whom and why.")
+@as_json
+def show(domain: str | None, number: int | None, as_toml: bool, history: bool, as_json: bool) -> None:
+    """Show who owns each field, and how every system takes part in it.
+
+    The direction is in (it owns the field, and is read), out (it is told), both (it shares the field) or none (it is
+    read and compared, and never written). What --toml prints, `onewriter fields set` takes.
+    """
+    with session.opened() as runtime, runtime.database.read() as db:
+        shop = session.choose_shop(db, domain)
+        known = policies.history(db, shop.id)
+        policy = policies.of_shop(db, shop.id) if number is None else policies.of_version(db, shop.id, number)
+        if number is not None and policy.version != number:
+            raise click.UsageError(f"There is no version {number} of the policy; --history lists those there are")
+        found = policies.problems_of(db, shop.id, policy)
+
+    def tell() -> None:
+        if as_toml:
+            say(to_toml(policy).rstrip("\n"))
+        elif history:
+            tell_history(known)
+        else:
+            tell_policy(shop, policy)
+            if found:
+                say()
+                tell_problems(found)
+
+    answer(as_json, shown(shop, policy, known, found), tell)
+
+
+@group.command("check")
+@click.argument("file", metavar="[FILE|-]", type=click.File("rb"), required=False)
+@shop_option
+@as_json
+@click.pass_context
+def check(context: click.Context, file: BinaryIO | None, domain: str | None, as_json: bool) -> None:
+    """Look for what is wrong with the policy, or with one in a file.
+
+    Changes nothing. Exits with 1 when there is an error; a warning alone is for you to weigh. What a system said of its
+    own fields is believed; `onewriter systems check` asks it again.
+    """
+    with session.opened() as runtime, runtime.database.read() as db:
+        shop = session.choose_shop(db, domain)
+        policy = policies.of_shop(db, shop.id) if file is None else parse(_read(file))
+        found = policies.problems_of(db, shop.id, policy)
+    wrong = errors(found)
+
+    def tell() -> None:
+        if found:
+            tell_problems(found)
+        else:
+            say(f"Nothing is wrong with the policy of {shop.domain}." if file is None else "Nothing is wrong with it.")
+
+    document = {"shop": shop.domain, "version": policy.version if file is None else None, "ok": not wrong}
+    answer(as_json, document | {"problems": problem_documents(found)}, tell)
+    if wrong:
+        context.exit(FINDINGS)
+
+
+# ---- Change ---------------------------------------------------------------------------------------------------------
+
+
+@group.command("own")
+@click.argument("field")
+@click.argument("system", metavar="SYSTEM|manual")
+@shop_option
+@why_option
+@yes_option
+@as_json
+def own(field: str, system: str, domain: str | None, why: str, yes: bool, as_json: bool) -> None:
+    """Say which system owns a field: the one that may write it.
+
+    Every other system that takes part in it is told what the owner says, and what it says itself is refused and parked.
+    With manual in place of a system, people write the field here by hand, and no system is told of it until you map it
+    out again. Shows what changes, and asks first; no customer is touched by it.
+
+    FIELD is a field of Shopify's (email, phone, note, tags, email_consent ...), custom.NAME, or tags[PREFIX*] for the
+    tags that begin so.
+    """
+    if not is_ownable(field):
+        raise click.UsageError(_no_field(field))
+
+    def make(policy: Policy, known: dict[str, Facts]) -> Policy:
+        if system != MANUAL and system not in known:
+            raise UnknownSystem("There is no such system; `onewriter systems list` shows those that there are.")
+        rule = policy.fields.get(field)
+        already = rule is not None and rule.owner == system and rule.shared is None
+        return policy if already else with_owner(policy, field, system)
+
+    _change(make, domain, why, yes, as_json)
+
+
+def _no_field(name: str) -> str:
+    return f"{name!r} is no field that can have an owner; `onewriter fields show` lists the fields"
+
+
+@group.command("map")
+@click.argument("system")
+@click.argument("field")
+@click.option("--remote", metavar="NAME", help="What the system calls the field.")
+@click.option(
+    "--direction",
+    type=click.Choice([each.value for each in Direction]),
+    help="How it takes part; what follows from who owns the field, if left out.",
+)
+@click.option("--transform", type=click.Choice(list(TRANSFORMS)), help="How the system writes it otherwise than we do.")
+@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="An option of the transform.")
+@click.option("--max-length", type=click.IntRange(1), metavar="N", help="Characters that it holds; longer are parked.")
+@click.option("--word", "words", multiple=True, metavar="OURS=THEIRS", help="What the system calls one of our words.")
+@click.option("--empty", type=click.Choice(["clear", "keep"]), help="What an empty value does to the other side.")
+@click.option("--remove", is_flag=True, help="Take the field off the system; what stands there stays.")
+@shop_option
+@why_option
+@yes_option
+@as_json
+def map_field(
+    system: str, field: str, domain: str | None, why: str, yes: bool, as_json: bool, remove: bool, **given: Any
+) -> None:
+    """Say how a system holds a field, or that it does not any more.
+
+    What you leave out stays as it is mapped now. Shows what changes, and asks first; the next cycle of that system then
+    shows what it would write, and asks again.
+    """  # fmt: skip
+    if not is_known(field):
+        raise click.UsageError(f"{field!r} is no field; `onewriter fields show` lists the fields")
+    if remove and any(value for value in given.values()):
+        raise click.UsageError("--remove goes with no other option of the mapping")
+
+    def make(policy: Policy, known: dict[str, Facts]) -> Policy:
+        if system not in known:
+            raise UnknownSystem("There is no such system; `onewriter systems list` shows those that there are.")
+        maps = {name: each for name, each in policy.systems.get(system, {}).items() if name != field}
+        if not remove:
+            maps[field] = _mapped(policy, known[system], system, field, given)
+        return replace(policy, systems={**policy.systems, system: maps})
+
+    _change(make, domain, why, yes, as_json)
+
+
+def _mapped(policy: Policy, known: Facts, system: str, field: str, given: dict[str, Any]) -> FieldMap:
+    """The mapping as it was, with what was given; a limit that the system told of is written down with it."""
+    now_held = policy.maps(system).get(field) if system != SHOPIFY else policy.systems.get(SHOPIFY, {}).get(field)
+    before: dict[str, Any] = {} if now_held is None else msgspec.to_builtins(now_held)
+    remote = given["remote"] or before.get("remote") or (field if system == SHOPIFY else None)
+    if remote is None:
+        raise click.UsageError(f"--remote is missing: what {system} calls the field")
+    way = given["direction"] or before.get("direction") or direction_of(policy, system, field).value
+    after = before | {"remote": remote, "direction": Direction(way)}
+    if given["transform"] and given["transform"] != before.get("transform"):
+        after |= {"transform": given["transform"], "options": {}}
+    for name, pairs in (("options", given["options"]), ("enum", given["words"])):
+        if pairs:
+            after[name] = dict(_pair(each) for each in pairs)
+    there = (known.fields or {}).get(remote)
+    limit = given["max_length"] or before.get("max_length") or (there.max_length if there is not None else None)
+    return FieldMap(**after | {"max_length": limit, "empty": given["empty"] or before.get("empty") or "clear"})
+
+
+def _pair(given: str) -> tuple[str, str]:
+    name, equals, value = given.partition("=")
+    if not name or not equals or not value:
+        raise click.UsageError("an option or a word is given as NAME=VALUE")
+    return name, value
+
+
+@group.command("set")
+@click.argument("file", metavar="FILE|-", type=click.File("rb"))
+@shop_option
+@why_option
+@yes_option
+@as_json
+def set_policy(file: BinaryIO, domain: str | None, why: str, yes: bool, as_json: bool) -> None:
+    """Set the whole policy from a file.
+
+    What the file leaves out is gone, so begin from `onewriter fields show --toml`. Shows what changes, and asks first.
+    A file with an error changes nothing; `onewriter fields check FILE` lists all of them.
+
+    \b
+      [identity]
+      keys = ["id", "email", "phone"]
+      [fields.phone]
+      owner = "crm"
+      [fields."tags[vip:*]"]
+      owner = "crm"
+      [systems.crm.phone]
+      remote = "mobile"
+      direction = "in"          # or out, both, none
+      transform = "e164"
+      max_length = 20
+      empty = "keep"            # or clear
+    """
+    text = _read(file)
+    _change(lambda policy, known: parse(text, policy.version), domain, why, yes, as_json)
+
+
+def _read(file: BinaryIO) -> str:
+    """The text of a file, which may begin with a byte order mark."""
+    # One byte more than is allowed, so that a longer file is seen to be too long.
+    try:
+        return file.read(FILE_BYTES_MAX + 1).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadPolicy("A policy must be a text file in UTF-8.") from None
+
+
+def _change(
+    make: Callable[[Policy, dict[str, Facts]], Policy], domain: str | None, why: str, yes: bool, as_json: bool
+) -> None:
+    """Make another policy out of the one in force, show what that comes to, ask, and set it."""
+    with session.opened() as runtime:
+        with runtime.database.read() as db:
+            require(db, Role.OWNER)
+            shop = session.choose_shop(db, domain)
+            before = policies.of_shop(db, shop.id)
+            known = dict(policies.facts_of(db, shop.id))
+            after = make(before, known)
+            found = policies.problems_of(db, shop.id, after)
+            connected = {each.name for each in systems.every(db, shop.id)}
+        policies.refuse(found)
+        differences = changes(before, after)
+        asking = sorted(affected(before, after) & connected)
+        if differences:
+            if not as_json:
+                tell_changes(differences)
+                tell_effect(before, after, asking, found)
+            confirm(f"Set this policy for {shop.domain}?", yes)
+            with runtime.database.write() as db:
+                after = policies.save(db, shop.id, after, session.actor(), why, now())
+    document = {"shop": shop.domain, "version": after.version, "set": bool(differences), "asking": asking}
+    document |= _effect(before, after, differences) | {"warnings": problem_documents(found)}
+    answer(as_json, document, lambda: say(_told(after, bool(differences), shop.domain)))
+
+
+def _effect(before: Policy, after: Policy, differences: Sequence[Any]) -> Document:
+    old, new = metrics(before), metrics(after)
+    return {
+        "changes": [msgspec.to_builtins(each) for each in differences],
+        "told_newly": dict(told_newly(before, after)),
+        "editable": {"before": old.editable, "after": new.editable},
+        "two_way": {"before": old.two_way, "after": new.two_way},
+        "fields": len(rows_of(after)),
+    }
+
+
+def _told(policy: Policy, fresh: bool, shop: str) -> str:
+    if fresh:
+        return f"Set as version {policy.version} of the policy of {shop}."
+    return f"That is what version {policy.version} of the policy of {shop} says already; nothing was set."
+
+
+group.add_command(keys)

@@ -1,0 +1,245 @@
+"""`onewriter systems`: connect a shop's other systems, run their cycles, take one back, and take a system off."""
+
+from collections import Counter
+from typing import Any
+
+import click
+
+from onewriter.cli import session
+from onewriter.cli.access import About, Role, permit, require
+from onewriter.cli.frame import FINDINGS
+from onewriter.cli.inputs import REASON_MAX, as_json, confirm, limit_option, shop_option, yes_option
+from onewriter.cli.output import answer, say, table
+from onewriter.cli.systems_conformance import conformance
+from onewriter.cli.systems_runs import cycle, undo
+from onewriter.cli.systems_setup import add, change_settings, kinds
+from onewriter.cli.systems_told import (
+    Standing,
+    check_documents,
+    system_document,
+    tell_checked,
+    tell_system,
+)
+from onewriter.customers import disconnecting, erasing, parked, pending, policies, questions, systems
+from onewriter.customers.shops import Shop
+from onewriter.customers.systems import ACTIVE, PAUSED, System
+from onewriter.errors import Permanent
+from onewriter.records import iso
+from onewriter.rules.ownership import errors
+from onewriter.runtime import Runtime, now
+from onewriter.workflows import asking, discovering, reaching
+
+PARKED_MAX = 10_000
+"""So many parked values are counted; nobody looks at more one by one."""
+
+
+class NotRemovable(Permanent):
+    """Shopify is what everything here stands on."""
+
+
+@click.group("systems")
+def group() -> None:
+    """Connect other systems, and run, show and take back their cycles."""
+
+
+for _command in (kinds, add, change_settings, cycle, undo, conformance):
+    group.add_command(_command)
+
+
+# ---- Show -----------------------------------------------------------------------------------------------------------
+
+
+@group.command("list")
+@shop_option
+@as_json
+def list_systems(domain: str | None, as_json: bool) -> None:
+    """List the systems of a shop, Shopify among them: how each stands."""
+    with session.opened() as runtime, runtime.database.read() as db:
+        shop = session.choose_shop(db, domain)
+        documents = [system_document(shop, each, _standing(db, each)) for each in systems.every(db, shop.id)]
+
+    def tell() -> None:
+        columns = ("name", "kind", "state", "records", "pending", "parked", "complete_at", "due_at", "trouble")
+        names = ("SYSTEM", "KIND", "STATE", "RECORDS", "PENDING", "PARKED", "LAST COMPLETE", "DUE", "TROUBLE")
+        table(names, ([one[column] for column in columns] for one in documents))
+
+    answer(as_json, documents, tell)
+
+
+@group.command("show")
+@click.argument("name", metavar="SYSTEM")
+@shop_option
+@limit_option
+@as_json
+def show(name: str, domain: str | None, limit: int, as_json: bool) -> None:
+    """Show a system: how it stands, its mapping, what it told of its fields, and what waits for it.
+
+    How it is reached stays sealed; `onewriter systems set` replaces it.
+    """
+    with session.opened() as runtime, runtime.database.read() as db:
+        shop = session.choose_shop(db, domain)
+        system = systems.get(db, shop.id, name)
+        policy = policies.of_shop(db, shop.id)
+        document = system_document(shop, system, _standing(db, system)) | {
+            "added_at": iso(system.added_at),
+            "added_by": system.added_by,
+            "agreed_version": system.agreed_version,
+            "policy_version": policy.version,
+            "allowed": dict(system.allowed),
+            "pending_by_field": pending.count(db, shop.id, name),
+            "mapping": [
+                {
+                    "field": each,
+                    "remote": held.remote,
+                    "direction": held.direction.value,
+                    "owner": policy.owner_of(each),
+                }
+                for each, held in sorted(policy.maps(name).items())
+            ],
+            "fields": list((system.discovered or {}).get("fields", ())),
+            "capabilities": (system.discovered or {}).get("capabilities"),
+        }
+    answer(as_json, document, lambda: tell_system(document, limit))
+
+
+def _standing(db: Any, system: System) -> Standing:
+    rows = disconnecting.counted(db, system.shop_id, system.name)
+    return Standing(
+        records=rows["records"],
+        pending=sum(pending.count(db, system.shop_id, system.name).values()),
+        parked=len(parked.listed(db, system.shop_id, PARKED_MAX, system=system.name)),
+        waits=any(
+            each.subject == system.name
+            for kind in (asking.FIRST_WRITES, asking.MASS_WRITES)
+            for each in questions.waiting_of(db, system.shop_id, kind)
+        ),
+    )
+
+
+@group.command("check")
+@click.argument("name", metavar="SYSTEM")
+@shop_option
+@as_json
+@click.pass_context
+def check(context: click.Context, name: str, domain: str | None, as_json: bool) -> None:
+    """Ask a system whether it lets us do what its mapping needs; nothing is written to it.
+
+    Looks at the credentials, the rights, each mapped field, and the system's clock, and asks the system anew for its
+    fields. Exits with 1 when something is wrong, and with 3 when it cannot be reached.
+    """
+    with session.opened() as runtime:
+        with runtime.database.read() as db:
+            shop = session.choose_shop(db, domain)
+            system = systems.get(db, shop.id, name)
+            policy = policies.of_shop(db, shop.id)
+        found = reaching.check(runtime, system, policy)
+        if not system.is_shopify:
+            _discover(runtime, system)
+        with runtime.database.read() as db:
+            problems = [each for each in policies.problems_of(db, shop.id, policy) if each.system == name]
+    document = {"system": name, "ok": not found and not errors(problems)} | check_documents(found, problems)
+    answer(as_json, document, lambda: tell_checked(name, document, policy))
+    if not document["ok"]:
+        context.exit(FINDINGS)
+
+
+def _discover(runtime: Runtime, system: System) -> None:
+    """Keep what the system says of its fields now: whoever looks may refresh that, and changes nothing by it."""
+    discovery = discovering.discover(runtime, system)
+    moment = now()
+    with runtime.database.write() as db:
+        systems.change(
+            db, system.shop_id, system.name, moment, discovered=discovering.kept(discovery), discovered_at=moment
+        )
+
+
+# ---- Change ---------------------------------------------------------------------------------------------------------
+
+
+def _reason(_context: click.Context, _option: click.Parameter, given: str) -> str:
+    if not 0 < len(given.strip()) <= REASON_MAX:
+        raise click.UsageError(f"--why must be a reason of 1 to {REASON_MAX} letters")
+    return given.strip()
+
+
+@group.command("pause")
+@click.argument("name", metavar="SYSTEM")
+@shop_option
+@click.option("--why", metavar="TEXT", required=True, callback=_reason, help="The reason; it is logged with your name.")
+@as_json
+def pause(name: str, domain: str | None, why: str, as_json: bool) -> None:
+    """Pause a system: it is neither read nor written until you resume it, and what is to be written waits.
+
+    A cycle under way goes on to its end.
+    """
+    with session.opened() as runtime:
+        shop, system = _asked(runtime, name, domain, Role.STAFF, "pause", why)
+        with runtime.database.write() as db:
+            systems.change(db, shop.id, name, now(), state=PAUSED)
+    document = {"system": name, "state": PAUSED}
+    answer(as_json, document, lambda: say(f"Paused {system.name}; `onewriter systems resume {name}` ends that."))
+
+
+@group.command("resume")
+@click.argument("name", metavar="SYSTEM")
+@shop_option
+@as_json
+def resume(name: str, domain: str | None, as_json: bool) -> None:
+    """Let a paused system go on: its next cycle is due now, if it has a schedule."""
+    with session.opened() as runtime:
+        shop, system = _asked(runtime, name, domain, Role.STAFF, "resume", None)
+        moment = now()
+        due = None if system.cycle_minutes is None else moment
+        with runtime.database.write() as db:
+            systems.change(db, shop.id, name, moment, state=ACTIVE, due_at=due, retry_at=None)
+    document = {"system": name, "state": ACTIVE}
+    answer(as_json, document, lambda: say(f"Resumed {name}."))
+
+
+@group.command("remove")
+@click.argument("name", metavar="SYSTEM")
+@shop_option
+@yes_option
+@as_json
+def remove(name: str, domain: str | None, yes: bool, as_json: bool) -> None:
+    """Take a system off, with its links, what it said of its records, and what is pending or parked for it.
+
+    Nothing is written to the system. What the field log says of it stays. Refused while the policy names it.
+    """
+    with session.opened() as runtime:
+        with runtime.database.read() as db:
+            require(db, Role.OWNER)
+            shop = session.choose_shop(db, domain)
+            system = systems.get(db, shop.id, name)
+            if system.is_shopify:
+                raise NotRemovable(
+                    f"Shopify cannot be taken off; `onewriter shop disconnect {shop.domain}` ends the connection."
+                )
+            disconnecting.refuse_used(db, system)
+            found = disconnecting.counted(db, shop.id, name)
+        confirm(f"Take {name} off {shop.domain}, with {found['links']} links and {found['parked']} parked values?", yes)
+        _logged(runtime, shop, system, Role.OWNER, "remove", None)
+        moment = now()
+        with runtime.database.write() as db:
+            found = disconnecting.remove(db, system, moment)
+            for kind in (asking.FIRST_WRITES, asking.MASS_WRITES):
+                questions.withdraw(db, shop.id, kind, [name], moment)
+        erasing.end(runtime.database, runtime.keys, moment)
+    told = ", ".join(f"{count} {what}" for what, count in Counter(found).items() if count) or "nothing that was kept"
+    answer(as_json, {"system": name, "removed": dict(found)}, lambda: say(f"Took {name} off, with {told}."))
+
+
+def _asked(
+    runtime: Runtime, name: str, domain: str | None, role: Role, what: str, why: str | None
+) -> tuple[Shop, System]:
+    """The system that is to be changed, once it is logged who changes it."""
+    with runtime.database.read() as db:
+        require(db, role)
+        shop = session.choose_shop(db, domain)
+        system = systems.get(db, shop.id, name)
+    _logged(runtime, shop, system, role, what, why)
+    return shop, system
+
+
+def _logged(runtime: Runtime, shop: Shop, system: System, role: Role, what: str, why: str | None) -> None:
+    permit(runtime, role, "system", [About(subject=f"system {system.name}: {what}")], shop_id=shop.id, why=why)

@@ -1,0 +1,163 @@
+"""`onewriter systems cycle` and `undo`: have a system read and written now, or take back what a cycle wrote."""
+
+from collections.abc import Callable
+
+import click
+from sqlalchemy import Connection
+
+from onewriter.cli import session
+from onewriter.cli.access import About, Role, permit, require
+from onewriter.cli.cycled import cycle_document, tell_cycle
+from onewriter.cli.inputs import REASON_MAX, as_json, confirm, limit_option, shop_option, yes_option
+from onewriter.cli.output import answer, emit, note, say
+from onewriter.cli.watch import CODES, watch_run
+from onewriter.customers import find, runs, systems
+from onewriter.records import iso
+from onewriter.rules.policy_check import is_known
+from onewriter.runtime import Runtime, now
+from onewriter.workflows import cycling, undoing
+
+VANISHED = "vanished"
+WITHOUT_LIMIT = 1_000_000_000
+"""How many values a person lets change who allows a field by its name alone; for one complete cycle."""
+
+Queue = Callable[[Runtime, Connection], str]
+
+
+@click.command("cycle")
+@click.argument("name", metavar="SYSTEM")
+@shop_option
+@click.option("--dry-run", is_flag=True, help="Read, and show each value that would be written; write nothing.")
+@click.option("--full", is_flag=True, help="Read every record, not only what changed.")
+@click.option("--customer", metavar="ID|EMAIL|PHONE", help="Only this customer.")
+@click.option(
+    "--allow", multiple=True, metavar=f"FIELD|{VANISHED}",
+    help="Let the next complete cycle change however many values of this field, or take it that records are gone.",
+)  # fmt: skip
+@click.option("--why", metavar="TEXT", help="The reason for --allow; it is logged with your name.")
+@click.option("--wait", is_flag=True, help="Watch the cycle until it is over, and exit as it ended.")
+@limit_option
+@as_json
+def cycle(
+    name: str,
+    domain: str | None,
+    dry_run: bool,
+    full: bool,
+    customer: str | None,
+    allow: tuple[str, ...],
+    why: str | None,
+    wait: bool,
+    limit: int,
+    as_json: bool,
+) -> int | None:
+    """Queue a cycle of a system; a worker carries it out.
+
+    A cycle reads what changed there, takes up what the system owns, refuses and parks what it does not, and writes to
+    it what the owners say. The first one after a change of the policy writes nothing and asks; so does one that would
+    change far more values than usual. With --dry-run and --wait each write that it would do is listed: whose, which
+    field, which way, and who owns the field.
+    """
+    _refuse_reason(allow, why)
+    with session.opened() as runtime:
+        only = _customer(runtime, domain, customer)
+        _allow(runtime, name, domain, allow, why)
+
+        def queue(running: Runtime, db: Connection) -> str:
+            shop = session.choose_shop(db, domain, connected=True)
+            systems.get(db, shop.id, name)
+            asked = {"dry": dry_run, "full": full, "only": only}
+            return cycling.queue(running, db, shop.id, name, session.actor(), now(), **asked)  # type: ignore[arg-type]
+
+        return _run(runtime, f"cycle of {name}", queue, wait=wait, limit=limit, as_json=as_json)
+
+
+@click.command("undo")
+@click.argument("run_id", metavar="RUN")
+@click.option("--wait", is_flag=True, help="Watch it until it is over, and exit as it ended.")
+@yes_option
+@limit_option
+@as_json
+def undo(run_id: str, wait: bool, yes: bool, limit: int, as_json: bool) -> int | None:
+    """Take back what a cycle wrote, here and in the system; a worker does it.
+
+    The system is paused, since its next cycle would do the same again: change the owner or the mapping, then resume it.
+    A value that somebody changed since is left alone, and so is a record that the cycle made. Old values are kept for
+    some weeks only (`onewriter settings`), and an older cycle cannot be taken back.
+    """
+    with session.opened() as runtime:
+        with runtime.database.read() as db:
+            require(db, Role.OWNER)
+            undone = runs.get(db, run_id)
+        confirm(f"Take back what the {undone.kind} of {iso(undone.requested_at)} wrote, and pause the system?", yes)
+        about = [About(subject=f"run {run_id}: undo")]
+        permit(runtime, Role.OWNER, "system", about, shop_id=undone.shop_id)
+
+        def queue(running: Runtime, db: Connection) -> str:
+            return undoing.queue(running, db, run_id, session.actor(), now())
+
+        return _run(runtime, "undo", queue, wait=wait, limit=limit, as_json=as_json)
+
+
+def _refuse_reason(allow: tuple[str, ...], why: str | None) -> None:
+    if bool(allow) != (why is not None):
+        raise click.UsageError("--allow and --why go together")
+    if why is not None and not 0 < len(why.strip()) <= REASON_MAX:
+        raise click.UsageError(f"--why must be a reason of 1 to {REASON_MAX} letters")
+    for field in allow:
+        if field != VANISHED and not is_known(field):
+            raise click.UsageError(f"{field!r} is no field; `onewriter fields show` lists the fields")
+
+
+def _customer(runtime: Runtime, domain: str | None, given: str | None) -> bytes | None:
+    if given is None:
+        return None
+    with runtime.database.read() as db:
+        shop = session.choose_shop(db, domain, connected=True)
+        found: bytes = find.show(db, runtime.vault(shop.id), given).id
+        return found
+
+
+def _allow(runtime: Runtime, name: str, domain: str | None, allow: tuple[str, ...], why: str | None) -> None:
+    """Write down what the next complete cycle may change beyond the usual."""
+    if not allow:
+        return
+    with runtime.database.read() as db:
+        require(db, Role.OWNER)
+        shop = session.choose_shop(db, domain, connected=True)
+        systems.get(db, shop.id, name)
+    about = [About(subject=f"system {name}: allow {', '.join(allow)}")]
+    permit(runtime, Role.OWNER, "system", about, shop_id=shop.id, why=why)
+    with runtime.database.write() as db:
+        system = systems.get(db, shop.id, name)
+        allowed = dict(system.allowed) | dict.fromkeys(allow, WITHOUT_LIMIT)
+        systems.change(db, shop.id, name, now(), allowed=allowed)
+
+
+def _run(runtime: Runtime, what: str, queue: Queue, *, wait: bool, limit: int, as_json: bool) -> int | None:
+    """Queue the run and tell of it, or watch it to its end; the exit code."""
+    with runtime.database.write() as db:
+        require(db, Role.STAFF)
+        run_id = queue(runtime, db)
+        lives = session.worker_lives(runtime, db)
+    if wait:
+        note(f"Queued run {run_id}.")
+        return _watch(runtime, run_id, limit, as_json)
+
+    def tell() -> None:
+        say(f"Queued the {what}: run {run_id}. `onewriter runs watch` shows it.")
+        if not lives:
+            note(session.NO_WORKER)
+
+    answer(as_json, {"run": run_id, "state": "queued", "worker_lives": lives}, tell)
+    return None
+
+
+def _watch(runtime: Runtime, run_id: str, limit: int, as_json: bool) -> int:
+    watch_run(runtime, run_id, as_json=as_json, wait=True)
+    with runtime.database.read() as db:
+        run = runs.get(db, run_id)
+    if as_json:
+        emit({"run": run_id, "state": run.state.value, "reason": run.reason} | cycle_document(run))
+    else:
+        tell_cycle(run, limit)
+    return CODES[run.state]

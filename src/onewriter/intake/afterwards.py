@@ -1,0 +1,218 @@
+"""What became of writes: each is made sure of by what the system holds afterwards, and not by what it answered."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from onewriter.connectors.interface import (
+    Ambiguous,
+    Applied,
+    Conflict,
+    Outcome,
+    Record,
+    Rejected,
+    RetryAfter,
+    Unchanged,
+)
+from onewriter.customers import log, parked, pending
+from onewriter.customers.log import LogLine
+from onewriter.customers.owned import Owned
+from onewriter.customers.parked import Unplaced
+from onewriter.customers.pending import ALL, AMBIGUOUS, WAITING
+from onewriter.customers.remote import Remote
+from onewriter.db.engine import Database
+from onewriter.intake.drafts import Draft
+from onewriter.intake.reading import Reading, open_locked
+from onewriter.intake.targets import Target
+from onewriter.records import SECOND, Instant, Path
+from onewriter.rules import mapping
+from onewriter.rules.policy import ONEWRITER
+
+ASTRAY = 2
+"""How often a value may be read back as another one than was written before the system is believed to make it so."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """What sending came to."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    fields: Counter[str] = field(default_factory=Counter)
+    """How many values of each field were written."""
+    rejected: Counter[str] = field(default_factory=Counter)
+    retry_after_s: float | None = None
+    """The system asks to be left alone for so long; what is left waits."""
+
+
+@dataclass(slots=True)
+class Afterwards:
+    """Makes sure of what became of the writes of one cycle."""
+
+    database: Database
+    target: Target
+    sent: Sent
+    clock: Callable[[], Instant]
+    unsure_for: Instant
+    """How long a record waits whose making nobody knows of, before it is tried again."""
+    astray: Counter[tuple[bytes, str]] = field(default_factory=Counter)
+
+    @property
+    def reading(self) -> Reading:
+        """What this system is read with."""
+        return self.target.reading
+
+    def settle(self, drafts: Sequence[Draft], outcomes: Sequence[Outcome]) -> bool:
+        """Make sure of what became of each write; True if some are worth another pass."""
+        written: list[tuple[Draft, Applied | Unchanged]] = []
+        with self.database.write() as db:
+            for each, outcome in zip(drafts, outcomes, strict=True):
+                self.sent.counts[_word(outcome)] += 1
+                if isinstance(outcome, Applied | Unchanged):
+                    written.append((each, outcome))
+                elif isinstance(outcome, Rejected):
+                    self._reject(db, each, outcome)
+                else:
+                    self._put_off(db, each, outcome)
+            self._link_made(db, written)
+        self._read_back(written)
+        again = self._make_sure([each for each, _outcome in written])
+        return again or any(isinstance(each, Ambiguous | Conflict | Rejected) for each in outcomes)
+
+    def _link_made(self, db: Connection, written: Sequence[tuple[Draft, Applied | Unchanged]]) -> None:
+        now = self.clock()
+        made, people, lines = {}, {}, []
+        for each, outcome in written:
+            if each.record is not None:
+                continue
+            told = outcome.fields if isinstance(outcome, Applied) else None
+            version = outcome.version if isinstance(outcome, Applied) else None
+            made[each.person.id] = Record(outcome.id, told if told is not None else dict(each.patch.set), version)
+            people[each.person.id] = each.person
+            line = LogLine(
+                tuple(each.fields), Path.SEND, now, reason="made there", run_id=self.reading.run_id,
+                system=self.reading.system, writer=ONEWRITER, new=dict(each.fields), kept=True,
+            )  # fmt: skip
+            lines.append((each.person.id, each.person.key, line))
+            self.sent.fields.update(list(each.fields))
+        if made:
+            self.target.link_made(db, made, people, now)
+            log.add(db, self.reading.vault.shop_id, lines, now, keep_days=self.reading.keep_days)
+
+    def _read_back(self, written: Sequence[tuple[Draft, Applied | Unchanged]]) -> None:
+        """Take in what the records say now: what the answers tell, or else what reading them tells."""
+        told, untold = [], []
+        for each, outcome in written:
+            # Of one that was just made the system may have filled fields that nobody told it.
+            if each.record is not None and isinstance(outcome, Applied) and outcome.fields is not None:
+                told.append(Record(outcome.id, each.record.fields | dict(outcome.fields), outcome.version))
+            else:
+                untold.append(each.person.id)
+        self.target.take(told)
+        if untold:
+            self.target.look(untold)
+
+    def _make_sure(self, drafts: Sequence[Draft]) -> bool:
+        """Clear the marks of what the system holds now; True if some of it does not hold it and is tried once more.
+
+        Where a value was read back that nobody had written, it is somebody's edit of this very moment, which was
+        refused and marked anew; or the system makes something else of each such value, which the second time shows.
+        """
+        if not drafts:
+            return False
+        reading, now, again = self.reading, self.clock(), False
+        with self.database.write() as db:
+            people = open_locked(db, reading, [each.person.id for each in drafts], now)
+            held = self.target.held(db, list(people))
+            unplaced: list[Unplaced] = []
+            for each in drafts:
+                person, record = people.get(each.person.id), held.get(each.person.id)
+                for name, value in each.fields.items() if person is not None and record is not None else ():
+                    assert person is not None
+                    assert record is not None
+                    if self._is_held(name, value, record):
+                        self.sent.fields[name] += int(each.record is not None)
+                        continue
+                    self.astray[person.id, name] += 1
+                    again = again or self.astray[person.id, name] < ASTRAY
+                    if self.astray[person.id, name] >= ASTRAY:
+                        unplaced.append(self._made_another(person, name))
+            pending.clear(db, reading.vault.shop_id, reading.system, [one for each in drafts for one in each.marks])
+            self._give_up(db, unplaced, now)
+        return again
+
+    def _made_another(self, person: Owned, name: str) -> Unplaced:
+        self.sent.rejected[name] += 1
+        reason = f"{self.reading.system} made another value of it"
+        return Unplaced(person.id, person.key, self.reading.system, name, person.fields.get(name), reason, "out")
+
+    def _give_up(self, db: Connection, unplaced: Sequence[Unplaced], now: Instant) -> None:
+        """Park what the system will not hold as it is; what it made of it was nobody's edit."""
+        reading = self.reading
+        places = [(one.customer_id, reading.system, one.field, parked.IN) for one in unplaced]
+        parked.settle(db, places, now)
+        parked.park_all(db, reading.vault.shop_id, unplaced, now, run_id=reading.run_id)
+        wanted = {(one.customer_id, one.field) for one in unplaced}
+        ids = sorted({one.customer_id for one in unplaced})
+        marks = pending.of_customers(db, reading.vault.shop_id, reading.system, ids)
+        again = [one for one in marks if (one.customer_id, one.field) in wanted]
+        pending.clear(db, reading.vault.shop_id, reading.system, again)
+
+    def _is_held(self, name: str, value: Any, record: Remote) -> bool:
+        each = self.reading.policy.maps(self.reading.system)[name]
+        there = record.fields.get(each.remote)
+        if there == value:
+            return True
+        back = mapping.inward(name, each, value, region=self.reading.region)
+        return not isinstance(back, mapping.Unfit) and mapping.in_step(
+            name, each, back, there, region=self.reading.region
+        )
+
+    def _reject(self, db: Connection, each: Draft, outcome: Rejected) -> None:
+        """Park what the system will not have; the other fields of the same write are written without it."""
+        reading, now = self.reading, self.clock()
+        maps = reading.policy.maps(reading.system)
+        at_fault = [name for name in each.fields if outcome.field is None or maps[name].remote == outcome.field]
+        fault = set(at_fault or each.fields)
+        unplaced = [
+            Unplaced(
+                each.person.id, each.person.key, reading.system, name, each.person.fields.get(name), outcome.reason,
+                "out",
+            )
+            for name in sorted(fault)
+        ]  # fmt: skip
+        self.sent.rejected.update(fault)
+        line = LogLine(
+            tuple(sorted(fault)), Path.SEND, now, accepted=False, reason=outcome.reason, run_id=reading.run_id,
+            system=reading.system, writer=ONEWRITER, new={name: each.fields[name] for name in sorted(fault)},
+        )  # fmt: skip
+        log.add(db, reading.vault.shop_id, [(each.person.id, each.person.key, line)], now, keep_days=reading.keep_days)
+        parked.park_all(db, reading.vault.shop_id, unplaced, now, run_id=reading.run_id)
+        whole = fault == set(each.fields)
+        done = [one for one in each.marks if one.field in fault or (one.field == ALL and whole)]
+        rest = [one for one in each.marks if one not in done]
+        # A record that is to be made is made at the next try without the field that it cannot have, which is parked.
+        pending.clear(db, reading.vault.shop_id, reading.system, done)
+        pending.move(db, reading.vault.shop_id, reading.system, rest, WAITING, now, tried=True)
+
+    def _put_off(self, db: Connection, each: Draft, outcome: Outcome) -> None:
+        now = self.clock()
+        state, due = WAITING, now
+        if isinstance(outcome, RetryAfter):
+            due = now + round(outcome.seconds * SECOND)
+        elif isinstance(outcome, Ambiguous):
+            state = AMBIGUOUS
+            if each.record is None:
+                due = now + self.unsure_for
+        tried = not isinstance(outcome, RetryAfter)
+        pending.move(db, self.reading.vault.shop_id, self.reading.system, each.marks, state, due, tried=tried)
+
+
+def _word(outcome: Outcome) -> str:
+    """What an outcome is called in a run's counts."""
+    return {
+        Applied: "written", Unchanged: "in step", Conflict: "conflict", Rejected: "rejected",
+        Ambiguous: "ambiguous", RetryAfter: "put off",
+    }[type(outcome)]  # fmt: skip

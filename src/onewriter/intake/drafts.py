@@ -1,0 +1,116 @@
+"""Drafts: what is to be written to one record, made from its marks and the owner's values of this moment."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from onewriter.connectors.interface import FieldPatch
+from onewriter.customers import pending
+from onewriter.customers.owned import Owned
+from onewriter.customers.parked import Unplaced
+from onewriter.customers.pending import ALL, Pending
+from onewriter.customers.remote import Remote
+from onewriter.intake.reading import Reading
+from onewriter.records import Value
+from onewriter.rules import mapping
+from onewriter.rules.mapping import Unfit
+from onewriter.rules.policy import FieldMap, Policy
+
+
+@dataclass(slots=True)
+class Draft:
+    """One write to come, and what came of the marks that need none."""
+
+    person: Owned
+    record: Remote | None
+    """None makes a new record."""
+    patch: FieldPatch
+    marks: list[Pending] = field(default_factory=list)
+    """The marks that the write is for."""
+    fields: dict[str, Any] = field(default_factory=dict)
+    """Field: what the system shall hold."""
+    cleared: list[Pending] = field(default_factory=list)
+    """Marks of what is in step already, or cannot be sent."""
+    unplaced: list[Unplaced] = field(default_factory=list)
+    """Values that the system cannot hold."""
+
+    def expected(self, policy: Policy, system: str) -> dict[str, bytes]:
+        """Field: the digest of what will be read back."""
+        return {name: self.person.key.digest(value) for name, value in self.fields.items()}
+
+
+def draft(
+    reading: Reading, person: Owned, record: Remote | None, marks: Sequence[Pending], parked: Collection[str] = ()
+) -> Draft:
+    """What to write to a record so that what is marked is as its owner says; `parked` fields are not tried unasked."""
+    policy, system = reading.policy, reading.system
+    maps = policy.maps(system)
+    made = Draft(person, record, FieldPatch(key=None if record is None else record.id))
+    wanted = _wanted(reading, person, record, marks, parked)
+    asked = {name for name, _value, mark in wanted if mark is not None}
+    whole = [each for each in marks if each.field not in asked]
+    told: dict[str, Any] = {} if record is None else dict(record.fields)
+    for name, value, mark in wanted:
+        each = maps[name]
+        desired = mapping.outward(name, each, value, held=told.get(each.remote), namespaces=policy.namespaces)
+        if isinstance(desired, Unfit):
+            made.unplaced.append(Unplaced(person.id, person.key, system, name, value, desired.reason, "out"))
+        elif record is not None and _is_level(reading, name, each, value, record):
+            made.cleared += [mark] if mark is not None else []
+            continue
+        elif not (record is None and desired is None):
+            made.fields[name] = told[each.remote] = desired
+            made.marks += [mark] if mark is not None and mark not in made.marks else []
+            continue
+        made.cleared += [mark] if mark is not None else []
+    (made.marks if made.fields else made.cleared).extend(whole)
+    made.patch = _patch(reading, made)
+    return made
+
+
+def _wanted(
+    reading: Reading, person: Owned, record: Remote | None, marks: Sequence[Pending], parked: Collection[str]
+) -> list[tuple[str, Value, Pending | None]]:
+    """Which fields to send, with the value of each and the mark that asks for it."""
+    policy, system = reading.policy, reading.system
+    maps, out = policy.maps(system), policy.goes_out(system)
+    by_field = {each.field: each for each in marks if each.field != ALL}
+    found: list[tuple[str, Value, Pending | None]] = []
+    for name, mark in by_field.items():
+        # What the system is not told of any more is asked for in vain, unless a person proposes it to its owner.
+        if name in out or (name in maps and mark.box is not None):
+            found.append((name, _value(reading, person, mark), mark))
+    if record is None or len(by_field) < len(marks):
+        rest = sorted(out - by_field.keys() - set(parked))
+        found += [(name, mapping.own_value(name, person.fields), None) for name in rest]
+    return found
+
+
+def _value(reading: Reading, person: Owned, mark: Pending) -> Value:
+    """The owner's present value, or the one that a person proposes to the owner."""
+    if mark.box is None:
+        return mapping.own_value(mark.field, person.fields)
+    bound = pending.binding(reading.vault.shop_id, reading.system, person.id, mark.field)
+    return person.key.open_fields(mark.box, bound).get(mark.field)
+
+
+def _is_level(reading: Reading, name: str, each: FieldMap, value: Value, record: Remote) -> bool:
+    if each.remote not in record.fields:
+        return False
+    there = record.fields[each.remote]
+    namespaces = reading.policy.namespaces
+    return mapping.in_step(name, each, value, there, region=reading.region, namespaces=namespaces)
+
+
+def _patch(reading: Reading, made: Draft) -> FieldPatch:
+    maps: Mapping[str, FieldMap] = reading.policy.maps(reading.system)
+    remote = {maps[name].remote: value for name, value in made.fields.items()}
+    named = f"{reading.vault.shop_id}|{reading.system}|{made.person.id.hex()}"
+    return FieldPatch(
+        key=None if made.record is None else made.record.id,
+        set={name: value for name, value in remote.items() if value is not None},
+        clear=tuple(name for name, value in remote.items() if value is None),
+        if_version=None if made.record is None else made.record.version,
+        # The same for every try to make the record of this customer there, and of no use to tell who it is.
+        idempotency_key=reading.vault.key.token("made", named).hex() if made.record is None else None,
+    )

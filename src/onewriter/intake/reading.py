@@ -1,0 +1,70 @@
+"""What a cycle reads with, and the two things that every part of it does: opening customers under their locks, and
+writing down how a record stands to its customer.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from onewriter.customers import owned
+from onewriter.customers.owned import Owned
+from onewriter.customers.remote import Remote
+from onewriter.db.bulk import lock_stripes, stripe_of
+from onewriter.loyalty.balances import with_points
+from onewriter.records import Instant
+from onewriter.rules import mapping
+from onewriter.rules.policy import Policy
+from onewriter.rules.settling import Settled
+from onewriter.vault.vault import ShopVault
+
+DIFFERENT = "≠"
+"""What a digest of a value begins with that is not in step, so that it never equals one that is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one cycle reads with: the system, the policy, and when the reading began."""
+
+    vault: ShopVault
+    policy: Policy
+    system: str
+    run_id: str | None
+    began: Instant
+    clean_before: Instant | None = None
+    """When the last complete cycle began: whatever was in step until now was so then."""
+    keep_days: int = 30
+    """How long old and new values can be opened, so that a run can be undone."""
+    by: str = "cycle"
+
+    @property
+    def region(self) -> str | None:
+        """The country that reads phone numbers without a country code."""
+        return self.vault.region
+
+
+def open_locked(db: Connection, reading: Reading, ids: Iterable[bytes], now: Instant) -> dict[bytes, Owned]:
+    """These customers as they stand, kept from everybody else until the transaction ends."""
+    wanted = list(ids)
+    numbers = owned.numbers(db, reading.vault.shop_id, wanted)
+    lock_stripes(db, reading.vault.shop_id, {stripe_of(reading.vault.key.id_hash(each)) for each in numbers.values()})
+    found = owned.load(db, reading.vault, wanted, reading.policy.namespaces)
+    with_points(db, reading.vault, reading.policy, reading.system, found, now)
+    return found
+
+
+def keep(reading: Reading, one: Remote, customer: Owned, settled: Settled, now: Instant) -> None:
+    """Write down on a side which fields are in step, since when the others are not, and what each stands for."""
+    was = one.unclean or {}
+    last = max(filter(None, (one.clean, reading.clean_before if one.clean else None)), default=None)
+    one.unclean = {name: was.get(name, last) for name in sorted(settled.unclean)} or None
+    one.clean = now
+    # Like a customer's own digests these have none of what is empty, so that both are compared as they are.
+    one.digests = {
+        name: customer.key.digest(value)
+        if name in settled.level
+        else customer.key.digest([DIFFERENT, one.fields.get(each.remote)])
+        for name, each in reading.policy.maps(reading.system).items()
+        if each.remote in one.fields
+        and ((value := mapping.own_value(name, customer.fields)) is not None or name not in settled.level)
+    }

@@ -1,0 +1,50 @@
+"""Releasing parked values: what a person decides should go its way after all."""
+
+from sqlalchemy import Connection
+
+from onewriter.customers import owned, parked, pending, policies, systems
+from onewriter.customers.parked import NotParked, Parked
+from onewriter.intake import hand
+from onewriter.intake.hand import CannotSet, Outcome, Wish
+from onewriter.records import Instant
+from onewriter.rules import mapping
+from onewriter.rules.mapping import Unfit
+from onewriter.rules.policy import MANUAL, Direction, FieldMap
+from onewriter.vault.vault import ShopVault
+
+
+def release(db: Connection, vault: ShopVault, identity: bytes, by: str, now: Instant, *, keep_days: int) -> str:
+    """Release a parked value and say what becomes of it. Raises CannotSet where its owner cannot be given it either."""
+    one = parked.get(db, vault.shop_id, identity)
+    told = _send_again(db, vault, one, now) if one.direction == parked.OUT else _set(db, vault, one, by, now, keep_days)
+    parked.end(db, [one.id], parked.RELEASED, by, now)
+    return told
+
+
+def _send_again(db: Connection, vault: ShopVault, one: Parked, now: Instant) -> str:
+    """Have the system told once more of what the field's owner says by now."""
+    systems.get(db, vault.shop_id, one.system)
+    pending.mark(db, vault.shop_id, [(one.system, one.customer_id, one.field)], now)
+    return f"{one.system} is told of {one.field} again in its next cycle"
+
+
+def _set(db: Connection, vault: ShopVault, one: Parked, by: str, now: Instant, keep_days: int) -> str:
+    """Set the value by hand, as whoever releases it; it is read as what that system holds."""
+    values = parked.values(vault, [one])
+    person = owned.load(db, vault, [one.customer_id]).get(one.customer_id)
+    if one.id not in values or person is None:
+        raise NotParked("That customer was erased; nothing is left to release.")
+    policy = policies.of_shop(db, vault.shop_id)
+    hand.refuse_field(policy, one.field)
+    each = FieldMap(remote=one.field, direction=Direction.IN)
+    value = mapping.inward(one.field, each, values[one.id], region=vault.region, namespaces=policy.namespaces)
+    if isinstance(value, Unfit):
+        raise CannotSet(f"{one.field} cannot be released: {value.reason}; correct it in {one.system}, or drop it.")
+    wish = Wish(shopify_id=person.shopify_id, values={one.field: value}, by=by, keep_days=keep_days)
+    [edit] = hand.plan(db, vault, wish, now)
+    if edit.outcome is Outcome.PARKED:
+        raise CannotSet(f"{one.field} cannot be released: {edit.reason}.")
+    hand.set_fields(db, vault, wish, now)
+    if edit.outcome is Outcome.UNCHANGED:
+        return f"{one.field} is so already"
+    return f"{one.field} is set" if edit.owner == MANUAL else f"{one.field} is sent to {edit.owner}, which owns it"

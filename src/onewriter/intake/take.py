@@ -1,0 +1,258 @@
+"""Taking in what a connected system says of its records: the one door for it, as `apply` is for Shopify's.
+
+What a record says becomes its side, always, true or not, allowed or not. What the system changed by itself in fields of
+others is refused here, written down and parked. The owner's values are not touched yet: that is `inbound`'s, once the
+whole reading is known not to change too much. It never commits: the caller's transaction holds a batch or nothing.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from onewriter.connectors.interface import Deleted, Record
+from onewriter.customers import erasing, expected, links, log, matching, parked, pending, remote, strangers
+from onewriter.customers.log import LogLine
+from onewriter.customers.owned import Owned
+from onewriter.customers.parked import Unplaced
+from onewriter.customers.remote import Glance, Remote
+from onewriter.intake.reading import Reading, keep, open_locked
+from onewriter.records import Instant, Path
+from onewriter.rules import settling
+from onewriter.rules.policy import ONEWRITER, Direction
+from onewriter.rules.settling import Meeting, Settled
+from onewriter.vault.seal import SubjectKey
+from onewriter.vault.vault import ShopVault
+
+_encode = msgspec.msgpack.Encoder(order="sorted", enc_hook=str).encode
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a batch came to."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def take(db: Connection, reading: Reading, told: Sequence[Record | Deleted], now: Instant) -> Taken:
+    """Take in records and deletions of one system, and say how many of each outcome there were.
+
+    Outcomes: unchanged, changed, new, linked, review, unlinked, gone, refused (fields of others that were changed).
+    """
+    taken = Taken()
+    vault, system = reading.vault, reading.system
+    named = {vault.key.record_name(system, each.id): each for each in told}
+    known = remote.glance(db, vault.shop_id, system, list(named))
+    gone = [name for name, each in named.items() if isinstance(each, Deleted) and name in known]
+    records = {name: each for name, each in named.items() if isinstance(each, Record)}
+    digests = {name: raw_digest(vault, each) for name, each in records.items()}
+    fresh = {name: each for name, each in records.items() if not _is_same(known.get(name), digests[name])}
+    taken.counts["unchanged"] = len(records) - len(fresh)
+    if fresh:
+        _Fresh(db, reading, fresh, known, digests, now, taken).take()
+    if gone:
+        take_gone(db, reading, gone, now, taken)
+    return taken
+
+
+def raw_digest(vault: ShopVault, record: Record) -> bytes:
+    """The digest by which a record that says the same again is told without opening what we hold of it."""
+    return vault.key.raw_digest(_encode(dict(record.fields)))
+
+
+def _is_same(known: Glance | None, digest: bytes) -> bool:
+    return known is not None and known.raw_digest == digest and not known.gone
+
+
+@dataclass(slots=True)
+class _Fresh:
+    """Records that say something new, on their way into the sides."""
+
+    db: Connection
+    reading: Reading
+    records: Mapping[str, Record]
+    known: Mapping[str, Glance]
+    digests: Mapping[str, bytes]
+    now: Instant
+    taken: Taken
+    lines: list[tuple[bytes, SubjectKey, LogLine]] = field(default_factory=list)
+    marks: list[tuple[str, bytes, str]] = field(default_factory=list)
+    unplaced: list[Unplaced] = field(default_factory=list)
+
+    def take(self) -> None:
+        """Find out whose each is, have its side say what it says, and settle it with its customer."""
+        db, reading, now = self.db, self.reading, self.now
+        vault, system, policy = reading.vault, reading.system, reading.policy
+        names = list(self.records)
+        linked = {name: it.customer_id for name in names if (it := self.known.get(name)) and it.customer_id is not None}
+        newcomers = [stranger(reading, name, each) for name, each in self.records.items() if name not in linked]
+        found = matching.find(db, vault, policy, system, newcomers) if newcomers else {}
+        ids = {*linked.values(), *(each.customer_id for each in found.values() if isinstance(each, links.Linked))}
+        people = open_locked(db, reading, ids, now)
+        owners = links.link(db, vault, system, found, policy.version, reading.by, now)
+        remotes = _working_copies(db, reading, self.records, people, {**linked, **owners}, now)
+        echoes = expected.of_records(db, vault.shop_id, system, names)
+        waiting = _waiting(db, reading, ids)
+        for name, one in remotes.items():
+            before = dict(one.fields) if name in linked else None
+            _hear(reading, one, self.records[name], self.digests[name], now)
+            self.taken.counts[_outcome(name, self.known, found)] += 1
+            customer = people.get(one.customer_id) if one.customer_id is not None else None
+            if customer is not None and customer.live:
+                self._settle(one, customer, before, echoes.get(name, {}), waiting.get(customer.id, ()))
+        strangers.index(db, vault, policy, remotes.values(), now)
+        remote.save(db, vault, remotes.values(), now)
+        expected.drop(db, vault.shop_id, system, list(echoes))
+        parked.park_all(db, vault.shop_id, self.unplaced, now, run_id=reading.run_id)
+        pending.mark(db, vault.shop_id, self.marks, now, run_id=reading.run_id)
+        log.add(db, vault.shop_id, self.lines, now, keep_days=reading.keep_days)
+
+    def _settle(
+        self,
+        one: Remote,
+        customer: Owned,
+        before: Mapping[str, Any] | None,
+        echoes: Mapping[str, bytes],
+        waiting: Collection[str],
+    ) -> None:
+        reading = self.reading
+        heard_back = _echoes(reading, customer, one, echoes)
+        met = Meeting(own=customer.fields, told=one.fields, before=before, pending=waiting, echoes=heard_back)
+        settled = settling.settle(reading.policy, reading.system, met, region=reading.region)
+        keep(reading, one, customer, settled, self.now)
+        told = settled.send
+        if before is not None:
+            told = settled.send & settled.refused.keys()
+            self._refuse(one, customer, before, settled)
+            self.lines += _echoed(reading, customer, before, one, met, settled)
+        self.marks += [(reading.system, customer.id, name) for name in told]
+
+    def _refuse(self, one: Remote, customer: Owned, before: Mapping[str, Any], settled: Settled) -> None:
+        """Write down what a system changed that it may not write, and park the values."""
+        system, maps = self.reading.system, self.reading.policy.maps(self.reading.system)
+        self.taken.counts["refused"] += len(settled.refused)
+        for name, refusal in settled.refused.items():
+            self.unplaced.append(Unplaced(customer.id, customer.key, system, name, refusal.value, refusal.reason))
+            line = LogLine(
+                (name,), Path.CYCLE, one.changed, accepted=False, reason=refusal.reason, run_id=self.reading.run_id,
+                old={name: before.get(maps[name].remote)}, new={name: refusal.value}, system=system, writer=system,
+            )  # fmt: skip
+            self.lines.append((customer.id, customer.key, line))
+
+
+def _working_copies(
+    db: Connection,
+    reading: Reading,
+    fresh: Mapping[str, Record],
+    people: Mapping[bytes, Owned],
+    owners: Mapping[str, bytes],
+    now: Instant,
+) -> dict[str, Remote]:
+    """The sides of these records, new ones among them, each with the key that seals it from now on."""
+    vault = reading.vault
+    remotes = remote.load(db, vault, reading.system, list(fresh))
+    new = {name: Remote(reading.system, name, each.id) for name, each in fresh.items() if name not in remotes}
+    alone = []
+    for name, one in new.items():
+        customer = people.get(owners[name]) if name in owners else None
+        if customer is None:
+            alone.append(one)
+        else:
+            one.customer_id, one.key_id, one.key = customer.id, customer.id, customer.key
+    for one, (identity, key) in zip(alone, vault.keys.make_subject_keys(vault.shop_id, len(alone), now), strict=True):
+        one.key_id, one.key = identity, key
+    return remotes | new
+
+
+def stranger(reading: Reading, name: str, record: Record) -> matching.Stranger:
+    """What a record tells of who it is, by our names of the fields."""
+    maps = reading.policy.maps(reading.system)
+    told = {field: record.fields[each.remote] for field, each in maps.items() if each.remote in record.fields}
+    return matching.Stranger(name, record.id, told, record.created)
+
+
+def _waiting(db: Connection, reading: Reading, ids: Iterable[bytes]) -> dict[bytes, set[str]]:
+    """The fields that the system is still to be told of; they matter only where several may write one."""
+    maps = reading.policy.maps(reading.system).values()
+    if all(each.direction is not Direction.BOTH for each in maps):
+        return {}
+    found: dict[bytes, set[str]] = {}
+    for each in pending.of_customers(db, reading.vault.shop_id, reading.system, list(ids)):
+        # What a person proposed to the owner is not the customer's value yet.
+        if each.box is None:
+            found.setdefault(each.customer_id, set()).add(each.field)
+    return found
+
+
+def _hear(reading: Reading, one: Remote, record: Record, digest: bytes, now: Instant) -> None:
+    """Have the side say what the record says; what it did not tell stays."""
+    one.fields.update(record.fields)
+    one.raw_digest, one.version, one.changed = digest, record.version, record.changed or one.changed
+    one.created = record.created or one.created
+    one.heard, one.path, one.read_began, one.gone = now, Path.CYCLE, reading.began, None
+
+
+def _outcome(name: str, known: Mapping[str, Glance], found: Mapping[str, links.Found]) -> str:
+    if name not in found:
+        return "changed"
+    if isinstance(found[name], links.Linked):
+        return "linked"
+    if isinstance(found[name], links.Review):
+        return "review"
+    return "unlinked" if name in known else "new"
+
+
+def _echoes(reading: Reading, customer: Owned, one: Remote, wanted: Mapping[str, bytes]) -> set[str]:
+    """The fields in which the record says just what we wrote there, whoever it was that heard of it first."""
+    maps = reading.policy.maps(reading.system)
+    return {
+        name
+        for name, digest in wanted.items()
+        if name in maps and customer.key.digest(one.fields.get(maps[name].remote)) == digest
+    }
+
+
+def _echoed(
+    reading: Reading, customer: Owned, held: Mapping[str, Any], one: Remote, met: Meeting, settled: Settled
+) -> list[tuple[bytes, SubjectKey, LogLine]]:
+    """The line of what we wrote there ourselves, now that it is read back: only then is it known to be there."""
+    maps = reading.policy.maps(reading.system)
+    remotes = {name: maps[name].remote for name in sorted(settled.level & set(met.echoes))}
+    written = {name: there for name, there in remotes.items() if held.get(there) != one.fields.get(there)}
+    if not written:
+        return []
+    line = LogLine(
+        tuple(written), Path.SEND, one.changed, run_id=reading.run_id, system=reading.system, writer=ONEWRITER,
+        old={name: held.get(there) for name, there in written.items()},
+        new={name: one.fields.get(there) for name, there in written.items()}, kept=True,
+    )  # fmt: skip
+    return [(customer.id, customer.key, line)]
+
+
+def take_gone(db: Connection, reading: Reading, names: Sequence[str], now: Instant, taken: Taken) -> None:
+    """Take down that the system has these records no more: what they said is forgotten, and their links say so."""
+    vault, system = reading.vault, reading.system
+    held = remote.load(db, vault, system, names)
+    ids = [each.customer_id for each in held.values() if each.customer_id is not None]
+    people = open_locked(db, reading, ids, now)
+    links.gone(db, vault.shop_id, system, list(held), now)
+    remote.remove(db, vault.shop_id, system, list(held))
+    ended: list[bytes] = []
+    lines: list[tuple[bytes, SubjectKey, LogLine]] = []
+    for each in held.values():
+        if each.customer_id is None:
+            ended.append(each.key_id)
+        elif each.customer_id in people:
+            fields = tuple(sorted(reading.policy.maps(system)))
+            line = LogLine(
+                fields, Path.CYCLE, now, reason="the record was deleted there", run_id=reading.run_id, system=system,
+                writer=system,
+            )  # fmt: skip
+            lines.append((each.customer_id, people[each.customer_id].key, line))
+    log.add(db, vault.shop_id, lines, now, keep_days=reading.keep_days)
+    # Destroyed by `erasing.end`, after the commit.
+    erasing.end_keys(db, vault.shop_id, ended, now)
+    taken.counts["gone"] += len(held)

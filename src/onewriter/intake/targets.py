@@ -1,0 +1,197 @@
+"""What the sender writes to: a connected system through its connector, or Shopify itself.
+
+Both are looked at in the same way: `look` reads the records of some customers now and takes in what they say, and
+`held` says what we hold of them then. Nothing is ever written to a record that was not just read.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from onewriter.connectors.interface import Connector, Deleted, Discovery, FieldPatch, Outcome, Record
+from onewriter.connectors.shopify import ShopifyConnector
+from onewriter.customers import links, owned, profiles, remote
+from onewriter.customers.owned import Owned
+from onewriter.customers.remote import Remote
+from onewriter.db.engine import Database
+from onewriter.intake.apply import apply
+from onewriter.intake.inbound import the_one
+from onewriter.intake.reading import Reading
+from onewriter.intake.take import take
+from onewriter.records import SHOPIFY, Instant
+from onewriter.rules.policy import CUSTOM, ONEWRITER, POINTS
+from onewriter.rules.tags import split_tags
+from onewriter.shopify.client import AdminClient
+from onewriter.shopify.reads import read_customers
+
+
+class Target(Protocol):
+    """One system as the sender sees it."""
+
+    reading: Reading
+
+    def discover(self) -> Discovery:
+        """Its fields, and what it can do."""
+
+    def look(self, ids: Sequence[bytes]) -> None:
+        """Read the records of these customers now, and take in what they say."""
+
+    def held(self, db: Connection, ids: Sequence[bytes]) -> dict[bytes, Remote]:
+        """The one record that each of these customers has there, as we hold it."""
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Take in what records say by now."""
+
+    def find(self, values: Sequence[str], by: str) -> int:
+        """Take in the records that have one of these values in a field; how many there are."""
+
+    def link_made(
+        self, db: Connection, made: Mapping[bytes, Record], people: Mapping[bytes, Owned], now: Instant
+    ) -> None:
+        """Take down which record was made there for whom."""
+
+    def write(self, patches: Sequence[FieldPatch]) -> Sequence[Outcome]:
+        """Write; one outcome for each patch."""
+
+
+@dataclass(slots=True)
+class SystemTarget:
+    """A connected system."""
+
+    database: Database
+    reading: Reading
+    connector: Connector
+    clock: Callable[[], Instant]
+
+    def discover(self) -> Discovery:
+        return self.connector.discover()
+
+    def look(self, ids: Sequence[bytes]) -> None:
+        began = self.clock()
+        with self.database.read() as db:
+            records = remote.of_customers(db, self.reading.vault, self.reading.system, ids)
+        there = [each.id for some in records.values() for each in some if each.gone is None]
+        if not there:
+            return
+        found: list[Record | Deleted] = list(self.connector.read_keys(there))
+        missing = set(there) - {each.id for each in found}
+        self._take([*found, *(Deleted(each) for each in sorted(missing))], began)
+
+    def take(self, records: Sequence[Record]) -> None:
+        self._take(records, self.clock())
+
+    def _take(self, told: Sequence[Record | Deleted], began: Instant) -> None:
+        if not told:
+            return
+        with self.database.write() as db:
+            take(db, self.reading, told, self.clock())
+
+    def held(self, db: Connection, ids: Sequence[bytes]) -> dict[bytes, Remote]:
+        records = remote.of_customers(db, self.reading.vault, self.reading.system, ids)
+        return {customer: one for customer, some in records.items() if (one := the_one(some)) is not None}
+
+    def find(self, values: Sequence[str], by: str) -> int:
+        began = self.clock()
+        found = list(self.connector.read_keys(values, by))
+        self._take(found, began)
+        return len(found)
+
+    def link_made(
+        self, db: Connection, made: Mapping[bytes, Record], people: Mapping[bytes, Owned], now: Instant
+    ) -> None:
+        vault, system = self.reading.vault, self.reading.system
+        found = {
+            vault.key.record_name(system, record.id): links.Linked(customer, "created", "made there for this customer")
+            for customer, record in made.items()
+        }
+        links.link(db, vault, system, found, self.reading.policy.version, ONEWRITER, now)
+        remote.save(db, vault, [self._made(customer, record, people, now) for customer, record in made.items()], now)
+
+    def _made(self, customer: bytes, record: Record, people: Mapping[bytes, Owned], now: Instant) -> Remote:
+        """The side of a record that was just made: whatever it holds is looked at when it is read back."""
+        name = self.reading.vault.key.record_name(self.reading.system, record.id)
+        one = Remote(self.reading.system, name, record.id, dict(record.fields), customer, customer, heard=now)
+        one.key, one.version = people[customer].key, record.version
+        return one
+
+    def write(self, patches: Sequence[FieldPatch]) -> Sequence[Outcome]:
+        return self.connector.write(patches)
+
+
+@dataclass(slots=True)
+class ShopifyTarget:
+    """Shopify, for the fields that others own. It is read as it always is; nobody is ever made there."""
+
+    database: Database
+    reading: Reading
+    client: AdminClient
+    clock: Callable[[], Instant]
+    connector: ShopifyConnector
+    extras: tuple[str, ...] = field(default=())
+    """The fields that our own reading of customers does not bring: points and custom attributes."""
+
+    def discover(self) -> Discovery:
+        return self.connector.discover()
+
+    def look(self, ids: Sequence[bytes]) -> None:
+        vault = self.reading.vault
+        with self.database.read() as db:
+            numbers = owned.numbers(db, vault.shop_id, ids)
+        wanted = sorted(numbers.values())
+        if not wanted:
+            return
+        read = read_customers(self.client, wanted, began=self.clock(), position=0)
+        more = list(self.connector.read_keys([str(each) for each in wanted])) if self.extras else []
+        with self.database.write() as db:
+            apply(db, vault, read.changes, self.clock(), run_id=self.reading.run_id)
+            self._take_extras(db, more)
+
+    def _take_extras(self, db: Connection, records: Sequence[Record]) -> None:
+        told = {int(each.id): {name: each.fields.get(name) for name in self.extras} for each in records}
+        changed = []
+        for number, profile in profiles.load(db, self.reading.vault, list(told)).items():
+            if any(profile.side.get(name) != value for name, value in told[number].items()):
+                profile.side.update(told[number])
+                profile.changed = True
+                changed.append(profile)
+        profiles.save(db, self.reading.vault, changed, self.clock())
+
+    def held(self, db: Connection, ids: Sequence[bytes]) -> dict[bytes, Remote]:
+        numbers = owned.numbers(db, self.reading.vault.shop_id, ids)
+        found = profiles.load(db, self.reading.vault, list(numbers.values()))
+        return {
+            customer: Remote(
+                SHOPIFY, str(number), str(number), self._fields(found[number].side), customer, customer,
+                found[number].key,
+            )
+            for customer, number in numbers.items()
+            if number in found
+        }  # fmt: skip
+
+    def _fields(self, side: Mapping[str, object]) -> dict[str, object]:
+        parts = split_tags(side.get("tags"), self.reading.policy.namespaces)  # type: ignore[arg-type]
+        return {name: side.get(each.remote) for name, each in self.reading.policy.maps(SHOPIFY).items()} | parts
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Read the customers of these records as they are read always: their own reading orders them."""
+        with self.database.read() as db:
+            loaded = profiles.load(db, self.reading.vault, [int(each.id) for each in records])
+        self.look([each.customer_id for each in loaded.values() if each.customer_id is not None])
+
+    def find(self, values: Sequence[str], by: str) -> int:
+        return 0
+
+    def link_made(
+        self, db: Connection, made: Mapping[bytes, Record], people: Mapping[bytes, Owned], now: Instant
+    ) -> None:
+        """Nobody is made in Shopify."""
+
+    def write(self, patches: Sequence[FieldPatch]) -> Sequence[Outcome]:
+        return self.connector.write(patches)
+
+
+def shopify_extras(fields: Sequence[str]) -> tuple[str, ...]:
+    """Those of the fields that only metafields hold."""
+    return tuple(name for name in fields if name == POINTS or name.startswith(CUSTOM))

@@ -1,0 +1,281 @@
+"""Names of people: whether two records can be about one person, as far as their names say.
+
+Never a key: many people have one name. A name can only speak for or against what an id, an address or a number says.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+
+from onewriter.rules.identity.nicknames import KNOWN, are_forms_of_one
+from onewriter.rules.names import RAW_MAX, fold
+
+_WORDS = """
+mr mrs ms miss mx sir madam dr prof professor herr frau hr fr fraulein sig signor signora signorina mme mlle m sr sra
+srta dott dottssa ing dipl mag rev lady lord monsieur madame mister dra pan pani phd md mba msc bsc esq
+"""
+_TITLES = frozenset(_WORDS.split())
+_GENERATIONS = {
+    "jr": "2", "jnr": "2", "junior": "2", "jun": "2", "sr": "1", "snr": "1", "senior": "1", "sen": "1",
+    "ii": "2", "iii": "3", "iv": "4",
+}  # fmt: skip
+_BEFORE_SURNAMES = """
+van von der den de del della di da do dos das du la le el al bin ibn ben zu zum zur vom af av ter ten te y e san st
+abu ould mac mc
+"""
+_PARTICLES = frozenset(_BEFORE_SURNAMES.split())
+_PLACEHOLDERS = """
+guest customer kunde kundin unknown unbekannt na none null test tester pos walkin anonymous gast client cliente
+deleted redacted undefined nan nil user shop store cash cashier barverkauf noname firstname lastname surname
+"""
+_NOBODY = frozenset(_PLACEHOLDERS.split())
+_HYPHENS = re.compile(r"[\-\u2010\u2013\u00b7\s]+")
+_VOWELS = frozenset("aeioy")
+_ENDINGS = (
+    ("ova", "ov"), ("eva", "ev"), ("skaya", "ski"), ("skaia", "ski"), ("ska", "ski"), ("sky", "ski"), ("cka", "cki"),
+)  # fmt: skip
+_GENDERED = ("a", "e", "o", "in", "ina", "ine", "ette", "etta", "ella", "elle", "ie", "y", "ta", "ne")
+_LATIN = str.maketrans(
+    {
+        "а": "a", "б": "b", "в": "v", "г": "g", "д": "d", "е": "e", "ж": "zh", "з": "z", "и": "i", "й": "y", "к": "k",
+        "л": "l", "м": "m", "н": "n", "о": "o", "п": "p", "р": "r", "с": "s", "т": "t", "у": "u", "ф": "f", "х": "kh",
+        "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ы": "y", "ь": "", "э": "e", "ю": "yu", "я": "ya",
+        "і": "i", "є": "ye", "ґ": "g", "α": "a", "β": "v", "γ": "g", "δ": "d", "ε": "e", "ζ": "z", "η": "i", "θ": "th",
+        "ι": "i", "κ": "k", "λ": "l", "μ": "m", "ν": "n", "ξ": "x", "ο": "o", "π": "p", "ρ": "r", "σ": "s", "τ": "t",
+        "υ": "y", "φ": "f", "χ": "ch", "ψ": "ps", "ω": "o",
+    }
+)  # fmt: skip
+
+
+class Agreement(IntEnum):
+    """What one part of two names says, from against to for."""
+
+    CONFLICT = 0
+    UNKNOWN = 1
+    NEAR = 2  # an initial, a slip of the finger, a shortened name
+    SAME = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name as it is compared: folded words of the given name and of the surname."""
+
+    given: tuple[str, ...] = ()
+    surname: tuple[str, ...] = ()
+    generation: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """True if both parts are known."""
+        return bool(self.given and self.surname)
+
+
+NO_NAME = Name()
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What two names say together."""
+
+    given: Agreement
+    surname: Agreement
+
+    @property
+    def agree(self) -> bool:
+        """True if both parts are known and speak for one person, of which at most one is not quite the same."""
+        return min(self.given, self.surname) >= Agreement.NEAR and self.given + self.surname > 2 * Agreement.NEAR
+
+    @property
+    def are_same(self) -> bool:
+        """True if both parts are the same, and neither is an initial or a slip."""
+        return self.given is Agreement.SAME and self.surname is Agreement.SAME
+
+    @property
+    def conflict(self) -> bool:
+        """True if either part speaks against."""
+        return Agreement.CONFLICT in (self.given, self.surname)
+
+    @property
+    def both_conflict(self) -> bool:
+        """True if nothing of one name is in the other."""
+        return self.given is Agreement.CONFLICT and self.surname is Agreement.CONFLICT
+
+
+def name_of(first: str | None, last: str | None) -> Name:
+    """The name out of the two columns, whichever way they were filled."""
+    given_text, surname_text = _split(first, last)
+    given, one = _words(given_text)
+    surname, other = _words(surname_text)
+    plain = tuple(word for word in surname if word not in _PARTICLES)
+    if plain and plain != surname:
+        # Vandenberg and van den Berg are one, and so are van den Berg and Berg.
+        plain = (*plain, "".join(surname))
+    return Name(given, plain or surname, one or other)
+
+
+def _split(first: str | None, last: str | None) -> tuple[str, str]:
+    one = "" if first is None or "@" in first else first[:RAW_MAX].strip()
+    other = "" if last is None or "@" in last else last[:RAW_MAX].strip()
+    whole = one or other
+    if (one and other) or not whole:
+        return one, other
+    if "," in whole:
+        family, _, given = whole.partition(",")
+        if given.strip() and fold(given).strip() not in _GENERATIONS:
+            return given, family
+        whole = whole.replace(",", " ")
+    parts = [part for part in whole.split() if fold(part).strip(" '-") not in _TITLES | _GENERATIONS.keys()]
+    if len(parts) < 2:
+        return ("", whole) if not one else (whole, "")
+    # Particles belong to the surname: Anna van der Berg.
+    start = next((at for at, part in enumerate(parts) if at and fold(part) in _PARTICLES), len(parts) - 1)
+    return " ".join(parts[:start]), " ".join(parts[start:])
+
+
+def _words(text: str) -> tuple[tuple[str, ...], str | None]:
+    if not text:
+        return (), None
+    words: list[str] = []
+    generation = None
+    for word in _HYPHENS.split(fold(text)):
+        bare = word.replace("'", "")
+        if bare in _GENERATIONS and (words or bare not in _TITLES):
+            generation = _GENERATIONS[bare]
+        elif bare and bare not in _TITLES and not bare.isdigit():
+            words.append(bare)
+    if not words or all(word in _NOBODY for word in words):
+        return (), generation
+    return tuple(words), generation
+
+
+def compare_names(one: Name, other: Name) -> Names:
+    """What two names say of whether they are one person's; columns that were swapped are seen through."""
+    straight = Names(_given(one.given, other.given), _surname(one.surname, other.surname))
+    if one.generation and other.generation and one.generation != other.generation:
+        return Names(Agreement.CONFLICT, straight.surname)
+    if straight.agree or not (one.is_whole and other.is_whole):
+        return straight
+    swapped = Names(_either(one.given, other.surname), _either(one.surname, other.given))
+    return swapped if swapped.agree else straight
+
+
+def _either(one: tuple[str, ...], other: tuple[str, ...]) -> Agreement:
+    return max(_given(one, other), _surname(one, other))
+
+
+def _given(one: tuple[str, ...], other: tuple[str, ...]) -> Agreement:
+    if not one or not other:
+        return Agreement.UNKNOWN
+    if one == other or "".join(one) == "".join(other):
+        return Agreement.SAME
+    shared = {word for word in one if len(word) > 1}.intersection(other)
+    if shared:
+        return _of_shared(one, other, shared)
+    if any(are_forms_of_one(each, another) for each in one for another in other):
+        return Agreement.SAME
+    return _near_given(one, other)
+
+
+def _of_shared(one: tuple[str, ...], other: tuple[str, ...], shared: set[str]) -> Agreement:
+    """A word in common says enough, unless two more stand beside it: María José and María Carmen are sisters."""
+    rest = [[word for word in words if word not in shared and len(word) > 1] for words in (one, other)]
+    if not rest[0] or not rest[1]:
+        return Agreement.SAME
+    return Agreement.SAME if _near_given(tuple(rest[0]), tuple(rest[1])) else Agreement.CONFLICT
+
+
+def _near_given(one: tuple[str, ...], other: tuple[str, ...]) -> Agreement:
+    head, lead = one[0], other[0]
+    if len(head) == 1 or len(lead) == 1:
+        if head[0].isascii() != lead[0].isascii():
+            return Agreement.UNKNOWN
+        return Agreement.NEAR if head[0] == lead[0] else Agreement.CONFLICT
+    if head in (_initials(other), _initials(other, 2)) or lead in (_initials(one), _initials(one, 2)):
+        return Agreement.NEAR
+    if head.isascii() != lead.isascii():
+        return _across_scripts("".join(one), "".join(other))
+    if any(_is_short_for(each, another) or _is_slip(each, another) for each in one for another in other):
+        return Agreement.NEAR
+    whole, total = "".join(one), "".join(other)
+    return Agreement.NEAR if _is_slip(whole, total) else Agreement.CONFLICT
+
+
+def _initials(words: tuple[str, ...], most: int = 9) -> str | None:
+    return "".join(word[0] for word in words[:most]) if len(words) > 1 else None
+
+
+def _is_short_for(one: str, other: str) -> bool:
+    """True for the beginning of a longer name, unless what follows makes a woman's name of a man's."""
+    short, long = sorted((one, other), key=len)
+    if len(short) < 3 or not long.startswith(short):
+        return False
+    return long[len(short) :] not in _GENDERED
+
+
+def _is_slip(one: str, other: str) -> bool:
+    """True if one letter was missed, added, changed or swapped, and not to another name that people have."""
+    if min(len(one), len(other)) < 4 or (one in KNOWN and other in KNOWN):
+        return False
+    if one[:-1] == other[:-1] and one[-1] in _VOWELS and other[-1] in _VOWELS:
+        return False
+    short, long = sorted((one, other), key=len)
+    if long[:-1] == short and long[-1] in _VOWELS:
+        return False
+    return is_one_edit_apart(one, other)
+
+
+def _surname(one: tuple[str, ...], other: tuple[str, ...]) -> Agreement:
+    if not one or not other:
+        return Agreement.UNKNOWN
+    if one == other or {word for word in one if len(word) > 1}.intersection(other):
+        return Agreement.SAME
+    whole, total = "".join(one), "".join(other)
+    if whole == total or _without_umlauts(whole) == _without_umlauts(total):
+        return Agreement.SAME
+    if len(whole) == 1 or len(total) == 1:
+        return Agreement.NEAR if whole[0] == total[0] else Agreement.CONFLICT
+    if whole.isascii() != total.isascii():
+        return _across_scripts(whole, total)
+    pairs = ((each, another) for each in (*one, whole) for another in (*other, total))
+    return Agreement.NEAR if any(_are_near_surnames(*pair) for pair in pairs) else Agreement.CONFLICT
+
+
+def _are_near_surnames(one: str, other: str) -> bool:
+    if min(len(one), len(other)) < 4:
+        return False
+    return is_one_edit_apart(one, other) or _family_form(one) == _family_form(other)
+
+
+def _without_umlauts(word: str) -> str:
+    return word.replace("ae", "a").replace("oe", "o").replace("ue", "u")
+
+
+def _family_form(surname: str) -> str:
+    """A Slavic surname without its woman's ending: Novakova as Novak, Ivanova as Ivanov, Kowalska as Kowalski."""
+    if surname.endswith("kova"):
+        return surname[:-3]
+    for ending, form in _ENDINGS:
+        if surname.endswith(ending):
+            return surname.removesuffix(ending) + form
+    return surname
+
+
+def _across_scripts(one: str, other: str) -> Agreement:
+    """Two scripts can speak for one person, and never against: there are many ways of writing a name in another."""
+    first, second = one.translate(_LATIN), other.translate(_LATIN)
+    if first.isascii() != second.isascii():
+        return Agreement.UNKNOWN
+    if first == second or is_one_edit_apart(first, second) or are_forms_of_one(first, second):
+        return Agreement.NEAR if first != second else Agreement.SAME
+    return Agreement.UNKNOWN if one.isascii() != other.isascii() else Agreement.CONFLICT
+
+
+def is_one_edit_apart(one: str, other: str) -> bool:
+    """True if one letter was missed, added, changed, or swapped with its neighbour; equal words are not apart."""
+    if one == other or abs(len(one) - len(other)) > 1:
+        return False
+    start = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    rest, tail = one[start:], other[start:]
+    if len(rest) != len(tail):
+        return rest[1:] == tail or rest == tail[1:]
+    return rest[1:] == tail[1:] or (rest[:2] == tail[1::-1] and rest[2:] == tail[2:])

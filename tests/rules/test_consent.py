@@ -1,0 +1,135 @@
+"""Consent: the most restrictive wins, and nobody is subscribed by a system that may not, in bulk, or without a date."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from onewriter.records import SHOPIFY
+from onewriter.rules.consent import Refused, Taken, step, writable_to_shopify
+from onewriter.rules.transforms import STATES, Unfit
+
+
+def consent(state: str, at: int | None = None, source: str | None = None, level: str | None = None) -> dict[str, Any]:
+    said: dict[str, Any] = {"state": state, "level": level, "at": at}
+    return said | ({"source": source} if source is not None else {})
+
+
+def told(held: Any, said: Any, *, by: str = "crm", is_owner: bool = True, bulk: bool = False) -> Taken | Refused:
+    return step(held, said, by=by, is_owner=is_owner, bulk=bulk)
+
+
+consents = st.builds(
+    consent, st.sampled_from(STATES), st.none() | st.integers(0, 9), st.sampled_from([None, "form"]),
+    st.sampled_from([None, "single_opt_in"]),
+)  # fmt: skip
+MAY_SEND = ("subscribed", "pending")
+
+
+@pytest.mark.parametrize("held", [None, consent("not_subscribed"), consent("unsubscribed", 5), consent("pending", 5)])
+def test_an_opt_in_of_the_owner_counts_when_it_is_new_single_dated_and_says_where_from(held: Any) -> None:
+    said = consent("subscribed", 6, "form")
+    assert told(held, said) == Taken(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "changed", "word"),
+    [
+        (consent("subscribed", 6, "form"), {"is_owner": False}, "owner"),
+        (consent("subscribed", 6, "form"), {"bulk": True}, "bulk"),
+        (consent("subscribed", None, "form"), {}, "time"),
+        (consent("subscribed", 6), {}, "source"),
+        (consent("subscribed", 6, ""), {}, "source"),
+        (consent("subscribed", 5, "form"), {}, "newer"),
+        (consent("subscribed", 4, "form"), {}, "newer"),
+        (consent("pending", 4, "form"), {}, "newer"),
+        (consent("not_subscribed", 6, "form"), {}, "asked"),
+        ({"state": "yes"}, {}, "words"),
+        ("subscribed", {}, "words"),
+        (None, {}, "emptied"),
+    ],
+)
+def test_every_other_opt_in_is_refused_with_the_reason(said: Any, changed: dict[str, Any], word: str) -> None:
+    refused = told(consent("unsubscribed", 5), said, **changed)
+    assert isinstance(refused, Refused)
+    assert word in refused.reason
+
+
+def test_shopify_tells_no_source_and_needs_none() -> None:
+    said = consent("subscribed", 6, level="single_opt_in")
+    assert told(consent("unsubscribed", 5), said, by=SHOPIFY) == Taken(said)
+
+
+@pytest.mark.parametrize("is_owner", [True, False])
+@pytest.mark.parametrize("bulk", [True, False])
+@pytest.mark.parametrize("at", [None, 5, 6])
+def test_an_opt_out_counts_from_everybody(is_owner: bool, bulk: bool, at: int | None) -> None:
+    said = consent("unsubscribed", at)
+    assert told(consent("subscribed", 5), said, is_owner=is_owner, bulk=bulk) == Taken(said)
+    assert told(None, said, is_owner=is_owner, bulk=bulk) == Taken(said)
+
+
+def test_an_opt_out_of_before_the_opt_in_is_no_news() -> None:
+    refused = told(consent("subscribed", 5), consent("unsubscribed", 4), is_owner=False)
+    assert isinstance(refused, Refused)
+    assert "older" in refused.reason
+    assert isinstance(told(consent("subscribed"), consent("unsubscribed", 4)), Taken)
+
+
+def test_that_nobody_was_asked_there_takes_nothing_back_but_from_the_owner() -> None:
+    held, said = consent("subscribed", 5), consent("not_subscribed")
+    assert isinstance(told(held, said, is_owner=False), Refused)
+    assert told(held, said) == Taken(said)
+
+
+@pytest.mark.parametrize("end", ["redacted", "invalid"])
+def test_what_only_shopify_ends_is_never_left(end: str) -> None:
+    for state in STATES:
+        settled = told(consent(end, 5), consent(state, 9, "form"))
+        assert settled == Taken(consent(end, 9, "form")) if state == end else isinstance(settled, Refused)
+
+
+def test_of_two_that_say_the_same_the_owners_newer_details_are_kept() -> None:
+    held = consent("subscribed", 5, "form", "single_opt_in")
+    assert told(held, consent("subscribed", 7)) == Taken(consent("subscribed", 7, "form", "single_opt_in"))
+    assert told(held, consent("subscribed", 3, "shop")) == Taken(held)
+    assert told(held, consent("subscribed", 9, "crm"), is_owner=False) == Taken(held)
+    assert told(None, consent("not_subscribed"), is_owner=False) == Taken(consent("not_subscribed"))
+    assert told(None, None) == Taken(None)
+
+
+@given(st.none() | consents, st.none() | consents, st.booleans(), st.booleans())
+@settings(max_examples=50)
+def test_nobody_may_be_written_to_who_could_not_before_but_by_the_owner(
+    held: Any, said: Any, is_owner: bool, bulk: bool
+) -> None:
+    settled = told(held, said, is_owner=is_owner, bulk=bulk)
+    if not isinstance(settled, Taken) or settled.value is None or settled.value["state"] not in MAY_SEND:
+        return
+    could_before = held is not None and held["state"] in MAY_SEND
+    assert could_before or (is_owner and not bulk and said["at"] is not None and said["source"] is not None)
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        (consent("subscribed", 5, level="single_opt_in"), None),
+        (consent("unsubscribed"), None),
+        (consent("pending", 5, level="confirmed_opt_in"), None),
+        (consent("subscribed", 5), "level"),
+        (consent("pending", 5, level="single_opt_in"), "confirmed"),
+        (consent("not_subscribed"), "unsubscribed"),
+        (consent("redacted"), "only Shopify itself makes a consent redacted"),
+        (consent("invalid"), "only Shopify itself makes a consent invalid"),
+        ({"state": "yes"}, "not a consent"),
+        (None, "empty"),
+    ],
+)
+def test_shopify_takes_three_states_only(value: Any, word: str | None) -> None:
+    written = writable_to_shopify(value)
+    if word is None:
+        assert written == value
+    else:
+        assert isinstance(written, Unfit)
+        assert word in written.reason

@@ -1,0 +1,151 @@
+"""Settling one record with its customer: what is taken, sent, refused, and left alone."""
+
+from typing import Any
+
+import pytest
+
+from onewriter.rules.policy import Direction, FieldMap, FieldRule, Policy, Shared
+from onewriter.rules.settling import BOTH_CHANGED, Meeting, Settled, settle
+
+CRM = "crm"
+
+
+def policy(owner: str | None, way: Direction, shared: Shared | None = None, **more: Any) -> Policy:
+    rule = FieldRule(owner=owner, shared=shared)
+    return Policy(fields={"note": rule}, systems={CRM: {"note": FieldMap(remote="remarks", direction=way, **more)}})
+
+
+def met(own: Any, told: Any, **more: Any) -> Meeting:
+    return Meeting(own={"note": own}, told={"remarks": told}, **more)
+
+
+def settled(rules: Policy, meeting: Meeting) -> Settled:
+    return settle(rules, CRM, meeting, region=None)
+
+
+@pytest.mark.parametrize(("own", "told"), [("a", "a"), ("a", " a "), (None, None), (None, ""), ("é", "e\u0301")])
+def test_what_is_equal_however_it_is_written_is_left_alone(own: Any, told: Any) -> None:
+    for owner, way in ((CRM, Direction.IN), ("shopify", Direction.OUT)):
+        found = settled(policy(owner, way), met(own, told, before={"remarks": "another"}))
+        assert (found.level, found.unclean) == ({"note"}, set())
+
+
+def test_an_owner_s_value_is_taken_up_even_when_it_is_empty() -> None:
+    assert settled(policy(CRM, Direction.IN), met("a", "b")).take == {"note": "b"}
+    assert settled(policy(CRM, Direction.IN), met("a", None)).take == {"note": None}
+    kept = settled(policy(CRM, Direction.IN, empty="keep"), met("a", None))
+    assert (kept.take, kept.level) == ({}, {"note"})
+
+
+@pytest.mark.req("M22")
+def test_what_another_owns_is_sent_and_an_edit_of_it_is_refused_as_well() -> None:
+    rules = policy("shopify", Direction.OUT)
+    first = settled(rules, met("a", "b"))
+    assert (first.send, first.refused) == ({"note"}, {}), "what stood there before is nobody's edit"
+    still = settled(rules, met("a", "b", before={"remarks": "b"}))
+    assert (still.send, still.refused) == ({"note"}, {})
+    edit = settled(rules, met("a", "b", before={"remarks": "a"}))
+    assert edit.send == {"note"}
+    assert (edit.refused["note"].value, edit.refused["note"].reason) == ("b", "owned by shopify")
+    unread = settled(rules, met("a", "b", before={}))
+    assert unread.refused == {}
+
+
+def test_the_echo_of_our_own_write_is_no_edit_and_hides_nothing() -> None:
+    rules = policy("shopify", Direction.OUT)
+    late = settled(rules, met("newer", "ours", before={"remarks": "old"}, echoes={"note"}))
+    assert (late.send, late.refused) == ({"note"}, {})
+
+
+def test_a_value_that_cannot_be_read_is_refused_and_changes_nothing() -> None:
+    rules = policy(CRM, Direction.IN, transform="date", options={"format": "%d/%m/%Y"})
+    found = settled(rules, met("2026-01-01", "99/99/9999"))
+    assert (found.take, set(found.refused)) == ({}, {"note"})
+    assert found.refused["note"].value == "99/99/9999"
+
+
+@pytest.mark.parametrize(("owner", "way"), [(None, Direction.OUT), (None, Direction.IN), ("shopify", Direction.NONE)])
+@pytest.mark.req("M12")
+def test_where_no_owner_is_written_down_or_it_is_only_looked_at_nothing_moves(owner: Any, way: Direction) -> None:
+    found = settled(policy(owner, way), met("a", "b", before={"remarks": "a"}))
+    assert (found.apart, found.take, found.send, found.refused) == ({"note"}, {}, set(), {})
+    assert found.unclean == {"note"}
+
+
+def test_what_a_record_does_not_tell_is_neither_read_nor_written() -> None:
+    found = settle(policy(CRM, Direction.IN), CRM, Meeting(own={"note": "a"}, told={}), region=None)
+    assert found == Settled()
+
+
+# ---- Fields of several writers --------------------------------------------------------------------------------------
+
+
+def shared(conflict: Any = "owner wins", **more: Any) -> Shared:
+    return Shared(writers=(CRM,), conflict=conflict, same_identity_rule=True, extra_work_accepted_by="user:ann", **more)
+
+
+@pytest.mark.req("M77")
+def test_one_of_several_writers_writes_while_nobody_else_does() -> None:
+    rules = policy("shopify", Direction.BOTH, shared())
+    assert settled(rules, met("a", "b", before={"remarks": "a"})).take == {"note": "b"}
+    waiting = settled(rules, met("new", "a", before={"remarks": "a"}, pending={"note"}))
+    assert (waiting.send, waiting.take) == ({"note"}, {}), "ours has changed, and theirs has not"
+
+
+@pytest.mark.parametrize(
+    ("owner", "conflict", "wins", "sends"),
+    [
+        ("shopify", "owner wins", False, True),
+        (CRM, "owner wins", True, False),
+        ("shopify", "newest wins", True, False),
+        (CRM, "newest wins", True, False),
+        ("shopify", "manual", False, False),
+        (CRM, "manual", False, False),
+    ],
+)
+@pytest.mark.req("M77")
+def test_two_at_once_follow_the_rule_that_was_agreed(owner: str, conflict: str, wins: bool, sends: bool) -> None:
+    rules = policy(owner, Direction.BOTH, shared(conflict))
+    found = settled(rules, met("ours", "theirs", before={"remarks": "old"}, pending={"note"}))
+    assert found.take == ({"note": "theirs"} if wins else {})
+    assert found.send == ({"note"} if sends else set())
+    assert [each.reason for each in found.refused.values()] == ([] if wins else [BOTH_CHANGED])
+
+
+@pytest.mark.parametrize(
+    ("owner", "overwrites", "empties"), [("shopify", False, False), ("shopify", True, True), (CRM, False, True)]
+)
+def test_an_empty_value_overwrites_only_from_the_owner_or_where_that_was_said(
+    owner: str, overwrites: bool, empties: bool
+) -> None:
+    rules = policy(owner, Direction.BOTH, shared(empty_overwrites=overwrites))
+    found = settled(rules, met("a", None, before={"remarks": "a"}))
+    assert found.take == ({"note": None} if empties else {})
+    assert found.send == (set() if empties else {"note"})
+
+
+# ---- Consents -------------------------------------------------------------------------------------------------------
+
+
+def consent(owner: str, own: Any, told: Any, **more: Any) -> Settled:
+    way = Direction.IN if owner == CRM else Direction.OUT
+    maps = {"email_consent": FieldMap(remote="optin", direction=way)}
+    rules = Policy(fields={"email_consent": FieldRule(owner=owner)}, systems={CRM: maps})
+    return settle(rules, CRM, Meeting(own={"email_consent": own}, told={"optin": told}, **more), region=None)
+
+
+def said(state: str, at: int | None = 1, source: str | None = "form") -> dict[str, Any]:
+    return {"state": state, "level": None, "at": at} | ({"source": source} if source else {})
+
+
+def test_an_opt_out_is_taken_and_an_opt_in_needs_its_time_its_source_and_a_person() -> None:
+    assert consent(CRM, said("subscribed", 1), said("unsubscribed", 2)).take
+    assert consent(CRM, said("unsubscribed", 1), said("subscribed", 2)).take
+    for told, more in (
+        (said("subscribed", None), {}),
+        (said("subscribed", 2, None), {}),
+        (said("subscribed", 1), {}),
+        (said("subscribed", 2), {"bulk": True}),
+    ):
+        found = consent(CRM, said("unsubscribed", 1), told, **more)
+        assert (found.take, set(found.refused)) == ({}, {"email_consent"})

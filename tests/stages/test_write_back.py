@@ -1,0 +1,141 @@
+"""Writing back to Shopify what others own: a CRM, Shopify, and everything between them as it really runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onewriter.customers import parked, pending
+from onewriter.loyalty import points
+from onewriter.records import SHOPIFY, RunState
+from onewriter.rules.policy import Direction, FieldMap, FieldRule, Policy
+from onewriter.runtime import Runtime, now
+from tests.support.crm import CRM, TABLE, Crm, policy_of
+from tests.support.joined import Joined, joined
+
+OWNED = frozenset({"custom.tier", "note"})
+
+
+def policy(**fields: FieldRule) -> Policy:
+    """The CRM owns the note, a custom attribute and the tags that begin with vip:, and Shopify is told of all three."""
+    made = policy_of(OWNED)
+    owners = dict(made.fields) | {"tags[vip:*]": FieldRule(owner=CRM)} | fields
+    tags = FieldMap(remote="labels", direction=Direction.IN, transform="joined", options={"separator": ","})
+    shopify = {
+        "custom.tier": FieldMap(remote="custom.tier", direction=Direction.OUT),
+        "points": FieldMap(remote="points", direction=Direction.OUT),
+    }
+    return replace(made, fields=owners, systems={CRM: {**made.systems[CRM], "tags[vip:*]": tags}, SHOPIFY: shopify})
+
+
+@contextmanager
+def beside(runtime: Runtime, folder: Path, many: int = 3) -> Iterator[tuple[Joined, Crm]]:
+    with joined(runtime, many) as shop:
+        shop.carry_out()
+        crm = Crm(shop, folder / "crm.db", now())  # type: ignore[arg-type]
+        crm.sql(TABLE)
+        crm.connect(policy())
+        assert crm.agree().state is RunState.DONE
+        yield shop, crm
+
+
+def write_back(crm: Crm) -> Any:
+    """A cycle of Shopify, with the answer that its first one asks for."""
+    to_shopify = replace(crm, system=SHOPIFY, moment=now())
+    run = to_shopify.cycle()
+    if run.state is RunState.PARTIAL:
+        to_shopify.answer("go on")
+        run = to_shopify.cycle()
+    return run
+
+
+def truth(shop: Joined, number: int) -> Any:
+    return next(each for each in shop.shop.snapshot() if each.id == number)
+
+
+@pytest.mark.req("M22", "K22")
+def test_what_the_crm_owns_reaches_shopify_and_its_echo_is_no_edit(runtime: Runtime, tmp_path: Path) -> None:
+    with beside(runtime, tmp_path) as (shop, crm):
+        number = shop.shop.ids[0]
+        shop.shop.add_tags(number, ["loves tea"])
+        shop.follow()
+        tags = set(truth(shop, number).tags)
+        crm.edit(int(crm.of(number)["id"]), remarks="by the CRM", tier="gold", labels="vip:gold,vip:2026")
+        assert crm.cycle().state is RunState.DONE
+        run = write_back(crm)
+        assert (run.state, run.reason) == (RunState.DONE, None)
+        there = truth(shop, number)
+        assert (there.note, set(there.tags)) == ("by the CRM", tags | {"vip:gold", "vip:2026"})
+        assert {(each.namespace, each.key): each.value for each in there.metafields}["custom", "tier"] == "gold"
+        shop.follow()
+        with runtime.database.read() as db:
+            assert parked.listed(db, shop.shop_id, 10) == []
+            assert pending.of_system(db, shop.shop_id, SHOPIFY, most=10) == []
+        assert write_back(crm).checkpoint["wrote"] == {"in": {}, "out": {}}
+
+
+@pytest.mark.req("M22", "M13")
+def test_an_edit_in_shopify_of_what_the_crm_owns_is_refused_parked_and_put_right(
+    runtime: Runtime, tmp_path: Path
+) -> None:
+    with beside(runtime, tmp_path) as (shop, crm):
+        number = shop.shop.ids[0]
+        crm.edit(int(crm.of(number)["id"]), remarks="by the CRM", labels="vip:gold")
+        crm.cycle()
+        write_back(crm)
+        shop.follow()
+        shop.shop.update(number, note="by Shopify", first_name="Anew")
+        shop.shop.remove_tags(number, ["vip:gold"])
+        shop.shop.add_tags(number, ["vip:fake", "new"])
+        shop.follow()
+        with runtime.database.read() as db:
+            waiting = {(each.system, each.field, each.reason) for each in parked.listed(db, shop.shop_id, 10)}
+        assert waiting == {(SHOPIFY, "note", "owned by crm"), (SHOPIFY, "tags[vip:*]", "owned by crm")}
+        assert write_back(crm).state is RunState.DONE
+        there = truth(shop, number)
+        assert (there.note, there.first_name) == ("by the CRM", "Anew")
+        assert {tag for tag in there.tags if tag.startswith("vip:")} == {"vip:gold"}
+        assert "new" in there.tags, "the other tags are Shopify's"
+        assert crm.cycle().state is RunState.DONE
+        assert crm.of(number)["first"] == "Anew"
+
+
+def test_points_stand_in_shopify_as_a_metafield(runtime: Runtime, tmp_path: Path) -> None:
+    with beside(runtime, tmp_path) as (shop, crm):
+        number = shop.shop.ids[0]
+        customer = shop.profile(number).customer_id
+        assert customer is not None
+        with runtime.database.write() as db:
+            points.adjust(db, shop.vault, customer, 120, "a gift", "user:test", now())
+        assert write_back(crm).state is RunState.DONE
+        fields = {each.key: (each.namespace, each.value) for each in truth(shop, number).metafields}
+        assert fields["points"] == ("app--1--onewriter", "120"), "in the namespace that no other app can write"
+        with runtime.database.write() as db:
+            points.adjust(db, shop.vault, customer, -20, "too many", "user:test", now())
+        assert write_back(crm).checkpoint["wrote"]["out"] == {"points": 1}
+        assert write_back(crm).checkpoint["wrote"]["out"] == {}
+
+
+def test_what_shopify_will_not_have_is_parked_in_words(runtime: Runtime, tmp_path: Path) -> None:
+    with beside(runtime, tmp_path) as (shop, crm):
+        one, other = shop.shop.ids[:2]
+        taken = next(each.email for each in shop.shop.snapshot() if each.id == other)
+        crm.set(replace(policy(email=FieldRule(owner=CRM)), systems=_owning_email(policy())))
+        assert crm.agree().state is RunState.DONE
+        crm.edit(int(crm.of(one)["id"]), mail=taken)
+        assert crm.cycle().state is RunState.DONE
+        assert write_back(crm).state is RunState.DONE
+        with runtime.database.read() as db:
+            waiting = [each for each in parked.listed(db, shop.shop_id, 10) if each.system == SHOPIFY]
+            assert [(each.field, each.direction) for each in waiting] == [("email", "out")]
+            assert "taken" in waiting[0].reason.lower() or "another customer" in waiting[0].reason.lower()
+        assert write_back(crm).checkpoint["wrote"] == {"in": {}, "out": {}}
+
+
+def _owning_email(made: Policy) -> dict[str, dict[str, FieldMap]]:
+    systems = {name: dict(maps) for name, maps in made.systems.items()}
+    systems[CRM]["email"] = replace(systems[CRM]["email"], direction=Direction.IN)
+    return systems
