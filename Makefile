@@ -76,7 +76,7 @@ mutate: install ## break the rules of order, of points and of identity, one thin
 	@for part in text emails phones ids strength people records rule decide clusters compare; do \
 		$(BIN)/python tools/mutate.py onewriter.rules.identity.$$part tests/rules/test_identity_*.py || exit 1; \
 	done
-	@$(BIN)/python tools/mutate.py onewriter.rules.ownership tests/rules/test_ownership.py
+	@$(BIN)/python tools/mutate.py onewriter.rules.ownership tests/rules/test_ownership.py tests/rules/test_owners.py
 	@$(BIN)/python tools/mutate.py onewriter.rules.consent tests/rules/test_consent.py
 
 format: install ## put the source in form

@@ -28,7 +28,6 @@ test_touch = stages.test_a_write_moves_time_and_version_only_where_the_settings_
 test_twice = stages.test_rows_that_share_a_key_all_come_and_none_is_written
 test_no_key = stages.test_what_cannot_be_a_key_names_nobody
 test_intent = stages.test_a_new_row_has_the_same_key_for_the_same_intent
-test_zone = stages.test_times_without_a_zone_are_in_the_zone_of_the_settings
 test_future = stages.test_a_row_of_the_future_hides_no_change_and_is_told
 
 

@@ -22,7 +22,6 @@ from onewriter.connectors.interface import (
     Wanted,
 )
 from onewriter.connectors.sql import SqlTable
-from onewriter.connectors.workbench import Workbench
 from tests.support.crm_tables import SqliteTable
 
 
@@ -233,15 +232,8 @@ def test_every_check_has_a_name_of_its_own_and_says_what_it_means() -> None:
 
 
 def test_without_a_workbench_what_it_cannot_do_is_told_and_never_passed(table: SqliteTable) -> None:
-    found = {each.name: each for each in run(SqlTable(), table.configuration, Bare())}
+    found = {each.name: each for each in run(SqlTable(), table.configuration)}
     assert [each.name for each in found.values() if each.verdict == "failed"] == []
     assert found["deleted record is noticed"].verdict == "not applicable"
     assert found["deleted record is noticed"].detail == "the workbench deletes no records"
     assert found["patch touches the named fields only"].verdict == "passed"
-
-
-class Bare(Workbench):
-    """It knows only what a new row of this table must have."""
-
-    def required(self, number: int) -> Mapping[str, Any]:
-        return {"city": "Leeds"}

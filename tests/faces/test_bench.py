@@ -97,6 +97,24 @@ def test_the_rotation_is_measured(capsys: pytest.CaptureFixture[str], database: 
     assert min(figure["rate"], figure["baseline"], figure["ratio"]) > 0
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_the_full_compare_is_measured(capsys: pytest.CaptureFixture[str], database: str) -> None:
+    (figure,) = figures(capsys, "compare", 2_500, database)
+    assert figure.keys() == ALWAYS | {"peak_mb", "took_s"}
+    assert (figure["bench"], figure["n"]) == ("compare", 2_500)
+    assert min(figure["rate"], figure["baseline"], figure["took_s"]) > 0
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_cycles_are_measured(capsys: pytest.CaptureFixture[str], database: str) -> None:
+    read, send, quiet = figures(capsys, "cycle", 60, database)
+    assert [each["bench"] for each in (read, send, quiet)] == ["cycle: first reading", "send", "cycle: nothing to do"]
+    assert 20 < send["n"] <= 60, "each first name that there is"
+    assert (read["n"], quiet["n"]) == (60, 60)
+    for figure in (send, quiet):
+        assert min(figure["rate"], figure["baseline"], figure["took_s"]) > 0
+
+
 def test_a_third_of_the_order_events_are_refunds_of_earlier_orders() -> None:
     shop = Shop(None, None, "EUR", 0)  # type: ignore[arg-type]
     batches = list(order_events(shop, 3_000, 7))

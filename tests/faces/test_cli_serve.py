@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from onewriter import settings
-from onewriter.cli.frame import FAILED, USAGE
-from onewriter.customers import workers
+from onewriter.cli.frame import FAILED, PARTLY, USAGE
+from onewriter.customers import shops, systems, workers
 from onewriter.runtime import Runtime
 from onewriter.sandbox import RunningSandbox
 from tests.faces.conftest import Onewriter
@@ -85,6 +85,34 @@ def test_the_service_imports_a_shop_hears_its_webhooks_and_stops(
     assert service.wait(PATIENCE_S) == 0
     assert ended(said["web_pid"], said["worker_pid"])
     assert not any_worker()
+
+
+@pytest.mark.time_limit(120)
+def test_the_service_runs_the_cycles_of_a_system_by_its_schedule(
+    installed: Onewriter, sandbox: RunningSandbox, started: Callable[..., tuple[Process, Any]], tmp_path: Path
+) -> None:
+    """A folder of files is connected and agreed to; what is edited in the shop then stands in its file, unasked."""
+    mia = sandbox.shop.create(email="mia@example.com", first_name="Mia")
+    _service, said = started("serve", "--port", "0")
+    run = installed.connect(sandbox, public_url=said["url"])["run"]
+    assert installed("runs", "watch", run).out.startswith("done, ")
+    wanted = {"folder": str(tmp_path), "key": "id", "read": "till.csv", "write": "told.csv", "settle_s": "0"}
+    (tmp_path / "till.csv").write_text("id,shop_no,first\n")
+    words = [word for name, value in wanted.items() for word in ("--set", f"{name}={value}")]
+    installed("systems", "add", "till", "--kind", "csv", *words, "--every", "1m")
+    for field, remote in (("shopify_id", "shop_no"), ("first_name", "first")):
+        installed("fields", "map", "till", field, "--remote", remote, "--why", "a test", "--yes")
+    installed("systems", "cycle", "till", "--wait", code=PARTLY)
+    [question] = installed.json("questions", "list")
+    installed("questions", "answer", str(question["id"]), "go on", "--why", "a test")
+    file = tmp_path / "told.csv"
+    wait_until(lambda: file.exists() and "Mia" in file.read_text())
+    sandbox.shop.update(mia.id, first_name="Minna")
+    wait_until(lambda: installed.json("systems", "show", "till")["pending"] == 1)
+    # The minute until the next one is over.
+    with Runtime(settings.load()) as runtime, runtime.database.write() as db:
+        systems.change(db, shops.every(db)[0].id, "till", 0, due_at=0)
+    wait_until(lambda: "Minna" in file.read_text())
 
 
 def test_the_service_ends_when_one_of_its_processes_does(

@@ -185,6 +185,18 @@ def test_a_dry_run_lists_each_write_and_writes_nothing(shop: Onewriter, crm: Crm
     assert shop.json("questions", "list") == []
 
 
+def test_who_agrees_to_many_first_writes_is_asked_once(shop: Onewriter, crm: Crm, sandbox: RunningSandbox) -> None:
+    known = [each for each in sandbox.shop.snapshot() if each.email][:26]
+    for each in known:
+        crm("INSERT INTO people (shop_no, first, tier) VALUES (?, 'x', 'gold')", str(each.id))
+    mapped(shop, crm)
+    run = agreed(shop)
+    assert (run["state"], run["reason"]) == ("done", None)
+    assert run["cycle"]["wrote"]["in"]["custom.tier"] > 20, "more than a cycle writes unasked"
+    assert shop.json("questions", "list") == []
+    assert shop.json("systems", "show", "crm")["allowed"] == {}, "what was agreed to was agreed to once"
+
+
 @pytest.mark.req("M48")
 def test_a_cycle_can_be_taken_back_and_pauses_its_system(shop: Onewriter, crm: Crm) -> None:
     mapped(shop, crm)
@@ -230,7 +242,7 @@ def test_what_a_system_lacks_is_found_and_told_by_check(shop: Onewriter, crm: Cr
 def test_check_tells_of_questions_and_parked_values(shop: Onewriter, crm: Crm) -> None:
     mapped(shop, crm)
     agreed(shop)
-    crm("UPDATE people SET first = 'Mina', updated = '2027-01-01 10:00:00'")
+    crm("UPDATE people SET first = 'Mina', updated = datetime('now')")
     cycled(shop)
     assert crm("SELECT first FROM people") == [("Mia",)]
     lines = [each for each in shop.json("check", code=FINDINGS)["checks"] if each["name"] == "system crm"]

@@ -69,6 +69,7 @@ LINKS: list[tuple[dict[str, Any], dict[str, Any], str, str | None, str]] = [
     ({"email": "lee+ida@example.com"}, {"email": "lee+ida@example.com", **ANN}, MATCH, "email", "nothing against it"),
     ({"email": "lea.paul@x.com"}, {"email": "lea.paul@x.com", "first_name": "Lea", "last_name": "Paul"},
      MATCH, "email", ""),
+    ({"email": "shopper@x.com"}, {"email": "shopper@x.com", **ANN}, MATCH, "email", "nothing against it"),
     # A soft address needs names that agree.
     ({"email": "a.nn@gmail.com", **ANN}, {"email": "ann+x@gmail.com", **ANN},
      MATCH, "soft email", "both names agree"),

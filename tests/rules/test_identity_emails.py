@@ -23,7 +23,8 @@ SAME = [
     "ann@example。com", '"ann@example.com" <ann@example.com>', 'Ann "The" Lee <ann@example.com>;',
     "ann@example.com (work)", "E-Mail: ann@example.com", "email:ann@example.com", '="ann@example.com"',
     "[ann@example.com]",
-    "<ann@example.com", "ann@example.com>", "<mailto:ann@example.com>", "Lee, Ann <ann@example.com>",
+    "`ann@example.com`", "<ann@example.com", "ann@example.com>", "<mailto:ann@example.com>",
+    "Lee, Ann <ann@example.com>",
     "(ann@example.com)", "[Ann@example.com](mailto:ann@example.com)", "ann@example.com\ufe0f",
     "\u3164ann@example.com",
     "ann@EXAMPLE.com.", "ann@example.com'",
@@ -176,6 +177,8 @@ def test_every_repair_is_named() -> None:
     assert read_email("ann@bücher.de").repairs == ("domain",)
     assert read_email("ann @bücher.de").repairs == ("blanks", "domain")
     assert read_email("ann@bücher.de.").repairs == ("wrapping", "domain")
+    assert read_email("<ann@localhost>").repairs == ("wrapping",)
+    assert read_email(" n/a").repairs == ("blanks",)
     assert read_email("ann@BÜCHER.de").repairs == ("case", "domain")
 
 

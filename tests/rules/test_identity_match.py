@@ -70,6 +70,8 @@ def test_a_surname_that_was_mistyped_or_swapped_is_no_other() -> None:
     found = matched(people, rule=IdentityRule(surnames_max=1))
     assert found.clusters == (("r0", "r1", "r2"),)
     assert found.refused == ()
+    swapped = [*people[:1], person("r5", phone=CALL, first_name="Moser", last_name="Ann"), *people[2:]]
+    assert matched(swapped, rule=IdentityRule(surnames_max=1)).refused == ()
 
 
 @pytest.mark.req("M7")

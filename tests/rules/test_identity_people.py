@@ -128,6 +128,36 @@ def test_a_name_is_read_whichever_column_it_is_in() -> None:
     assert Name(("ann",), ("lee",)).is_whole
 
 
+def test_every_word_for_a_generation_is_known() -> None:
+    for words, generation in (("Jr Jnr Junior Jun II", "2"), ("Sr Snr Senior Sen", "1"), ("III", "3"), ("IV", "4")):
+        for word in words.split():
+            assert name_of("John", f"Lee {word}.") == Name(("john",), ("lee",), generation)
+
+
+def test_an_ending_that_makes_a_womans_name_of_a_mans_is_no_short_form() -> None:
+    for ending in ["a", "e", "o", "in", "ina", "ine", "ette", "etta", "ella", "elle", "ie", "y", "ta", "ne"]:
+        assert compare_names(name_of("Tarven", "Lee"), name_of(f"Tarven{ending}", "Lee")).given is CONFLICT, ending
+    assert compare_names(name_of("Tarven", "Lee"), name_of("Tarvenus", "Lee")).given is NEAR
+    assert compare_names(name_of("Tar", "Lee"), name_of("Tarvenus", "Lee")).given is NEAR
+    for vowel in "aeioy":
+        assert compare_names(name_of(f"Tarven{vowel}", "Lee"), name_of("Tarvenu", "Lee")).given is NEAR
+        other = "e" if vowel == "a" else "a"
+        assert compare_names(name_of(f"Tarven{vowel}", "Lee"), name_of(f"Tarven{other}", "Lee")).given is CONFLICT
+
+
+@pytest.mark.parametrize(
+    ("written", "latin"),
+    [
+        ("абвгде", "abvgde"), ("жзикл", "zhzikl"), ("мнопр", "mnopr"), ("стуф", "stuf"), ("хцч", "khtsch"),
+        ("шщ", "shshch"), ("объявь", "obyav"), ("ыэю", "yeyu"), ("ієґ", "iyeg"), ("αβγδεζ", "avgdez"),
+        ("ηθικλ", "ithikl"),
+        ("μνξοπ", "mnxop"), ("ρστυ", "rsty"), ("φχψω", "fchpso"),
+    ],
+)  # fmt: skip
+def test_letters_of_other_scripts_are_known_by_their_sounds(written: str, latin: str) -> None:
+    assert compare_names(name_of("Ann", written), name_of("Ann", latin)).surname is SAME
+
+
 @pytest.mark.parametrize(
     ("one", "other", "apart"),
     [

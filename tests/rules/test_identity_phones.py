@@ -91,6 +91,8 @@ OTHER = [
     ("+39 06 6982 1234", None, "+39 6 6982 1234", None, REVIEW),
     ("+39 347 1234567", None, "+39 0347 1234567", None, REVIEW),
     ("+229 01 97 12 34 56", None, "+229 97 12 34 56", None, REVIEW),
+    ("+229 21 30 00 00", None, "+229 01 21 30 00 01", None, NO_MATCH),
+    ("+4122901234567", None, "+412292345670", None, NO_MATCH),
     ("1-800-FLOWERS", "US", "+1 800 356 9377", None, REVIEW),
     ("0900 123 456", "CH", "+41900123456", None, REVIEW),
     ("+1 555 123 4567", None, "+1 555 123 4567", None, REVIEW),
@@ -169,6 +171,9 @@ def test_every_repair_is_named() -> None:
     assert read_phone("044 55 1234 5678", "MX").repairs == ("prefix",)
     assert read_phone("+41446681800 office", None).repairs == ("words",)
     assert read_phone("1 415 555 CALL", "US").repairs == ("letters",)
+    assert read_phone(" n/a", None).repairs == ("format",)
+    assert read_phone(" 12", "GB").repairs == ("format",)
+    assert read_phone("12345", None).problem == "no country"
     assert read_phone("1.41E+10", None).repairs == ("spreadsheet",)
 
 
@@ -189,7 +194,9 @@ def test_whoever_looks_may_mean_several_numbers() -> None:
     assert phone_forms("011 41 44 668 18 00", "IT") == ("+41446681800",)
     assert phone_forms("+41 44 668 18 00 x5", None) == ("+41446681800;ext=5", "+41446681800")
     assert phone_forms("call 41446681800", None) == ()
-    assert phone_forms("4" * PHONE_LENGTH_MAX, "US") == ()
+    spaced = "+41" + " " * (PHONE_LENGTH_MAX - 12) + "446681800"
+    assert phone_forms(spaced, None) == ("+41446681800",)
+    assert phone_forms(f"{spaced[:3]} {spaced[3:]}", None) == ()
     assert phone_forms("1" * (PHONE_LENGTH_MAX + 1), "US") == ()
 
 
@@ -217,6 +224,110 @@ def test_digits_that_nobody_has_are_known(digits: str, placeholder: bool) -> Non
 )  # fmt: skip
 def test_countries_are_known_by_codes_and_names(written: str | None, code: str | None) -> None:
     assert region_of(written) == code
+
+
+def test_the_common_codes_of_three_letters_are_known() -> None:
+    codes = [
+        "USA",
+        "US",
+        "GBR",
+        "GB",
+        "DEU",
+        "DE",
+        "FRA",
+        "FR",
+        "ITA",
+        "IT",
+        "ESP",
+        "ES",
+        "CHE",
+        "CH",
+        "AUT",
+        "AT",
+        "NLD",
+        "NL",
+        "BEL",
+        "BE",
+        "CAN",
+        "CA",
+        "AUS",
+        "AU",
+        "NZL",
+        "NZ",
+        "MEX",
+        "MX",
+        "BRA",
+        "BR",
+        "ARG",
+        "AR",
+        "IND",
+        "IN",
+        "CHN",
+        "CN",
+        "JPN",
+        "JP",
+        "KOR",
+        "KR",
+        "SWE",
+        "SE",
+        "NOR",
+        "NO",
+        "DNK",
+        "DK",
+        "FIN",
+        "FI",
+        "POL",
+        "PL",
+        "PRT",
+        "PT",
+        "IRL",
+        "IE",
+        "CZE",
+        "CZ",
+        "HUN",
+        "HU",
+        "ROU",
+        "RO",
+        "GRC",
+        "GR",
+        "TUR",
+        "TR",
+        "RUS",
+        "RU",
+        "UKR",
+        "UA",
+        "ZAF",
+        "ZA",
+        "ISR",
+        "IL",
+        "ARE",
+        "AE",
+        "SAU",
+        "SA",
+        "SGP",
+        "SG",
+        "HKG",
+        "HK",
+        "LUX",
+        "LU",
+        "LIE",
+        "LI",
+        "U.S.",
+        "US",
+        "U.S.A.",
+        "US",
+        "Scotland",
+        "GB",
+        "Wales",
+        "GB",
+        "Holland",
+        "NL",
+    ]
+    for written, code in zip(codes[::2], codes[1::2], strict=True):
+        assert region_of(written) == code
+    for name, code in (("Great Britain", "GB"), ("Northern Ireland", "GB"), ("Czech Republic", "CZ")):
+        assert region_of(name) == code
+    assert region_of("United States of America") == "US"
 
 
 def test_another_library_answers_only_if_it_knows_the_same_numbers() -> None:

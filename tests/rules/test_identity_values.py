@@ -3,7 +3,7 @@
 import pytest
 
 from onewriter.errors import NotUnderstood
-from onewriter.rules.identity import canonical_field, compare_values, read_id, rule_of, scoped
+from onewriter.rules.identity import IdentityRule, canonical_field, compare_values, read_id, rule_of, scoped
 from onewriter.rules.identity.fields import Canonical
 from onewriter.rules.identity.ids import ID_LENGTH_MAX
 from onewriter.rules.identity.text import cleaned, demojibaked, skeleton, visible, without_entities
@@ -71,20 +71,25 @@ def test_a_rule_has_its_keys_in_order_and_a_version() -> None:
     assert (standard.keys, standard.soft_email, standard.nameless_max) == (("id", "email", "phone"), True, 4)
     assert (standard.version, standard.surnames_max, standard.records_max, standard.cluster_max) == (0, 2, 50, 8)
     assert rule_of(KeyRule(shared_by_max=1)).nameless_max == 1
+    assert IdentityRule().version == 0
 
 
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        (KeyRule(keys=("email", "email")), "The identity rule names email twice; name each key once"),
-        (KeyRule(keys=()), "The identity rule has no key; name some of id, email, phone"),
-        (KeyRule(keys=("zip",)), "The identity rule names a key that there is not; there are id, email, phone"),
-        (KeyRule(shared_by_max=0), "shared_by_max must be 1 or more"),
+        (
+            KeyRule(keys=("email", "email")),
+            "The identity rule names email twice; name each key once, the strongest first.",
+        ),
+        (KeyRule(keys=()), "The identity rule has no key; name some of id, email, phone."),
+        (KeyRule(keys=("zip",)), "The identity rule names a key that there is not; there are id, email, phone."),
+        (KeyRule(shared_by_max=0), "The identity rule's shared_by_max must be 1 or more."),
     ],
 )
 def test_a_rule_that_cannot_be_is_refused(keys: KeyRule, said: str) -> None:
-    with pytest.raises(NotUnderstood, match=said):
+    with pytest.raises(NotUnderstood) as refused:
         rule_of(keys)
+    assert str(refused.value) == said
 
 
 def test_what_nobody_sees_goes_and_every_blank_is_one() -> None:

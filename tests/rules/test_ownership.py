@@ -5,18 +5,15 @@ from typing import Any
 
 import pytest
 
-from onewriter.records import FIELDS, SHOPIFY
+from onewriter.records import SHOPIFY
 from onewriter.rules import policy as policies
 from onewriter.rules.ownership import (
     WATCHED,
     Split,
     errors,
-    metrics,
     problems,
     split,
     watch_list,
-    with_owner,
-    writers,
 )
 from onewriter.rules.policy import MANUAL, Direction, FieldMap, FieldRule, KeyRule, Policy, Shared
 from onewriter.rules.policy_check import Facts, PolicyProblem
@@ -267,51 +264,6 @@ def test_a_direction_of_a_field_without_an_owner_is_not_judged_as_well() -> None
     assert sorted(one[2] for one in told(given)) == ["field", "owner"]
 
 
-@pytest.mark.req("M82")
-def test_a_field_becomes_manual_in_one_step_and_no_system_is_told_of_it() -> None:
-    before = policy({"phone": "crm"}, {"crm": {"phone": mapped("in")}, "erp": {"phone": mapped("out")}})
-    after = with_owner(before, "phone", MANUAL)
-    assert after.owner_of("phone") == MANUAL
-    assert [system for system in SYSTEMS if "phone" in after.goes_out(system)] == []
-    assert after.maps("erp")["phone"].direction is Direction.NONE
-    assert after.maps("crm")["phone"] == mapped("none")
-    assert found(after) == []
-    back = with_owner(after, "phone", "crm")
-    assert back == before or back == replace(before, systems={**before.systems, SHOPIFY: {}})
-    assert "phone" in back.goes_out(SHOPIFY)
-
-
-def test_with_another_owner_the_mappings_turn() -> None:
-    before = policy(
-        {"note": FieldRule(owner=SHOPIFY, shared=SHARED)},
-        {
-            "crm": {"note": mapped("both", transform="json", max_length=9), "email": mapped("out", "mail")},
-            "erp": {"note": mapped("none")},
-            SHOPIFY: {"custom.size": mapped("out", "size")},
-        },
-        identity=KeyRule(keys=("email",)),
-    )
-    after = with_owner(before, "note", "crm")
-    assert after.fields["note"] == FieldRule(owner="crm")
-    assert after.systems == {
-        "crm": {"note": mapped("in", transform="json", max_length=9), "email": mapped("out", "mail")},
-        "erp": {"note": mapped("none")},
-        SHOPIFY: {"custom.size": mapped("out", "size")},
-    }
-    assert after.maps(SHOPIFY)["note"].direction is Direction.OUT
-    assert (after.version, after.identity) == (before.version, before.identity)
-    read = with_owner(before, "note", "erp")
-    assert (read.maps("erp")["note"].direction, read.maps("crm")["note"].direction) == (Direction.IN, Direction.OUT)
-
-
-def test_the_parts_of_an_address_follow_its_owner() -> None:
-    before = policy(systems={"crm": {"address.city": mapped("out"), "note": mapped("out", "n")}})
-    after = with_owner(before, "addresses", MANUAL)
-    assert after.maps("crm")["address.city"].direction is Direction.NONE
-    assert after.maps("crm")["note"].direction is Direction.OUT
-    assert with_owner(before, "note", MANUAL).maps("crm")["address.city"].direction is Direction.OUT
-
-
 # ---- Keys, namespaces and places ------------------------------------------------------------------------------------
 
 
@@ -384,27 +336,3 @@ def test_each_mapping_is_looked_at_and_errors_come_first() -> None:
     given = policy({"email": "crm"}, {"erp": {"note": mapped("out", transform="nonsense")}})
     assert [(one.severity, one.rule) for one in found(given)] == [("error", "transform"), ("warning", "owner")]
     assert [one.rule for one in errors(found(given))] == ["transform"]
-
-
-# ---- How many hands -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.req("M20", "M72")
-def test_each_pair_of_a_field_and_a_system_that_may_write_it_is_counted() -> None:
-    alone = metrics(policy())
-    assert alone.editable == len(FIELDS)
-    assert alone.two_way == 0
-    assert alone.writers["phone"] == (SHOPIFY,)
-    shared = policy({"phone": FieldRule(owner=SHOPIFY, shared=SHARED)}, {"crm": {"phone": mapped("both")}})
-    counted = metrics(shared)
-    assert counted.editable == alone.editable + 1
-    assert counted.two_way == 1
-    assert counted.writers["phone"] == (SHOPIFY, "crm")
-    assert metrics(policy({"custom.size": "crm"})).editable == alone.editable + 1
-
-
-def test_who_writes_a_field_is_told_once_each() -> None:
-    assert writers(policy({"phone": FieldRule(shared=SHARED)}), "phone") == ("crm",)
-    assert writers(policy({"phone": FieldRule(owner="crm", shared=SHARED)}), "phone") == ("crm",)
-    assert writers(policy(), "custom.size") == ()
-    assert writers(policy(), "points") == ("onewriter",)

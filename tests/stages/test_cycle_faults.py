@@ -2,7 +2,7 @@
 
 import pytest
 
-from onewriter.customers import links, parked, policies, questions, runs, systems
+from onewriter.customers import erasing, links, parked, policies, questions, remote, runs, systems
 from onewriter.intake.hand import Wish, set_fields
 from onewriter.records import DAY, SECOND, RunState
 from onewriter.workflows import undoing
@@ -226,3 +226,21 @@ def test_a_person_who_said_to_wait_is_not_asked_the_same_again_for_a_day(beside:
     beside.cycle()
     with beside.tea.runtime.database.read() as db:
         assert len(questions.waiting(db, 10)) == 1
+
+
+@pytest.mark.req("K32")
+def test_who_was_erased_does_not_come_back_from_another_system(beside: Crm) -> None:
+    _customer, number = joined(beside)
+    with beside.tea.runtime.database.write() as db:
+        erasing.erase(db, beside.tea.vault, [101], erasing.Asked("a test", beside.moment), beside.moment)
+    erasing.end(beside.tea.runtime.database, beside.tea.runtime.keys, beside.moment)
+    beside.edit(number, tier="gold")
+    run = beside.cycle(full=True)
+    assert (run.state, run.counts) == (RunState.DONE, {"erased": 1})
+    with beside.tea.runtime.database.read() as db:
+        assert remote.every_name(db, beside.tea.shop_id, CRM) == set()
+    beside.edit(number, shop_no=None)
+    back = beside.customer(102, **ANN)
+    assert beside.cycle(full=True).state is RunState.DONE
+    assert beside.own(back)["custom.tier"] == "gold", "it is this customer's record now"
+    assert beside.sql("SELECT count(*) FROM people") == [(1,)]

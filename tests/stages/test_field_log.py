@@ -9,6 +9,7 @@ from onewriter.customers import exporting, log, remote, shops, systems
 from onewriter.customers.log import LogLine
 from onewriter.customers.remote import Remote
 from onewriter.db.tables import field_log
+from onewriter.intake.apply import apply
 from onewriter.records import DAY, Instant, Path
 from onewriter.rules.policy import FieldMap
 from onewriter.runtime import Runtime
@@ -177,3 +178,12 @@ def test_a_full_reconcile_is_to_shopify_what_a_cycle_is_to_others(runtime: Runti
             shopify = systems.get(db, drift.shop_id, "shopify")
             assert shopify.cycle_at == shopify.full_at == shops.by_id(db, drift.shop_id).full_at
         assert shopify.full_at is not None
+
+
+def test_what_the_read_after_a_merge_tells_is_logged_as_the_merges(ann: Tea, now: Instant) -> None:
+    read = told(101, later(now, 60), ANN | {"note": "of both"}, path=Path.READ)
+    with ann.runtime.database.write() as db:
+        apply(db, ann.vault, [read], later(now, 60), logged_as={101: Path.MERGE})
+    line = lines(ann, 101)[0]
+    assert (line["path"], line["writer"], line["fields"]) == ("merge", "shopify", ["note"])
+    assert held(ann, 101).path is Path.READ, "what orders changes is how it was really heard"

@@ -179,9 +179,12 @@ def test_a_record_that_comes_back_is_its_customers_again(crm: Crm) -> None:
             links.gone(db, crm.tea.shop_id, CRM, names, crm.now)
         remote.remove(db, crm.tea.shop_id, CRM, names)
     assert crm.on_record("a")[0].reason.count(links.GONE) == 1
+    with crm.tea.runtime.database.read() as db:
+        assert links.of_customers(db, crm.tea.shop_id, CRM, [mia]) == {}, "nothing can be written to it"
     found = crm.read({"a": {"email": "changed@example.org"}})
     assert found["a"] == Linked(mia, "email", links.LINKED_BEFORE)
     assert crm.side("a").key_id == mia
+    assert not crm.on_record("a")[0].is_gone
 
 
 def test_a_purge_takes_the_record_that_is_linked_and_leaves_others(crm: Crm) -> None:

@@ -44,7 +44,7 @@ PLACES: tuple[tuple[str, str, str], ...] = (
     ("onewriter/vault/seal.py", "open_fields", "open boxes"),
     ("onewriter/vault/seal.py", "", SEAL),
     ("onewriter/vault/vault.py", "", TOKENS),
-    ("onewriter/rules/identity.py", "", TOKENS),
+    ("onewriter/rules/identity/", "", TOKENS),
     ("onewriter/shopify/payloads.py", "", "read the customer"),
     ("onewriter/shopify/canonical.py", "", "read the customer"),
     ("onewriter/shopify/client.py", "", "receive the file"),

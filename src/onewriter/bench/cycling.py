@@ -3,7 +3,7 @@
 The shop is imported from a sandbox, and a table beside it has a record of each customer, without their first names.
 What is measured is the code that a worker runs:
 
-- the first reading: every record is taken in and linked to its customer by Shopify's number; nothing to hold it against;
+- the first reading: every record is taken in and linked to its customer by Shopify's number;
 - send: every first name is written, each record read before and after; beside it the bare driver, which updates the
   same column of as many rows in one transaction, and reads nothing;
 - a cycle that finds nothing to do, by its cursor, as a run from its beginning to its end; beside it the bare query for
@@ -37,7 +37,9 @@ DEFAULT = 100_000
 """Customers, each with a record in the system."""
 SYSTEM = "crm"
 FIRST = datetime(2020, 1, 1, tzinfo=UTC)
-TABLE = "CREATE TABLE people (id INTEGER PRIMARY KEY, shop_no VARCHAR(20), first VARCHAR(200), updated VARCHAR(19) NOT NULL)"
+TABLE = (
+    "CREATE TABLE people (id INTEGER PRIMARY KEY, shop_no VARCHAR(20), first VARCHAR(200), updated TIMESTAMP NOT NULL)"
+)
 MAPS = {
     "shopify_id": FieldMap(remote="shop_no", direction=Direction.OUT),
     "first_name": FieldMap(remote="first", direction=Direction.OUT),

@@ -26,7 +26,7 @@ MAPPED = (
     (TIER, "tier"),
 )  # fmt: skip
 WHY = ("--why", "agreed with sales")
-AGREED_S = 90.0
+AGREED_S = 120.0
 WRONG = "Changed by hand"
 
 

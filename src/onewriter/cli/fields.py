@@ -31,7 +31,7 @@ from onewriter.records import SHOPIFY
 from onewriter.rules.ownership import errors, metrics, with_owner
 from onewriter.rules.policy import MANUAL, Direction, FieldMap, Policy
 from onewriter.rules.policy_changes import affected, changes
-from onewriter.rules.policy_check import Facts, is_known, is_ownable
+from onewriter.rules.policy_check import LENGTH_MAX, Facts, is_known, is_ownable
 from onewriter.rules.policy_toml import FILE_BYTES_MAX, BadPolicy, parse, to_toml
 from onewriter.rules.transforms import TRANSFORMS
 from onewriter.runtime import now
@@ -216,7 +216,9 @@ def _mapped(policy: Policy, known: Facts, system: str, field: str, given: dict[s
         if pairs:
             after[name] = dict(_pair(each) for each in pairs)
     there = (known.fields or {}).get(remote)
-    limit = given["max_length"] or before.get("max_length") or (there.max_length if there is not None else None)
+    # A field that holds more than a policy may name is as good as one without a limit.
+    told = there.max_length if there is not None and (there.max_length or 0) <= LENGTH_MAX else None
+    limit = given["max_length"] or before.get("max_length") or told
     return FieldMap(**after | {"max_length": limit, "empty": given["empty"] or before.get("empty") or "clear"})
 
 

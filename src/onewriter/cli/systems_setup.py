@@ -152,6 +152,7 @@ def add(
     _refuse_both(every, by_hand)
     spec = known_kinds.kind_named(kind).spec()
     configuration = configuration_given(spec, config, settings, secrets)
+    configuring.refuse_unfit(kind, spec, configuration)
     with session.opened() as runtime:
         with runtime.database.read() as db:
             require(db, Role.OWNER)

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Engine, Select, func, or_, select, text
 from sqlalchemy.exc import DBAPIError
 
 from onewriter.connectors.interface import (
@@ -196,8 +196,12 @@ class SqlConnector:
     def _page(self, found: Layout, names: tuple[str, ...], which: list[ColumnElement[bool]]) -> list[Mapping[str, Any]]:
         key = found.columns[found.key]
         query = select(*(found.columns[name].label(name) for name in names)).where(*which)
+        return self._rows(query.order_by(key).limit(self._settings.page_rows), names)
+
+    def _rows(self, query: Select[Any], names: tuple[str, ...]) -> list[Mapping[str, Any]]:
+        """The rows of a query in a short transaction of its own."""
         with translated(), self._reading() as connection:
-            return list(connection.execute(query.order_by(key).limit(self._settings.page_rows)).mappings())
+            return [dict(zip(names, row, strict=True)) for row in connection.execute(query)]
 
     def _told(self, found: Layout, row: Mapping[str, Any]) -> Record | Deleted:
         given = self._settings
@@ -223,8 +227,7 @@ class SqlConnector:
             query = select(*(found.columns[name].label(name) for name in names)).where(
                 found.columns[column].in_(sent[at : at + BATCH])
             )
-            with translated(), self._reading() as connection:
-                rows = list(connection.execute(query.order_by(found.columns[found.key])).mappings())
+            rows = self._rows(query.order_by(found.columns[found.key]), names)
             yield from (item for row in rows if isinstance(item := self._told(found, row), Record))
 
     # ---- Writing ----------------------------------------------------------------------------------------------------

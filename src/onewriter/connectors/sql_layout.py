@@ -19,6 +19,7 @@ from sqlalchemy import (
     column,
     inspect,
     table,
+    text,
 )
 from sqlalchemy import types as kinds
 from sqlalchemy.dialects import mysql, postgresql
@@ -74,7 +75,7 @@ def layout(connection: Connection, settings: SqlSettings) -> Layout:
         # Of types that SQLAlchemy does not know; such a column is read as text and not written.
         warnings.simplefilter("ignore", SAWarning)
         found = Table(settings.table, MetaData(), schema=settings.schema, autoload_with=connection, resolve_fks=False)
-        checks = _checks(inspector, settings, dialect)
+        checks = _checks(connection, inspector, settings)
         unique = _unique(inspector, settings)
     for name in settings.service:
         if name not in found.columns:
@@ -203,16 +204,24 @@ def _is_generated(found: Column[Any], dialect: str) -> bool:
     return dialect in ("mysql", "mariadb") and found.autoincrement is True
 
 
-def _checks(inspector: Inspector, settings: SqlSettings, dialect: str) -> dict[str, dict[str, Any]]:
+def _rules(connection: Connection, inspector: Inspector, settings: SqlSettings) -> list[str]:
+    """What the check constraints say."""
+    if getattr(connection.dialect, "is_mariadb", False):
+        # SQLAlchemy does not see those that stand beside their column.
+        query = text(
+            "SELECT check_clause FROM information_schema.check_constraints "
+            "WHERE constraint_schema = COALESCE(:place, database()) AND table_name = :what"
+        )
+        given = {"place": settings.schema, "what": settings.table}
+        return [str(rule) for rule in connection.execute(query, given).scalars()]
+    return [str(each["sqltext"]) for each in inspector.get_check_constraints(settings.table, settings.schema)]
+
+
+def _checks(connection: Connection, inspector: Inspector, settings: SqlSettings) -> dict[str, dict[str, Any]]:
     """The words and lengths that check constraints of one column allow, where they say nothing beside it."""
-    try:
-        constraints = inspector.get_check_constraints(settings.table, settings.schema)
-    except NotImplementedError:
-        return {}
     columns = [each["name"] for each in inspector.get_columns(settings.table, settings.schema)]
     limits: dict[str, dict[str, Any]] = {}
-    for constraint in constraints:
-        rule = str(constraint["sqltext"])
+    for rule in _rules(connection, inspector, settings):
         bare = _WORDS.sub("", rule)
         named = [name for name in columns if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", bare)]
         if len(named) != 1 or re.search(r"\b(or|and|not)\b", bare, re.IGNORECASE):

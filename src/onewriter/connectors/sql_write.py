@@ -175,7 +175,9 @@ def _touched(batch: Batch) -> dict[Any, Any]:
     return moved
 
 
-def _rows(connection: Connection, batch: Batch, keys: list[Any], *, lock: bool = False) -> dict[Any, list[dict[str, Any]]]:
+def _rows(
+    connection: Connection, batch: Batch, keys: list[Any], *, lock: bool = False
+) -> dict[Any, list[dict[str, Any]]]:
     """The rows of those keys, as they are in this transaction; locked until its end where that can be."""
     if not keys:
         return {}

@@ -67,7 +67,7 @@ class Workbench:
 
     def change_child(self, record_id: str) -> None:
         """Change what belongs to a record and is kept elsewhere: its address, its e-mail."""
-        raise NotApplicable("the wanted fields are all in the record itself")
+        raise NotApplicable("the workbench changes nothing that is kept beside a record")
 
     def remove(self, record_id: str) -> None:
         """Delete a record for good."""
@@ -75,7 +75,7 @@ class Workbench:
 
     def archive(self, record_id: str) -> None:
         """Hide a record as that system's people do: archived, inactive, soft-deleted."""
-        raise NotApplicable("the system has no archived records")
+        raise NotApplicable("the workbench archives no records")
 
     def held(self, record_id: str) -> Mapping[str, RemoteValue]:
         """What the system really holds of a record."""
@@ -83,13 +83,13 @@ class Workbench:
 
     def never_updated(self, values: Mapping[str, RemoteValue]) -> str:
         """Make a record whose time of change is empty until somebody changes it."""
-        raise NotApplicable("every record has a time of change, or none has")
+        raise NotApplicable("the workbench makes no records without a time of change")
 
     def late_commit(self, record_id: str, values: Mapping[str, RemoteValue]) -> AbstractContextManager[None]:
         """Change a record in a transaction that began, and took its time of change, before the block and commits when
         it ends.
         """
-        raise NotApplicable("the system commits one change at a time")
+        raise NotApplicable("the workbench cannot commit late")
 
     def answer_lost(self) -> AbstractContextManager[None]:
         """While it lasts, a write reaches the system and is kept, and its answer is lost."""
@@ -101,7 +101,7 @@ class Workbench:
 
     def locked(self, record_id: str) -> AbstractContextManager[None]:
         """While it lasts, somebody else holds the record."""
-        raise NotApplicable("nothing is ever locked")
+        raise NotApplicable("the workbench cannot hold a record")
 
     def field_gone(self, field: str) -> AbstractContextManager[None]:
         """While it lasts, the system has not that field."""
@@ -109,7 +109,7 @@ class Workbench:
 
     def wrong_credentials(self) -> Mapping[str, Any]:
         """The configuration with a password that is wrong."""
-        raise NotApplicable("the system has no credentials")
+        raise NotApplicable("the workbench has no wrong credentials")
 
     def read_only(self) -> Mapping[str, Any]:
         """The configuration with credentials that may read and not write."""
@@ -121,7 +121,7 @@ class Workbench:
 
     def clock_off(self) -> AbstractContextManager[None]:
         """While it lasts, the system's clock and ours differ by more than an hour."""
-        raise NotApplicable("the system has no clock of its own")
+        raise NotApplicable("the workbench cannot put a clock wrong")
 
 
 def chosen_ground(discovery: Discovery) -> Ground:

@@ -20,7 +20,9 @@ Differing = tuple[bytes, str, tuple[str, ...]]
 
 _decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 _BOTH = (
-    select(customers.c.id, sides.c.record_id, customers.c.field_digests, sides.c.field_digests)
+    select(
+        customers.c.id, sides.c.record_id, customers.c.field_digests.label("own"), sides.c.field_digests.label("there")
+    )
     .join(customers, customers.c.id == sides.c.customer_id)
     .where(sides.c.shop_id == bindparam("shop_id"), sides.c.system == bindparam("system"))
     .where(sides.c.gone_at.is_(None), customers.c.state.in_(sorted(LIVE)))
@@ -40,7 +42,7 @@ def differing(db: Connection, shop_id: int, system: str, fields: Sequence[str]) 
     """
     wanted = frozenset(comparable(fields))
     rows = db.execute(_BOTH, {"shop_id": shop_id, "system": system}, execution_options={"yield_per": AT_ONCE})
-    for customer, record, own, there in rows.tuples():
+    for customer, record, own, there in rows:
         if own is None or own == there:
             continue
         # A set of (field, digest) pairs is compared by the interpreter itself: nearly all records end here.

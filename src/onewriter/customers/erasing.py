@@ -20,7 +20,7 @@ from onewriter.db.register import REGISTER, Entry
 from onewriter.db.tables import aliases as alias_table
 from onewriter.db.tables import customers, erasures, metadata, sides
 from onewriter.db.tables import inbox as inbox_table
-from onewriter.records import Instant, id_text, sortable_id
+from onewriter.records import SHOPIFY, Instant, id_text, sortable_id
 from onewriter.rules.aliasing import AliasState
 from onewriter.vault.keystore import KeyStore
 from onewriter.vault.vault import ShopVault
@@ -49,6 +49,11 @@ _POINTS = select(func.coalesce(func.sum(accounts.c.balance + accounts.c.pending)
 _KEYS = select(sides.c.key_id).where(sides.c.customer_id.in_(bindparam("ids", expanding=True)))
 # Whatever still waits will be refused in its turn, and loses its body then.
 _LEFT_ALONE = or_(inbox_table.c.state == WAITING, inbox_table.c.topic.in_(REQUESTS))
+
+_RECORDS = select(sides.c.record_id).where(
+    sides.c.customer_id.in_(bindparam("ids", expanding=True)), sides.c.system != SHOPIFY
+)
+NEVER: Instant = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,7 @@ def erase(db: Connection, vault: ShopVault, shopify_ids: Sequence[int], asked: A
     keys = {*known, *(bytes(each) for each in db.execute(_KEYS, {"ids": known}).scalars())}
     points = points_of(db, known)
     _withdraw_questions(db, vault.shop_id, whom, now)
+    records = {bytes.fromhex(name): NEVER for name in db.execute(_RECORDS, {"ids": known}).scalars()}
     walked = (entry for entry in REGISTER if entry.purge == "delete")
     counts = {entry.table: _take(db, vault.shop_id, entry, whom) for entry in walked}
     if asked.position is not None:
@@ -116,6 +122,8 @@ def erase(db: Connection, vault: ShopVault, shopify_ids: Sequence[int], asked: A
     _forget_ids(db, vault.shop_id, whom)
     deleted = {names[row.shopify_id]: row.deleted_at for row in rows if row.deleted_at is not None}
     tombstones.purge(db, vault.shop_id, {name: deleted.get(name, asked.at) for name in whom.hashes}, now)
+    # Their records elsewhere are not to come back as strangers; they are no deletions, and count as none.
+    tombstones.purge(db, vault.shop_id, records, now)
     receipt = write_receipt(db, vault.shop_id, asked, counts, points, now, hashes=whom.hashes, keys=keys)
     return Erased(receipt, len(known))
 

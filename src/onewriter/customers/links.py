@@ -103,6 +103,11 @@ class Link:
     made_at: Instant
     made_by: str
 
+    @property
+    def is_gone(self) -> bool:
+        """True while the system has the record no more."""
+        return self.reason.endswith(GONE)
+
 
 # ---- Looking them up
 
@@ -113,10 +118,10 @@ def of_records(db: Connection, shop_id: int, system: str, names: Sequence[str]) 
 
 
 def of_customers(db: Connection, shop_id: int, system: str, ids: Sequence[bytes]) -> dict[bytes, list[str]]:
-    """The records that are linked to these customers in a system, by customer, the oldest link first."""
+    """The records that these customers have in a system now, by customer, the oldest link first."""
     found: dict[bytes, list[str]] = {}
     for each in of_people(db, shop_id, ids):
-        if each.system == system and each.state == LINKED:
+        if each.system == system and each.state == LINKED and not each.is_gone:
             found.setdefault(each.customer_id, []).append(each.record)
     return found
 
@@ -185,6 +190,8 @@ def link(
     its values are looked at anew. `erasing.end` must follow the commit.
     """
     live = lock(db, vault, {each.customer_id for each in found.values() if isinstance(each, Linked)})
+    doubtful = {customer for each in found.values() if isinstance(each, Review) for customer in each.customer_ids}
+    live |= {bytes(row.id) for row in _who(db, doubtful) if row.state in LIVE}
     owners = _write_down(db, vault.shop_id, system, found, live, (rule_version, now, by))
     reseal(db, vault, system, owners, now)
     return owners
@@ -201,7 +208,8 @@ def _write_down(
     asked: dict[tuple[str, bytes], Review] = {}
     for name, each in found.items():
         if isinstance(each, Review) and name not in whose:
-            asked |= {(name, customer): each for customer in each.customer_ids if (name, customer) not in broken}
+            doubtful = [customer for customer in each.customer_ids if customer in live]
+            asked |= {(name, customer): each for customer in doubtful if (name, customer) not in broken}
         elif isinstance(each, Linked) and each.customer_id == whose.get(name, each.customer_id):
             is_apart = (name, each.customer_id) in broken and each.matched_by != PERSON
             fresh |= {} if is_apart or each.customer_id not in live else {name: each}
@@ -212,6 +220,8 @@ def _write_down(
     made = {name: each for name, each in fresh.items() if name not in whose}
     rows = [_row(system, name, each.customer_id, LINKED, each, head) for name, each in made.items()]
     rows += [_row(system, name, customer, REVIEW, each, head) for (name, customer), each in news.items()]
+    back = [each for each in known if each.record in fresh and each.state == LINKED and each.is_gone]
+    rows += [replace(each, reason=each.reason.removesuffix(GONE)) for each in back]
     put(db, shop_id, rows)
     return {name: each.customer_id for name, each in fresh.items()}
 
@@ -273,11 +283,8 @@ def gone(db: Connection, shop_id: int, system: str, names: Sequence[str], now: I
     """
     known = among(db, shop_id, system, names)
     remove(db, shop_id, [each for each in known if each.state == REVIEW])
-    put(db, shop_id, [replace(each, reason=f"{each.reason}{GONE}") for each in known if _has_just_gone(each)])
-
-
-def _has_just_gone(one: Link) -> bool:
-    return one.state == LINKED and not one.reason.endswith(GONE)
+    told = [each for each in known if each.state == LINKED and not each.is_gone]
+    put(db, shop_id, [replace(each, reason=f"{each.reason}{GONE}") for each in told])
 
 
 # ---- Rows

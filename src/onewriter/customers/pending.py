@@ -117,6 +117,12 @@ def of_customers(db: Connection, shop_id: int, system: str, ids: Sequence[bytes]
     return found
 
 
+def has_any(db: Connection, shop_id: int, system: str, now: Instant) -> bool:
+    """True if a system is to be told of anything by now."""
+    this = (pending_marks.c.shop_id == shop_id, pending_marks.c.system == system, pending_marks.c.due_at <= now)
+    return db.execute(select(pending_marks.c.serial).where(*this).limit(1)).first() is not None
+
+
 def left(db: Connection, shop_id: int, system: str, before: Instant) -> int:
     """How many marks a system has that were set before then."""
     this = (pending_marks.c.shop_id == shop_id, pending_marks.c.system == system, pending_marks.c.set_at < before)

@@ -7,6 +7,7 @@ own, and is found by the tokens of its address and number.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from onewriter.vault.vault import ShopVault
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
+KEY = ("shop_id", "system", "record_id")
 TRUE_ID = "#"
 """No field has this name; under it a side's box keeps the id that its row only has a keyed name of."""
 
@@ -157,14 +159,18 @@ def save(db: Connection, vault: ShopVault, remotes: Iterable[Remote], now: Insta
     rows = [_row(vault, each, now) for each in remotes]
     if not rows:
         return
-    dialect = sqlite_insert if db.dialect.name == "sqlite" else postgres_insert
-    add = dialect(sides)
-    key = ("shop_id", "system", "record_id")
-    add = add.on_conflict_do_update(
-        index_elements=list(key), set_={name: add.excluded[name] for name in rows[0] if name not in key}
-    )
+    add = _add(db.dialect.name, tuple(rows[0]))
     for some in in_chunks(sorted(rows, key=lambda row: str(row["record_id"]))):
         db.execute(add, list(some))
+
+
+@cache
+def _add(dialect: str, columns: tuple[str, ...]) -> Any:
+    """The statement that writes sides over those that are there; building it takes longer than carrying it out."""
+    add = (sqlite_insert if dialect == "sqlite" else postgres_insert)(sides)
+    there = add.excluded
+    changes = {name: there[name] for name in columns if name not in KEY}
+    return add.on_conflict_do_update(index_elements=list(KEY), set_=changes)
 
 
 def remove(db: Connection, shop_id: int, system: str, names: Sequence[str]) -> None:

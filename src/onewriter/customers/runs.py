@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from onewriter.db.tables import findings, runs
@@ -273,7 +273,8 @@ def stop_others(db: Connection, run: Run, reason: str, now: Instant) -> None:
 def drop_uneventful(db: Connection, requested_by: str, before: Instant) -> int:
     """Drop the hourly runs of that requester that ended before then and found nothing; returns how many went."""
     found = select(findings.c.id).where(findings.c.run_id == runs.c.id)
-    theirs = (runs.c.kind.in_(HOURLY), runs.c.requested_by == requested_by)
+    often = or_(runs.c.kind.in_(HOURLY), runs.c.kind.startswith(f"{CYCLE} "))
+    theirs = (often, runs.c.requested_by == requested_by)
     ended = (*theirs, runs.c.state == RunState.DONE.value, runs.c.finished_at < before)
     return db.execute(delete(runs).where(*ended, ~found.exists())).rowcount
 

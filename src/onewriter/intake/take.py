@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from onewriter.connectors.interface import Deleted, Record
-from onewriter.customers import erasing, expected, links, log, matching, parked, pending, remote, strangers
+from onewriter.customers import erasing, expected, links, log, matching, parked, pending, remote, strangers, tombstones
 from onewriter.customers.log import LogLine
 from onewriter.customers.owned import Owned
 from onewriter.customers.parked import Unplaced
@@ -52,7 +52,9 @@ def take(db: Connection, reading: Reading, told: Sequence[Record | Deleted], now
     fresh = {name: each for name, each in records.items() if not _is_same(known.get(name), digests[name])}
     taken.counts["unchanged"] = len(records) - len(fresh)
     if fresh:
-        _Fresh(db, reading, fresh, known, digests, now, taken).take()
+        stones = tombstones.purged_at(db, vault.shop_id, [bytes.fromhex(name) for name in fresh.keys() - known.keys()])
+        erased = frozenset(each.hex() for each in stones)
+        _Fresh(db, reading, fresh, known, digests, erased, now, taken).take()
     if gone:
         take_gone(db, reading, gone, now, taken)
     return taken
@@ -76,6 +78,8 @@ class _Fresh:
     records: Mapping[str, Record]
     known: Mapping[str, Glance]
     digests: Mapping[str, bytes]
+    erased: frozenset[str]
+    """Records of customers who were erased."""
     now: Instant
     taken: Taken
     lines: list[tuple[bytes, SubjectKey, LogLine]] = field(default_factory=list)
@@ -86,10 +90,13 @@ class _Fresh:
         """Find out whose each is, have its side say what it says, and settle it with its customer."""
         db, reading, now = self.db, self.reading, self.now
         vault, system, policy = reading.vault, reading.system, reading.policy
-        names = list(self.records)
-        linked = {name: it.customer_id for name in names if (it := self.known.get(name)) and it.customer_id is not None}
+        linked = {
+            name: it.customer_id for name in self.records if (it := self.known.get(name)) and it.customer_id is not None
+        }
         newcomers = [stranger(reading, name, each) for name, each in self.records.items() if name not in linked]
         found = matching.find(db, vault, policy, system, newcomers) if newcomers else {}
+        self._leave_erased(found)
+        names = list(self.records)
         ids = {*linked.values(), *(each.customer_id for each in found.values() if isinstance(each, links.Linked))}
         people = open_locked(db, reading, ids, now)
         owners = links.link(db, vault, system, found, policy.version, reading.by, now)
@@ -109,6 +116,18 @@ class _Fresh:
         parked.park_all(db, vault.shop_id, self.unplaced, now, run_id=reading.run_id)
         pending.mark(db, vault.shop_id, self.marks, now, run_id=reading.run_id)
         log.add(db, vault.shop_id, self.lines, now, keep_days=reading.keep_days)
+
+    def _leave_erased(self, found: dict[str, links.Found]) -> None:
+        """Take nothing up of who was erased; but a record that is somebody's who is here now is that customer's."""
+        tombstones.remove(
+            self.db, self.reading.vault.shop_id,
+            [bytes.fromhex(name) for name in self.erased if isinstance(found.get(name), links.Linked)],
+        )  # fmt: skip
+        left = {name for name in self.erased if not isinstance(found.get(name), links.Linked)}
+        self.taken.counts["erased"] += len(left)
+        for name in left:
+            found.pop(name, None)
+        self.records = {name: each for name, each in self.records.items() if name not in left}
 
     def _settle(
         self,

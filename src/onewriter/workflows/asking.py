@@ -1,5 +1,6 @@
 """What a cycle asks before it writes: at the first time after a change, and where far more than usual would change."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from sqlalchemy import Connection
@@ -81,7 +82,9 @@ def answer_first(db: Connection, question: Question, now: Instant) -> str:
     """Let a system be written by the rules that the question showed."""
     if question.answer != GO_ON:
         return "noted: nothing is written"
-    return _change(db, question, now, agreed_version=int(question.evidence["version"]))
+    # Whoever agrees to the first writes has seen how many they are, and is not asked that a second time.
+    shown: Counter[str] = Counter(question.evidence["in"]) + Counter(question.evidence["out"])
+    return _change(db, question, now, agreed_version=int(question.evidence["version"]), allowed=dict(shown))
 
 
 def answer_mass(db: Connection, question: Question, now: Instant) -> str:

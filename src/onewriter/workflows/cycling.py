@@ -14,8 +14,9 @@ import structlog
 from sqlalchemy import Connection
 
 from onewriter.connectors.interface import State
-from onewriter.customers import erasing, pending, policies, runs, systems
+from onewriter.customers import erasing, pending, policies, runs, shops, systems
 from onewriter.customers.runs import AlreadyRunning, Run
+from onewriter.customers.shops import CONNECTED
 from onewriter.customers.systems import ACTIVE, System
 from onewriter.errors import (
     BadSetting,
@@ -29,7 +30,7 @@ from onewriter.intake import cycle, planning
 from onewriter.intake.afterwards import Sent
 from onewriter.intake.cycle import Cycle, TooManyVanished
 from onewriter.intake.targets import ShopifyTarget, SystemTarget
-from onewriter.records import SECOND, Instant, RunState
+from onewriter.records import SECOND, SHOPIFY, Instant, RunState
 from onewriter.rules.policy_changes import affected
 from onewriter.runtime import Runtime, new_run_id
 from onewriter.workflows import asking, reaching
@@ -37,7 +38,7 @@ from onewriter.workflows import asking, reaching
 SYSTEM, DRY, FULL, ONLY, PLAN, WROTE, REFUSED, LINES = (
     "system", "dry", "full", "only", "plan", "wrote", "refused", "lines",
 )  # fmt: skip
-STRUCK: Instant = 60 * SECOND
+WRITE_BACK_EVERY: Instant = 60 * SECOND
 TROUBLES = (SystemUnreachable, SystemThrottled, SystemRefused, SystemChanged, TooManyVanished, BadSetting)
 
 log = structlog.get_logger(__name__)
@@ -70,8 +71,12 @@ def queue_due(runtime: Runtime) -> int:
     """Queue the cycle of every system whose time has come; how many. One under way is simply left to its end."""
     moment = runtime.now()
     with runtime.database.read() as db:
-        due = systems.due(db, moment)
-    queued = 0
+        connected = [shop.id for shop in shops.every(db) if shop.state == CONNECTED]
+        every = [(shop_id, name) for shop_id, name in systems.due(db, moment) if name != SHOPIFY]
+        due = [(shop_id, name) for shop_id, name in every if shop_id in connected]
+        # Shopify is read by its own deliveries, so that a cycle of it only has something to do where others own.
+        told = [shop_id for shop_id in connected if pending.has_any(db, shop_id, SHOPIFY, moment)]
+    queued = sum(_queue_write_back(runtime, shop_id, moment) for shop_id in told)
     for shop_id, name in due:
         with suppress(AlreadyRunning), runtime.database.write() as db:
             system = systems.get(db, shop_id, name)
@@ -82,6 +87,18 @@ def queue_due(runtime: Runtime) -> int:
                 queue(runtime, db, shop_id, name, "schedule", moment)
                 queued += 1
     return queued
+
+
+def _queue_write_back(runtime: Runtime, shop_id: int, now: Instant) -> bool:
+    """Queue a cycle of Shopify, if the last one was not just now: what changes together is then told together."""
+    with suppress(AlreadyRunning), runtime.database.write() as db:
+        system = systems.get(db, shop_id, SHOPIFY)
+        resting = max(filter(None, (system.due_at, system.retry_at)), default=0)
+        if system.state == ACTIVE and resting <= now:
+            queue(runtime, db, shop_id, SHOPIFY, "schedule", now)
+            systems.change(db, shop_id, SHOPIFY, now, due_at=now + WRITE_BACK_EVERY)
+            return True
+    return False
 
 
 def next_due(system: System, now: Instant) -> Instant | None:

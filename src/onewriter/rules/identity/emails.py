@@ -190,7 +190,7 @@ def _host(raw: str) -> str | None:
     """The A-label of a domain; None if it is none, or has no dot."""
     bare = raw.strip().rstrip(".。．｡")
     try:
-        host = idna.encode(bare, uts46=True, transitional=False).decode("ascii").lower()
+        host = idna.encode(bare, uts46=True).decode("ascii").lower()
     except idna.IDNAError:
         found = _other_label(bare)
         if found is None:
@@ -202,7 +202,7 @@ def _host(raw: str) -> str | None:
 def _other_label(bare: str) -> str | None:
     """The A-label of what UTS 46 allows and IDNA 2008 does not, such as the symbols of some domains in use."""
     try:
-        labels = idna.uts46_remap(bare, std3_rules=True, transitional=False).split(".")
+        labels = idna.uts46_remap(bare).split(".")
         made = [each if each.isascii() else f"xn--{each.encode('punycode').decode('ascii')}" for each in labels]
     except (idna.IDNAError, UnicodeError):
         return None
@@ -236,7 +236,7 @@ def _seen_host(host: str) -> str:
 
 def _soft_only(text: str, found: Email) -> Email:
     """A damaged address may still be worth a look, by what it was before: an @ that is wide or escaped."""
-    if found.problem == "empty" or "@" in text:
+    if "@" in text:
         return found
     opened = unquote(unicodedata.normalize("NFKC", text))
     again = _read(opened, found.repairs) if "@" in opened else found
