@@ -78,6 +78,7 @@ mutate: install ## break the rules of order, of points and of identity, one thin
 	done
 	@$(BIN)/python tools/mutate.py onewriter.rules.ownership tests/rules/test_ownership.py tests/rules/test_owners.py
 	@$(BIN)/python tools/mutate.py onewriter.rules.consent tests/rules/test_consent.py
+	@$(BIN)/python tools/mutate.py onewriter.rules.settling tests/rules/test_settling.py
 
 format: install ## put the source in form
 	@$(BIN)/ruff check --fix

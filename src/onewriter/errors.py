@@ -11,6 +11,7 @@ OnewriterError
 └── Permanent                a person must look
     ├── BadSetting           a setting is unknown or cannot be read as its type
     ├── BulkRefused          Shopify refused or ended the bulk operation
+    ├── CycleOvertaken       the policy changed, or the system was paused, while a cycle was under way
     ├── Forbidden            the role of whoever asks is too low
     ├── KeyDestroyed         the key was destroyed on purpose: the value is gone for good
     ├── KeyMissing           no key under that id, and no mark that it was destroyed
@@ -77,6 +78,10 @@ class BadSetting(Permanent):
 
 class BulkRefused(Permanent):
     """Shopify refused or ended the bulk operation."""
+
+
+class CycleOvertaken(Permanent):
+    """The policy changed, or the system was paused, while a cycle was under way: it ends where it stands."""
 
 
 class Forbidden(Permanent):

@@ -1,12 +1,12 @@
 """The way of connectors over HTTP: what it keeps to, what it says of a lost request, and what it never says."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx2
 import pytest
 
-from onewriter.connectors.http import Credentials, NotSent, Way, checked_base, read_retry_after
+from onewriter.connectors.http import Credentials, NotSent, Unsendable, Way, checked_base, read_retry_after
 from onewriter.errors import BadSetting, SystemRefused, SystemThrottled, SystemUnreachable
 from onewriter.records import HOUR, SECOND, Instant, parse_instant
 
@@ -165,6 +165,41 @@ def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
         way(answering(httpx2.Response(200))).read("GET", "people", query={"q": "x" * 9000})
 
 
+def test_an_answer_that_drips_for_ever_is_cut_off_and_not_asked_for_again() -> None:
+    watch, asked = Watch(), list[int]()
+
+    def dripping(_request: httpx2.Request) -> httpx2.Response:
+        asked.append(1)
+
+        def drops() -> Iterator[bytes]:
+            while True:
+                watch.sleep(59)
+                yield b" "
+
+        return httpx2.Response(200, content=drops())
+
+    slow = way(dripping, watch)
+    slow.elapsed = lambda: watch.now / SECOND
+    with pytest.raises(SystemUnreachable, match="did not end"):
+        slow.read("GET", "people")
+    assert asked == [1]
+    assert watch.now <= NOW + 360 * SECOND
+
+
+def test_what_cannot_be_put_into_a_request_is_told_before_anything_is_sent() -> None:
+    def unasked(_request: httpx2.Request) -> httpx2.Response:
+        raise AssertionError("nothing may be sent")
+
+    with pytest.raises(Unsendable):
+        way(unasked).send("PATCH", "people/1", body={"name": "\ud800"})
+
+
+@pytest.mark.parametrize("address", ["https://[::1/people", "https://crm.example.com:99999999/people"])
+def test_a_next_page_that_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(SystemRefused):
+        way(answering(httpx2.Response(200))).read("GET", address)
+
+
 def test_a_pace_is_kept_even_when_the_clock_is_set_back() -> None:
     watch = Watch()
     asked = way(answering(httpx2.Response(200)), watch, rate_per_s=4)
@@ -201,6 +236,13 @@ def test_a_clock_that_is_off_is_told(date: str, words: str | None) -> None:
         "https://ann:pass@crm.example.com",
         "https://crm.example.com/?key=1",
         "https://",
+        "https://[::1/",
+        "https://crm.example.com:99999999",
+        "http://134744072",
+        "http://0x8080808",
+        "http://8\uff0e8\uff0e8\uff0e8",
+        "http://\uff18\uff18",
+        "http://[::ffff:8.8.8.8]",
     ],
 )
 def test_an_address_that_no_secret_may_go_to_is_refused(url: str) -> None:
@@ -209,7 +251,9 @@ def test_an_address_that_no_secret_may_go_to_is_refused(url: str) -> None:
     assert "pass" not in str(raised.value).replace("password", "")
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/x", "http://localhost", "http://10.0.0.7", "http://crm:8069"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8000/x", "http://localhost", "http://10.0.0.7", "http://crm:8069", "http://[::1]:80"]
+)
 def test_plain_http_is_for_this_machine_and_its_own_network(url: str) -> None:
     assert checked_base(url).endswith("/")
 

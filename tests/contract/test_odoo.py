@@ -25,7 +25,7 @@ from onewriter.connectors.interface import (
     Wanted,
 )
 from onewriter.connectors.kinds import kind_named
-from onewriter.connectors.odoo import OVERLAP, Odoo
+from onewriter.connectors.odoo import DOUBTFUL, OVERLAP, UNTOLD, Odoo
 from onewriter.errors import BadSetting, SystemChanged, SystemRefused, SystemThrottled, SystemUnreachable
 from onewriter.records import SECOND, parse_instant
 from onewriter.rules import policy_toml
@@ -217,6 +217,9 @@ def told(name: str, message: str = "kanarie") -> Any:
     return {"name": name, "message": message, "arguments": [message], "debug": "Traceback kanarie"}
 
 
+BY_RULE = Rejected("email", "a rule of Odoo's does not allow it")
+
+
 def answering(odoo: FakeOdoo, *answers: httpx2.Response) -> None:
     """Answer the writes with these, the last again and again."""
     left = list(answers)
@@ -235,8 +238,12 @@ def answering(odoo: FakeOdoo, *answers: httpx2.Response) -> None:
         (404, told("odoo.exceptions.MissingError"), Conflict("1", gone=True)),
         (422, told("odoo.exceptions.ValidationError"), Rejected("email", "a rule of Odoo's does not allow it")),
         (500, told("builtins.KeyError", "email"), Rejected("email", "Odoo has no such field")),
-        (500, told("builtins.ValueError", "Wrong value"), Rejected("email", "a rule of Odoo's does not allow it")),
+        (500, told("builtins.ValueError", "Wrong value for res.partner.email: 'kanarie'"), BY_RULE),
+        (500, told("psycopg2.errors.UniqueViolation"), BY_RULE),
         (500, told("psycopg2.errors.SerializationFailure"), RetryAfter(5.0)),
+        (500, told("psycopg2.OperationalError"), Ambiguous(DOUBTFUL)),
+        (500, told("builtins.ConnectionRefusedError"), Ambiguous(DOUBTFUL)),
+        (200, False, Ambiguous(UNTOLD)),
         (500, "<html>kanarie</html>", Ambiguous("The system could not answer (500); it is safe to try again later.")),
         (502, None, Ambiguous("The system could not answer (502); it is safe to try again later.")),
     ],
@@ -264,6 +271,47 @@ def test_what_concerns_all_is_raised_before_anything_was_written_and_waits_after
         opened(odoo).write(patches)
     answering(odoo, httpx2.Response(200, json=True), busy)
     assert opened(odoo).write(patches) == [Applied(keys[0]), RetryAfter(120.0), RetryAfter(120.0)]
+
+
+@pytest.mark.parametrize("answer", [False, True, [], 0, [-1], [1, 2], "7", {}])
+def test_a_create_without_an_id_is_ambiguous(odoo: FakeOdoo, answer: Any) -> None:
+    answering(odoo, httpx2.Response(200, json=answer))
+    assert one(opened(odoo), None, name="Ann") == Ambiguous(UNTOLD)
+
+
+def test_what_fails_behind_the_commit_is_ambiguous_by_json_rpc_too(odoo: FakeOdoo) -> None:
+    def fail(path: str, body: bytes) -> httpx2.Response | None:
+        failed = {"jsonrpc": "2.0", "id": 1, "error": {"code": 200, "data": told("builtins.ConnectionRefusedError")}}
+        return httpx2.Response(200, json=failed) if b'"create"' in body else None
+
+    odoo.instead = fail
+    assert one(opened(odoo, protocol="jsonrpc"), None, name="Ann") == Ambiguous(DOUBTFUL)
+
+
+def test_the_second_patch_of_a_record_is_not_compared_with_what_the_first_one_changed(odoo: FakeOdoo) -> None:
+    key = str(odoo.make({"name": "Ann"}))
+    patches = [FieldPatch(key=key, set={"name": "Bea"}), FieldPatch(key=key, set={"name": "Ann"})]
+    assert opened(odoo).write(patches) == [Applied(key), Applied(key)]
+    assert odoo.rows[int(key)]["name"] == "Ann"
+
+
+def test_a_system_that_hangs_is_asked_once(odoo: FakeOdoo) -> None:
+    keys = [str(odoo.make({"name": "Ann"})) for _ in range(5)]
+
+    def hang(path: str, body: bytes) -> None:
+        if path.endswith("/write"):
+            raise httpx2.ReadTimeout("kanarie")
+
+    odoo.afterwards = hang
+    outcomes = opened(odoo).write([FieldPatch(key=key, set={"color": 4}) for key in keys])
+    assert [type(each) for each in outcomes] == [Ambiguous, *[RetryAfter] * 4]
+    assert len(sent(odoo, "write")) == 1
+
+
+def test_a_value_that_no_request_can_hold_is_the_refusal_of_that_one(odoo: FakeOdoo) -> None:
+    keys = [str(odoo.make({"name": "Ann"})) for _ in range(2)]
+    patches = [FieldPatch(key=key, set={"name": name}) for key, name in zip(keys, ("\ud800", "Bea"), strict=True)]
+    assert [type(each) for each in opened(odoo).write(patches)] == [Rejected, Applied]
 
 
 def test_a_lost_create_is_ambiguous_and_found_by_what_it_is_looked_up_by(odoo: FakeOdoo) -> None:
@@ -302,7 +350,18 @@ def test_a_cursor_steps_back_by_its_window(odoo: FakeOdoo) -> None:
 def test_many_records_come_in_pages(odoo: FakeOdoo) -> None:
     made = [str(odoo.make({"name": f"n{number}"})) for number in range(1001)]
     assert records(opened(odoo, "name"))[0] == made
-    assert len(sent(odoo, "search_read")) == 3
+    assert len(sent(odoo, "search_read")) == 4, "only an empty page is the end"
+
+
+def test_a_page_that_is_shorter_than_asked_for_is_no_end(odoo: FakeOdoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = odoo._searched
+    monkeypatch.setattr(odoo, "_searched", lambda given: whole(given | {"limit": min(given["limit"], 2)}))
+    made = [str(odoo.make({"name": f"n{number}", "ref": "r"})) for number in range(5)]
+    connector = opened(odoo, "name", "ref")
+    assert records(connector)[0] == made
+    assert [each.id for each in connector.read_keys([*made, "99"])] == made
+    assert [each.id for each in connector.read_keys(["r"], by="ref")] == made
+    assert connector.write([FieldPatch(key=key, set={"name": "B"}) for key in made]) == [Applied(key) for key in made]
 
 
 def test_a_reading_survives_short_outages_and_no_long_ones(odoo: FakeOdoo) -> None:
@@ -318,7 +377,7 @@ def test_a_reading_survives_short_outages_and_no_long_ones(odoo: FakeOdoo) -> No
 def test_only_the_wanted_fields_are_asked_for(odoo: FakeOdoo) -> None:
     odoo.make({"name": "Ann"})
     records(opened(odoo, "email", only=[["active", "=", True]]))
-    [body] = sent(odoo, "search_read")
+    body, _ = sent(odoo, "search_read")
     assert body["fields"] == ["email", "write_date", "create_date"]
     assert body["domain"] == [["active", "=", True], ["id", ">", 0]]
     assert body["context"] == {"active_test": False}

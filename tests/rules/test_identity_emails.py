@@ -145,7 +145,11 @@ def test_the_longest_that_is_read_is_read() -> None:
         "test@test.com", "test@gmail.com", "asdf@asdf.com", "a@a.com", "123@123.com", "unknown@shop.example",
         "xxx@xxx.de",
         "ann@shop.invalid", "ann@shop.local", "no@no.com", "guest@guest.com", "noemail@domain.com",
-        "111@shop.example", "email@email.com", "example@example.com",
+        "111@shop.example", "email@email.com", "example@example.com", "kunde@kunde.de", "deleted@deleted.com",
+        "cash@cash.com", "notiene@notiene.com", "sinemail@shop.es", "sincorreo@shop.es", "walkin@store.com",
+        "not.provided@x.com", "user@domain.com", "name@domain.com", "Firstname.Lastname@yourdomain.com",
+        "zzz@zzz.com", "blah@blah.com", "demo@demo.com", "foo@bar.com", "noone@nowhere.com", "ohne@email.de",
+        "not-given@x.com",
     ],
 )  # fmt: skip
 def test_what_is_nobodys_never_matches_even_where_it_is_equal(address: str) -> None:

@@ -106,6 +106,10 @@ OTHER = [
     ("+1 415 555 2671", None, "+44 415 555 2671", None, NO_MATCH),
     ("+14155552671 / +14155552672", None, "+14155552671", None, NO_MATCH),
     ("0170/1234567 oder 0171/7654321", "DE", "+491701234567", None, NO_MATCH),
+    ("O79 123 45 67", "CH", "+41791234567", None, NO_MATCH),
+    ("(+41) 79 123 45 67", None, "+41791234567", None, MATCH),
+    ("+447000000000", None, "+447000000000", None, NO_MATCH),
+    ("+41 00 000 00 00", None, "+41000000000", None, NO_MATCH),
     ("0000000000", "US", "0000000000", "US", NO_MATCH),
     ("1234567890", "US", "1234567890", "US", NO_MATCH),
     ("9999999999", "IN", "+919999999999", None, NO_MATCH),
@@ -206,7 +210,7 @@ def test_whoever_looks_may_mean_several_numbers() -> None:
         ("0000000000", True), ("5555555", True), ("1234567890", True), ("0123456789", True), ("9876543210", True),
         ("2345678", True), ("000", True), ("", False), ("5", False), ("123456", False), ("121212", False),
         ("1234568", False),
-        ("7777771", False), ("12345678901234567890", False),
+        ("7777771", False), ("12345678901234567890", False), ("0", True), ("7000000000", True), ("4466800000", False),
     ],
 )  # fmt: skip
 def test_digits_that_nobody_has_are_known(digits: str, placeholder: bool) -> None:

@@ -16,7 +16,8 @@ MATCH, REVIEW, NO_MATCH = "match", "review", "no_match"
 @pytest.mark.parametrize(
     ("one", "other", "decision"),
     [
-        ("123", "123", MATCH), ("123.0", "123", MATCH), ("123,00", "123", MATCH), ("'123", "123", MATCH),
+        ("123", "123", MATCH), ("123.0", "123", MATCH), ("12.000", "12", NO_MATCH),
+        ("1,000", "1", NO_MATCH), ("123,00", "123", MATCH), ("'123", "123", MATCH),
         ('="123"', "123", MATCH), (" 123\u00a0", "123", MATCH), ("gid://shopify/Customer/123", "123", MATCH),
         ("gid://shopify/Customer/123?model_name=Customer", "123", MATCH),
         ("GID://shopify/customer/123", "123", MATCH),
@@ -27,6 +28,7 @@ MATCH, REVIEW, NO_MATCH = "match", "review", "no_match"
         ("123", "124", NO_MATCH), ("gid://shopify/Customer/123", "gid://shopify/Order/123", NO_MATCH),
         ("gid://shopify/Order/123", "123", NO_MATCH), ("crm:123", "pos:123", NO_MATCH), ("crm:123", "123", NO_MATCH),
         ("1.23E+18", "1.23E+18", NO_MATCH), ("null", "null", NO_MATCH), ("0", "0", NO_MATCH), ("-1", "-1", NO_MATCH),
+        ("gid://shopify/Customer/0", "gid://shopify/Customer/0", NO_MATCH),
         ("0000", "0000", NO_MATCH), ("guest", "guest", NO_MATCH), ("", "", NO_MATCH), ("123.5", "123", NO_MATCH),
         ("9" * (ID_LENGTH_MAX + 1), "9" * (ID_LENGTH_MAX + 1), NO_MATCH),
     ],

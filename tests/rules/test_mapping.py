@@ -238,7 +238,14 @@ def test_what_cannot_be_taken_for_sure_is_not_taken(name: str, each: FieldMap, r
         ("email_consent", mapped(), consent("subscribed", 5), consent("subscribed", 7, "single_opt_in")),
         ("email_consent", mapped(transform="consent_flag"), consent("not_subscribed"), False),
         ("email_consent", mapped(transform="consent_state"), consent("pending"), "PENDING"),
-        ("email_consent", mapped(), None, consent("subscribed")),
+        ("email_consent", mapped(transform="consent_flag"), None, False),
+        ("email_consent", mapped(transform="consent_state"), None, "unsubscribed"),
+        ("email_consent", mapped(), consent("not_subscribed"), None),
+        ("email_consent", mapped("in"), consent("unsubscribed"), None),
+        ("email_consent", mapped("in"), None, ""),
+        ("custom.at", mapped(transform="seconds"), "2020-01-01T00:00:00+00:00", 1577836800),
+        ("custom.at", mapped(transform="seconds"), "2020-01-01T02:00:00+02:00", 1577836800),
+        ("custom.born", mapped(transform="date"), "20200303", "2020-03-03"),
         ("note", mapped(), None, ""),
         ("note", mapped("in"), None, None),
     ],
@@ -288,8 +295,16 @@ def test_an_empty_value_that_keeps_what_stands_there_is_in_step() -> None:
 
 
 @pytest.mark.parametrize("name", CONSENTS)
-def test_a_consent_is_never_emptied(name: str) -> None:
-    assert in_step(name, mapped(), None, consent("subscribed"), region=None)
+def test_a_consent_that_one_side_has_and_the_other_has_not_is_a_difference(name: str) -> None:
+    # The owner's first word is news, and an opt-out is told to whoever holds nothing.
+    assert not in_step(name, mapped("in"), None, consent("unsubscribed"), region=None)
+    assert not in_step(name, mapped("in"), None, consent("not_subscribed"), region=None)
+    assert not in_step(name, mapped(), consent("unsubscribed"), None, region=None)
+    assert not in_step(name, mapped(transform="consent_flag"), consent("subscribed"), None, region=None)
+    # An opt-in of a system that does not own it is no consent.
+    assert not in_step(name, mapped(), None, consent("subscribed"), region=None)
+    assert not in_step(name, mapped(transform="consent_flag"), None, True, region=None)
+    # What the owner does not say takes nothing back.
     assert in_step(name, mapped("in"), consent("subscribed"), None, region=None)
 
 

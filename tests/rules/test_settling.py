@@ -149,3 +149,39 @@ def test_an_opt_out_is_taken_and_an_opt_in_needs_its_time_its_source_and_a_perso
     ):
         found = consent(CRM, said("unsubscribed", 1), told, **more)
         assert (found.take, set(found.refused)) == ({}, {"email_consent"})
+
+
+# ---- What is parked, and tags ---------------------------------------------------------------------------------------
+
+
+def test_a_refused_value_is_parked_in_our_form_where_it_has_one() -> None:
+    maps = {
+        "phone": FieldMap(remote="mobile", direction=Direction.OUT, transform="e164"),
+        "custom.born": FieldMap(
+            remote="born", direction=Direction.OUT, transform="date", options={"format": "%d/%m/%Y"}
+        ),
+    }
+    fields = {name: FieldRule(owner="shopify") for name in maps}
+    rules = Policy(fields=fields, systems={CRM: maps})
+    own = {"phone": "+14155552671", "custom.born": "2000-01-02"}
+    told = {"mobile": "(415) 555-2672", "born": "99/99/9999"}
+    before = {"mobile": "+14155552671", "born": "02/01/2000"}
+    found = settle(rules, CRM, Meeting(own=own, told=told, before=before), region="US")
+    assert {name: each.value for name, each in found.refused.items()} == {
+        "phone": "+14155552672", "custom.born": "99/99/9999",
+    }  # fmt: skip
+
+
+def test_a_part_of_the_tags_is_settled_without_the_other_parts() -> None:
+    maps = {
+        "tags": FieldMap(remote="labels", direction=Direction.OUT),
+        "tags[vip:*]": FieldMap(remote="levels", direction=Direction.IN),
+    }
+    fields = {"tags": FieldRule(owner="shopify"), "tags[vip:*]": FieldRule(owner=CRM)}
+    rules = Policy(fields=fields, systems={CRM: maps})
+    own = {"tags": ["tea"], "tags[vip:*]": ["vip:gold"]}
+    told = {"labels": ["tea", "vip:old"], "levels": ["vip:gold", "coffee"]}
+    found = settle(rules, CRM, Meeting(own=own, told=told), region=None)
+    assert (found.level, found.take, found.send) == ({"tags", "tags[vip:*]"}, {}, set())
+    moved = settle(rules, CRM, Meeting(own=own, told=told | {"levels": ["vip:new", "coffee"]}), region=None)
+    assert moved.take == {"tags[vip:*]": ["vip:new"]}

@@ -1,5 +1,6 @@
 """CSV folders as other programs fill them: half files, odd encodings, spoilt values, and what is written for them."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -71,10 +72,60 @@ def test_a_setting_that_does_not_fit_is_refused(changes: dict[str, Any], said: s
 def test_the_newest_file_that_is_complete_is_read(folder: Path) -> None:
     put(folder, "customers-1.csv", "id,name\n1,old\n", OLD - 60)
     put(folder, "customers-2.csv", "id,name\n1,new\n", OLD)
-    put(folder, "customers-3.csv", "id,name\n1,ha", NOW - 2)
     put(folder, "customers-4.csv.part", "id,na", OLD)
     put(folder, "other.csv", "id,name\n9,x\n", OLD)
     assert read(opened(folder, "name")) == [("1", {"name": "new"})]
+
+
+def test_an_older_file_is_never_taken_for_the_newest(folder: Path) -> None:
+    put(folder, "customers-1.csv", "id,name\n1,old\n", OLD - 60)
+    path = put(folder, "customers-2.csv", "id,name\n1,new\n", OLD)
+    *_, state = opened(folder, "name").read(None)
+    assert isinstance(state, State)
+    put(folder, "customers-2.csv", "id,name\n1,ha", NOW - 2)
+    connector = opened(folder, "name", write="out.csv")
+    for call in (
+        lambda: list(opened(folder, "name").read(None)),
+        lambda: list(opened(folder, "name").read(state)),
+        lambda: list(connector.read_keys(["1"])),
+        lambda: connector.write([FieldPatch(key="1", set={"name": "ours"})]),
+    ):
+        with pytest.raises(SystemUnreachable, match="still being written"):
+            call()
+    path.unlink()
+    with pytest.raises(SystemUnreachable, match="is older"):
+        list(opened(folder, "name").read(State(json.loads(json.dumps(state.value)))))
+    put(folder, "customers-3.csv", "id,name\n1,newer\n", OLD + 60)
+    assert [each.fields for each in opened(folder, "name").read(state) if isinstance(each, Record)] == [
+        {"name": "newer"}
+    ]
+
+
+def test_a_file_from_the_future_hides_no_later_one(folder: Path) -> None:
+    path = put(folder, "customers-1.csv", "id,name\n1,old\n", NOW + 10**6)
+    *_, state = opened(folder, "name").read(None)
+    assert isinstance(state, State)
+    path.unlink()
+    put(folder, "customers-2.csv", "id,name\n1,new\n", NOW + 60)
+    later = CsvFolder(lambda: NOW + 120).open(
+        {"folder": str(folder), "read": "customers*.csv", "key": "id"}, Wanted(("name",))
+    )
+    assert [each.fields for each in later.read(state) if isinstance(each, Record)] == [{"name": "new"}]
+
+
+def test_the_kept_file_keeps_its_rights_and_follows_no_link(folder: Path) -> None:
+    out = put(folder, "out.csv", "id,name\n1,a\n")
+    out.chmod(0o660)
+    victim = folder / "precious"
+    victim.write_text("precious")
+    (folder / ".out.csv.part").symlink_to(victim)
+    connector = opened(folder, "name", read=None, write="out.csv")
+    assert [type(each) for each in connector.write([FieldPatch(key="1", set={"name": "b"})])] == [Applied]
+    assert (out.stat().st_mode & 0o777, victim.read_text()) == (0o660, "precious")
+    assert not out.is_symlink()
+    out.unlink()
+    connector.write([FieldPatch(key=None, set={"name": "c"})])
+    assert out.stat().st_mode & 0o007 == 0, "a new file is not for everybody"
 
 
 def test_no_file_is_never_no_customers(folder: Path) -> None:

@@ -9,6 +9,7 @@ from onewriter.workflows import undoing
 from onewriter.workflows.undoing import NotUndone
 from tests.support.crm import CRM, TABLE, Crm, policy_of
 from tests.support.faulty import Died
+from tests.support.shops import absent, later, merged
 
 ANN = {"first_name": "Ann", "last_name": "Lee", "email": "ann@example.com", "phone": "+447700900111"}
 
@@ -244,3 +245,21 @@ def test_who_was_erased_does_not_come_back_from_another_system(beside: Crm) -> N
     assert beside.cycle(full=True).state is RunState.DONE
     assert beside.own(back)["custom.tier"] == "gold", "it is this customer's record now"
     assert beside.sql("SELECT count(*) FROM people") == [(1,)]
+
+
+@pytest.mark.req("M10")
+def test_after_a_merge_one_record_is_told_and_the_other_waits_for_a_person(beside: Crm) -> None:
+    customer, number = joined(beside)
+    other = beside.customer(102, first_name="Anna", last_name="Li", email="anna@example.com")
+    assert beside.cycle().state is RunState.DONE
+    orphan = int(beside.of(102)["id"])
+    moment = beside.moment = beside.moment + SECOND
+    beside.tea.apply(merged(102, 101, moment), absent(102, later(moment, 1)), now=later(moment, 1))
+    beside.customer(101, **ANN | {"first_name": "Anna"})
+    assert beside.cycle(full=True).state is RunState.DONE
+    assert (beside.record(number)["first"], beside.record(orphan)["shop_no"]) == ("Anna", "102")
+    with beside.tea.runtime.database.read() as db:
+        known = {each.record: each.state for each in links.of_people(db, beside.tea.shop_id, [customer, other])}
+    name = beside.tea.vault.key.record_name
+    assert known == {name(CRM, str(number)): "linked", name(CRM, str(orphan)): "review"}
+    assert beside.cycle(full=True).checkpoint["wrote"] == {"in": {}, "out": {}}

@@ -138,7 +138,9 @@ def test_a_record_is_linked_once_its_customer_comes(crm: Crm) -> None:
     def relink(since: int) -> dict[str, bytes]:
         with crm.tea.runtime.database.write() as db:
             policy = policies.of_shop(db, crm.tea.shop_id)
-            return matching.relink(db, crm.tea.vault, policy, CRM, since, crm.now + HOUR, 1000, "cycle")
+            moment = crm.now + HOUR
+            linked, _last = matching.relink(db, crm.tea.vault, policy, CRM, since, moment, "cycle", after="", most=1000)
+            return linked
 
     assert relink(crm.now + 1) == {}, "neither has changed since then"
     assert relink(0) == {crm.name("a"): mia}

@@ -39,7 +39,7 @@ def park(tea: Tea, now: Instant, value: Any = "a canary", **changes: Any) -> int
     given: dict[str, Any] = {"system": "crm", "field": "note", "reason": "owned by manual"} | changes
     one = Unplaced(profile.customer_id, profile.key, value=value, **given)
     with tea.runtime.database.write() as db:
-        return parked.park_all(db, tea.shop_id, [one], now, run_id="r-1")
+        return len(parked.park_all(db, tea.shop_id, [one], now, run_id="r-1"))
 
 
 def listed(tea: Tea, **wanted: Any) -> list[Parked]:

@@ -155,7 +155,7 @@ def test_texts_of_different_forms_are_compared_as_times(tmp_path: Any) -> None:
     place = Place(f"sqlite:///{tmp_path}/crm.db")
     place.run(
         "CREATE TABLE people (id INTEGER PRIMARY KEY, changed TEXT)",
-        "INSERT INTO people VALUES (1, '2026-03-02T08:00:00Z'), (2, '2026-03-02 09:00:00'),"
+        "INSERT INTO people VALUES (1, '2026-03-02T07:00:00Z'), (2, '2026-03-02 08:00:00'),"
         " (3, '2026-03-02T12:30:00+02:00'), (4, '02/03/2026')",
     )
     connector = place.open(updated="changed")

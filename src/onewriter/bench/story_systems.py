@@ -76,6 +76,8 @@ class Systems:
         for name, remote in MAPPED:
             self.hands.type("fields", "map", NAME, name, "--remote", remote, *WHY, "--yes")
         self.hands.type("fields", "map", NAME, VIP, "--remote", "labels", "--transform", "joined", *WHY, "--yes")
+        # Shopify takes part in its own fields and in tags by itself; a metafield of another's is mapped like any field.
+        self.hands.type("fields", "map", "shopify", TIER, *WHY, "--yes")
         self.hands.type("systems", "check", NAME)
 
     def _ask_first(self) -> Check:

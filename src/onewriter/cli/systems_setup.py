@@ -92,7 +92,7 @@ def _configuration_options(command: Any) -> Any:
 def kinds(kind: str | None, as_json: bool) -> None:
     """List the kinds of systems that can be connected, with the settings of each, or of one."""
     names = known_kinds.names() if kind is None else [kind]
-    documents = [{"kind": each, "settings": _settings_of(each)} for each in names]
+    documents: list[dict[str, Any]] = [{"kind": each, "settings": _settings_of(each)} for each in names]
 
     def tell() -> None:
         for number, document in enumerate(documents):

@@ -23,6 +23,7 @@ UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", ".swp", "~")
 """What programs call a file that they still write."""
 AHEAD_S = 60.0
 """Seconds by which a file may seem to come from the future before its time counts for nothing."""
+NANO = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +35,40 @@ class Shape:
     header: tuple[str, ...]
 
 
-def newest(settings: CsvSettings, clock: Callable[[], float] = time.time) -> Path:
-    """The newest file that is complete. One that still grows is left, and the one before it taken.
+Mark = tuple[int, str]
+"""Which of several files is the later: by its time in nanoseconds, and else by its name."""
 
-    Raises SystemUnreachable where there is none: no file is never taken for no customers.
+
+def newest(settings: CsvSettings, clock: Callable[[], float] = time.time, before: Mark | None = None) -> Path:
+    """The newest file, if it is complete and no older than the one that was read before.
+
+    Raises SystemUnreachable for any other: no file is never taken for no customers, and an older one never for the
+    newest, since its values have long been changed.
     """
     assert settings.read is not None
     try:
         found = [path for path in settings.folder.glob(settings.read) if _counts(path) and path.is_file()]
-        dated = sorted(((path.stat().st_mtime, path.name, path) for path in found), reverse=True)
+        dated = sorted(((path.stat().st_mtime_ns, path.name, path) for path in found), reverse=True)
     except OSError as error:
         raise _unreadable(error) from None
     if not settings.folder.is_dir():
         raise SystemUnreachable("There is no such folder; is its path right, and its disk there?")
     if not dated:
         raise SystemUnreachable("The folder holds no file of that name yet; has the other system exported one?")
-    now = clock()
-    for changed, _, path in dated:
-        age = now - changed
-        if age >= settings.settle_s or age < -AHEAD_S:
-            return path
-    raise SystemUnreachable("The file is still being written; it is read with the next cycle.")
+    changed, name, path = dated[0]
+    if -AHEAD_S <= clock() - changed / NANO < settings.settle_s:
+        raise SystemUnreachable("The newest file is still being written; it is read with the next cycle.")
+    if before is not None and (changed, name) < before:
+        raise SystemUnreachable("The file that was read last is gone, and what is there is older; export it again.")
+    return path
+
+
+def mark_of(path: Path, clock: Callable[[], float] = time.time) -> Mark:
+    """What later files are compared with. One from the future counts as of now, or no other would ever be newer."""
+    try:
+        return min(path.stat().st_mtime_ns, int(clock() * NANO)), path.name
+    except OSError as error:
+        raise _unreadable(error) from None
 
 
 def _counts(path: Path) -> bool:

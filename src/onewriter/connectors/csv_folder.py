@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from onewriter.connectors.csv_files import AHEAD_S, CELL_MAX, newest, opened
+from onewriter.connectors.csv_files import AHEAD_S, CELL_MAX, Mark, mark_of, newest, opened
 from onewriter.connectors.csv_settings import SPEC, CsvSettings, settings
 from onewriter.connectors.csv_write import Export, write
 from onewriter.connectors.interface import (
@@ -60,6 +60,7 @@ class CsvConnector:
         self._settings = given
         self._wanted = wanted
         self._clock = clock
+        self._before: Mark | None = None
 
     # ---- What it is -------------------------------------------------------------------------------------------------
 
@@ -140,14 +141,21 @@ class CsvConnector:
     def _file(self) -> Path | None:
         """What is read: the newest export, or else the file that is kept; None while that does not exist."""
         if self._settings.read is not None:
-            return newest(self._settings, self._clock)
+            return self._newest()
         out = self._settings.out
         return out if out is not None and out.exists() else None
+
+    def _newest(self) -> Path:
+        """The newest export, which is never one from before those that this connector knows of."""
+        path = newest(self._settings, self._clock, self._before)
+        self._before = mark_of(path, self._clock)
+        return path
 
     # ---- Reading ----------------------------------------------------------------------------------------------------
 
     def read(self, state: State | None) -> Iterator[Record | Deleted | State]:
         """Every row; several rows of one key all come, and a row without a key does not."""
+        self._before = max(filter(None, (self._before, _mark(state))), default=None)
         path = self._file()
         if path is None and state is not None and state.value.get("rows"):
             raise SystemUnreachable("The file is gone; put it back, or remove the system.")
@@ -157,7 +165,7 @@ class CsvConnector:
         for record in () if path is None else self._records(path):
             count += 1
             yield record
-        yield State({"rows": count})
+        yield State({"rows": count, **({"file": list(self._before)} if self._before else {})})
 
     def _records(self, path: Path) -> Iterator[Record]:
         with opened(path, self._settings) as (shape, rows):
@@ -198,7 +206,7 @@ class CsvConnector:
         named = {patch.key for patch in patches if patch.key is not None}
         if self._settings.read is None or self._settings.out is None:
             return write(self._settings, self._wanted.write, patches)
-        path = newest(self._settings, self._clock)
+        path = self._newest()
         export = {record.id: cells for record, cells in self._with_cells(path) if record.id in named}
         with opened(path, self._settings) as (shape, _rows):
             # A system takes up files of the form in which it exports them.
@@ -206,3 +214,11 @@ class CsvConnector:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _mark(state: State | None) -> Mark | None:
+    """The file that a reading ended with, as its state tells it."""
+    match state.value.get("file") if state is not None else None:
+        case [int(changed), str(name)]:
+            return changed, name
+    return None

@@ -5,10 +5,11 @@ import fcntl
 import hashlib
 import os
 import re
+import stat
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -142,7 +143,7 @@ def _replaced(
     if not any(isinstance(each, Applied) for each in outcomes):
         return outcomes
     part = file.with_name(f".{file.name}.part")
-    with part.open("w", encoding=table.encoding, newline="") as text:
+    with os.fdopen(_opened_like(file, part), "w", encoding=table.encoding, newline="") as text:
         _copy(settings, file, table, csv.writer(text, delimiter=table.delimiter).writerow)
         text.flush()
         os.fsync(text.fileno())
@@ -158,6 +159,31 @@ def _replaced(
         unsure = Ambiguous("the folder could not be brought to the disk")
         return [unsure if isinstance(each, Applied) else each for each in outcomes]
     return outcomes
+
+
+def _opened_like(file: Path, part: Path) -> int:
+    """A new file with the owner, the group and the rights of that file; one for a group only where there is none."""
+    # What somebody else has put at that place, such as a link, is not written through.
+    part.unlink(missing_ok=True)
+    try:
+        like = file.stat()
+    except FileNotFoundError:
+        return os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o660)
+    made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    mode = stat.S_IMODE(like.st_mode)
+    for owner in (like.st_uid, -1):
+        try:
+            os.fchown(made, owner, like.st_gid)
+            break
+        except OSError:
+            continue
+    else:
+        # The rights were those of another group.
+        mode &= ~stat.S_IRWXG
+    with suppress(OSError):
+        # Some file systems of other machines know no rights.
+        os.fchmod(made, mode)
+    return made
 
 
 def _state(file: Path) -> tuple[int, int, int] | None:

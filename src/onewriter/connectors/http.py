@@ -7,6 +7,7 @@ an address. No address, body or credential is ever in a message of ours.
 import base64
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any, Literal, Self
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import httpx2
 import msgspec
@@ -26,6 +27,8 @@ from onewriter.records import SECOND, Instant, instant
 TIMEOUT = httpx2.Timeout(connect=5.0, read=60.0, write=60.0, pool=60.0)
 ANSWER_MAX = 32 * 1024 * 1024
 """Bytes of one answer, unpacked."""
+ANSWER_MAX_S = 300.0
+"""Seconds that one answer may take to arrive whole: each piece may come in time, and the last one never."""
 BODY_MAX = 8 * 1024 * 1024
 """Bytes of what we send at once."""
 URL_MAX = 8_000
@@ -49,6 +52,19 @@ class NotSent(SystemUnreachable):
     """No connection was made, so that nothing can have been written."""
 
 
+class Unsendable(SystemRefused):
+    """A request that cannot be put together; nothing was asked of the system, and asking again would not help."""
+
+
+class Oversized(SystemRefused):
+    """An answer that is larger than any should be; what was asked may have been done."""
+
+
+class Endless(SystemUnreachable):
+    """An answer that went on and on: it is not asked for again at once, since that would take as long."""
+
+
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 OURS_AT_FAULT = (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, httpx2.InvalidURL, httpx2.CookieConflict)
 LIBRARY = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.CookieConflict, httpx2.StreamError)
@@ -161,6 +177,8 @@ class Way:
     clock: Callable[[], Instant] = wall_clock
     sleep: Callable[[float], None] = time.sleep
     transport: Transport | None = None
+    elapsed: Callable[[], float] = time.monotonic
+    """Seconds by a clock that nobody sets, by which an answer's time is taken."""
     skew: Instant | None = None
     """How far ahead of ours the system's clock was, by its last answer."""
     last_reply: Reply | None = None
@@ -204,6 +222,8 @@ class Way:
                 if last or error.retry_after_s > WAIT_MAX_S:
                     raise
                 self.sleep(error.retry_after_s)
+            except Endless:
+                raise
             except SystemUnreachable:
                 if last:
                     raise
@@ -221,14 +241,14 @@ class Way:
     ) -> Reply:
         """Ask once, whatever comes of it: a reply of any status, NotSent, or SystemUnreachable if it may have arrived.
 
-        `body` is JSON. A path is one below the base address, or a whole address on the same host (a next page's).
+        Raises Unsendable for what is too large to be asked, and Oversized for too large an answer. `body` is JSON. A
+        path is one below the base address, or a whole address on the same host (a next page's).
         """
         url = self._address(path, query)
-        content = None if body is None else msgspec.json.encode(body)
-        if content is not None and len(content) > BODY_MAX:
-            raise SystemRefused("The request is larger than 8 MiB; send fewer at a time.")
+        content = None if body is None else _encoded(body)
         given = {} if content is None else {"Content-Type": self.headers.get("Content-Type", "application/json")}
         self._keep_pace()
+        until = self.elapsed() + ANSWER_MAX_S
         with (
             translated(),
             self._http.stream(method, url, content=content, headers={**given, **(headers or {})}) as response,
@@ -237,14 +257,17 @@ class Way:
             for chunk in response.iter_bytes():
                 received += chunk
                 if len(received) > ANSWER_MAX:
-                    raise SystemRefused("An answer is larger than 32 MiB; ask for fewer at a time.")
+                    raise Oversized("An answer is larger than 32 MiB; ask for fewer at a time.")
+                if self.elapsed() > until:
+                    raise Endless("An answer of the system did not end in time; it will be tried again.")
             named = {name.lower(): value for name, value in response.headers.items()}
         self._compare_clocks(named.get("date"))
         return Reply(response.status_code, bytes(received), named)
 
     def _address(self, path: str, query: Mapping[str, str] | None) -> str:
         if "://" in path:
-            if urlsplit(path)[:2] != urlsplit(self.base_url)[:2]:
+            parts = split(path)
+            if parts is None or parts[:2] != urlsplit(self.base_url)[:2]:
                 raise SystemRefused("The system names a next page on another host, which does not get our credentials.")
             url = path
         else:
@@ -252,7 +275,7 @@ class Way:
         if query:
             url += ("&" if "?" in url else "?") + urlencode(query)
         if len(url) > URL_MAX:
-            raise SystemRefused("An address would be longer than 8,000 signs; ask for fewer at a time.")
+            raise Unsendable("An address would be longer than 8,000 signs; ask for fewer at a time.")
         return url
 
     def _keep_pace(self) -> None:
@@ -286,9 +309,9 @@ class Way:
 
 def checked_base(url: str) -> str:
     """The base address with a slash at its end; BadSetting for one that no credentials may be sent to."""
-    parts = urlsplit(url)
-    host = parts.hostname
-    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+    parts = split(url)
+    host = None if parts is None else parts.hostname
+    if parts is None or parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
         raise BadSetting("The address of the system must be a plain one that begins with https://.")
     if parts.username is not None or parts.password is not None:
         raise BadSetting("The address of the system has a name or password in it; enter them as the credentials.")
@@ -297,13 +320,38 @@ def checked_base(url: str) -> str:
     return url.rstrip("/") + "/"
 
 
+def split(url: str) -> SplitResult | None:
+    """The parts of an address; None for what is none, such as one with a bracket too few or a port beyond all."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port != 0 else None
+    except ValueError:
+        return None
+
+
 def _is_near(host: str) -> bool:
-    """True for this machine and for private networks, where a till or a CRM often speaks plain HTTP."""
+    """True for this machine and for private networks, where a till or a CRM often speaks plain HTTP.
+
+    An address can be written as one number or with letters of another script, which then looks like a short name.
+    """
     try:
         address = ip_address(host)
     except ValueError:
-        return host == "localhost" or "." not in host
+        return host.isascii() and "." not in host and not _NUMBER.fullmatch(host)
+    mapped = getattr(address, "ipv4_mapped", None)
+    address = address if mapped is None else mapped
     return address.is_loopback or address.is_private
+
+
+def _encoded(body: Any) -> bytes:
+    """A body as JSON; Unsendable for one that is too large, or that has half a sign in it."""
+    try:
+        content = msgspec.json.encode(body)
+    except (UnicodeEncodeError, RecursionError):
+        raise Unsendable("The request has signs in it that JSON cannot hold.") from None
+    if len(content) > BODY_MAX:
+        raise Unsendable("The request is larger than 8 MiB; send fewer at a time.")
+    return content
 
 
 def raise_whole(reply: Reply, now: Instant) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from onewriter.connectors import odoo_fields
-from onewriter.connectors.http import Credentials, NotSent, Transport, Way, wall_clock
+from onewriter.connectors.http import Credentials, NotSent, Oversized, Transport, Unsendable, Way, wall_clock
 from onewriter.connectors.interface import (
     Ambiguous,
     Applied,
@@ -42,6 +42,11 @@ BATCH = 100
 OVERLAP: Instant = 600 * SECOND
 """How far each reading steps back: longer than a transaction of Odoo's takes (its own limit is two minutes of work)."""
 BUSY_S, PAUSE_S = 5.0, 30.0
+UNTOLD = "Odoo's answer does not tell what became of it"
+DOUBTFUL = "Odoo failed, and may have written it before it did"
+UNSENDABLE = "the value is too long, or has signs that no request can hold"
+Held = dict[int, dict[str, Any] | None]
+"""What was read of each record before it is written; None once something of it was sent."""
 SPEC: Mapping[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "type": "object",
@@ -193,14 +198,8 @@ class OdooConnector:
         names = self._read_names()
         began = self._way.clock() + (self._way.skew or 0)
         condition = [*self._only, *([] if since is None else [["write_date", ">=", since]])]
-        last = 0
-        while True:
-            rows = self._rows([*condition, ["id", ">", last]], names, limit=PAGE)
-            for row in rows:
-                yield self._record(row, names)
-            if len(rows) < PAGE:
-                break
-            last = rows[-1]["id"]
+        for row in self._paged(condition, names):
+            yield self._record(row, names)
         start = datetime.fromtimestamp((began - OVERLAP) // SECOND, UTC)
         yield State({"since": start.strftime(STAMP)})
 
@@ -211,15 +210,10 @@ class OdooConnector:
             raise SystemChanged(f"Odoo has no field {by} to look records up by; map a short text that it keeps.")
         values = [int(key) for key in keys if _is_id(key)] if by is None else list(keys)
         for start in range(0, len(values), PAGE):
-            last = 0
-            while True:
-                condition = [[by or "id", "in", values[start : start + PAGE]], ["id", ">", last]]
-                rows = self._rows([*self._only, *condition], names, limit=PAGE)
-                for row in rows:
-                    yield self._record(row, names)
-                if len(rows) < PAGE:
-                    break
-                last = rows[-1]["id"]
+            some = values[start : start + PAGE]
+            condition = [*self._only, [by or "id", "in", some]]
+            for row in self._paged(condition, names, len(set(some)) if by is None else None):
+                yield self._record(row, names)
 
     def _read_names(self) -> tuple[str, ...]:
         """The wanted fields; raises SystemChanged for one that Odoo has not (any more)."""
@@ -229,6 +223,20 @@ class OdooConnector:
         if gone:
             raise SystemChanged(f"Odoo has no field {gone[0]} any more; map another, or make it there again.")
         return names
+
+    def _paged(self, condition: list[Any], names: Sequence[str], most: int | None = None) -> Iterator[dict[str, Any]]:
+        """All rows, page after page until one is empty: a short one is no end, where Odoo gives fewer than it is asked
+        for. `most` is how many there can be, where that is known.
+        """
+        last = found = 0
+        while most is None or found < most:
+            rows = self._rows([*condition, ["id", ">", last]], names, limit=PAGE)
+            if not rows:
+                break
+            if rows[-1]["id"] <= last:
+                raise SystemUnreachable("Odoo's pages lead nowhere new and do not end; it will be tried again.")
+            last, found = rows[-1]["id"], found + len(rows)
+            yield from rows
 
     def _rows(self, domain: list[Any], names: Sequence[str], *, limit: int) -> list[dict[str, Any]]:
         fields = [*names, "write_date", "create_date"]
@@ -269,58 +277,69 @@ class OdooConnector:
         outcomes: list[Outcome] = []
         sent, pause = False, None
         for place, patch in enumerate(patches):
-            refusal = refused[place]
-            if refusal is None and pause is None:
-                try:
-                    outcomes.append(self._written(patch, fields, held))
-                    sent = True
-                    continue
-                except (NotSent, SystemRefused, SystemThrottled) as error:
-                    if not sent:
-                        raise
-                    pause = RetryAfter(getattr(error, "retry_after_s", PAUSE_S))
-            outcomes.append(refusal or pause or RetryAfter(PAUSE_S))
+            if (refusal := refused[place]) is not None:
+                outcomes.append(refusal)
+                continue
+            if pause is not None:
+                outcomes.append(pause)
+                continue
+            try:
+                outcomes.append(self._written(patch, fields, held))
+                sent = True
+            except (NotSent, SystemRefused, SystemThrottled) as error:
+                if not sent:
+                    raise
+                pause = RetryAfter(getattr(error, "retry_after_s", PAUSE_S))
+                outcomes.append(pause)
+            except SystemUnreachable as error:
+                # Each of the others would hang as long as this one did.
+                outcomes.append(Ambiguous(str(error)))
+                pause = RetryAfter(PAUSE_S)
         return outcomes
 
-    def _held(self, patches: Sequence[FieldPatch]) -> dict[int, dict[str, Any]]:
+    def _held(self, patches: Sequence[FieldPatch]) -> Held:
         """What the records hold now of the fields that are to be written."""
-        ids = [int(patch.key) for patch in patches if patch.key is not None]
+        ids = sorted({int(patch.key) for patch in patches if patch.key is not None})
         names = tuple(dict.fromkeys(name for patch in patches for name in (*patch.set, *patch.clear)))
-        rows = self._rows([["id", "in", ids]], names, limit=len(ids)) if ids else []
-        return {row["id"]: row for row in rows}
+        return {row["id"]: row for row in self._paged([["id", "in", ids]], names, len(ids))}
 
-    def _written(
-        self, patch: FieldPatch, fields: Mapping[str, RemoteField], held: Mapping[int, Mapping[str, Any]]
-    ) -> Outcome:
+    def _written(self, patch: FieldPatch, fields: Mapping[str, RemoteField], held: Held) -> Outcome:
         wanted: dict[str, RemoteValue] = {**patch.set, **dict.fromkeys(patch.clear)}
         key = None if patch.key is None else int(patch.key)
         if key is not None:
             if key not in held:
                 return Conflict(str(key), gone=True)
-            known = self._described()
-            wanted = {
-                name: value
-                for name, value in wanted.items()
-                if _differs(odoo_fields.told_value(known[name]["type"], held[key].get(name)), value, fields[name])
-            }
+            known, row = self._described(), held[key]
+            if row is not None:
+                wanted = {
+                    name: value
+                    for name, value in wanted.items()
+                    if _differs(odoo_fields.told_value(known[name]["type"], row.get(name)), value, fields[name])
+                }
             if not wanted:
                 return Unchanged(str(key))
+            # What was read is of no more use to another patch of the same record.
+            held[key] = None
         return self._sent(key, {name: odoo_fields.sent_value(fields[name], value) for name, value in wanted.items()})
 
     def _sent(self, key: int | None, values: dict[str, Any]) -> Outcome:
-        """Send one write, once; raises what was not sent, and what no patch of ours would get past."""
+        """Send one write, once; raises what was not sent, what no patch of ours would get past, and SystemUnreachable
+        if nobody knows.
+        """
         try:
             if key is None:
                 made = self._called().call("create", vals_list=[values])
-                return Applied(str(made[0] if isinstance(made, list) else made))
-            self._called().call("write", [key], vals=values)
-            return Applied(str(key))
+                number = made[0] if isinstance(made, list) and len(made) == 1 else made
+                is_id = isinstance(number, int) and not isinstance(number, bool) and number > 0
+                return Applied(str(number)) if is_id else Ambiguous(UNTOLD)
+            told = self._called().call("write", [key], vals=values)
+            return Applied(str(key)) if told is True else Ambiguous(UNTOLD)
+        except Oversized as error:
+            return Ambiguous(str(error))
+        except Unsendable:
+            return Rejected(None, UNSENDABLE)
         except OdooFault as error:
             return _outcome(error, key, list(values))
-        except NotSent:
-            raise
-        except SystemUnreachable as error:
-            return Ambiguous(str(error))
 
 
 def _refusal(patch: FieldPatch, fields: Mapping[str, RemoteField]) -> Rejected | None:
@@ -335,7 +354,9 @@ def _refusal(patch: FieldPatch, fields: Mapping[str, RemoteField]) -> Rejected |
 
 
 def _outcome(error: OdooFault, key: int | None, names: Sequence[str]) -> Outcome:
-    """What a refusal of Odoo's means for one patch; a wrong key concerns them all and is raised."""
+    """What an exception of Odoo's means for one patch; a wrong key concerns them all and is raised."""
+    if not error.wrote_nothing(names):
+        return Ambiguous(DOUBTFUL)
     if error.trouble == "gone" and key is not None:
         return Conflict(str(key), gone=True)
     if error.trouble == "busy":

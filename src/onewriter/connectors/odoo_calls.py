@@ -2,7 +2,8 @@
 
 Odoo answers what went wrong with the name of a Python exception and a traceback. Only the name is looked at, and which
 of our own fields the message speaks of; its words can quote a value and are passed on nowhere. A call that Odoo answers
-with an exception of its own was rolled back as a whole, whatever the status: a 500 of that kind is no doubt.
+with an exception of its rules or of its database was rolled back as a whole, whatever the status. Any other exception
+is doubtful: what Odoo does behind a commit (mail, queues) fails in just the same form, and then all of it was written.
 """
 
 import random
@@ -12,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from onewriter.connectors.http import WAIT_MAX_S, Reply, Way, raise_whole
+from onewriter.connectors.http import WAIT_MAX_S, Endless, Reply, Way, raise_whole
 from onewriter.errors import SystemRefused, SystemThrottled, SystemUnreachable
 
 JSON2_SINCE = 19
@@ -39,6 +40,23 @@ _NAMES: dict[str, Trouble] = {
     "psycopg2.errors.QueryCanceled": "busy",
     "psycopg2.OperationalError": "busy",
 }
+_DATA = (
+    *("psycopg2.IntegrityError", "psycopg2.DataError"),
+    *(
+        f"psycopg2.errors.{name}"
+        for name in (
+            *("UniqueViolation", "NotNullViolation", "ForeignKeyViolation", "CheckViolation", "ExclusionViolation"),
+            *("RestrictViolation", "StringDataRightTruncation", "NumericValueOutOfRange", "InvalidTextRepresentation"),
+            *("InvalidDatetimeFormat", "DatetimeFieldOverflow", "CharacterNotInRepertoire", "UntranslatableCharacter"),
+        )
+    ),
+)
+"""What PostgreSQL says of a value, never of a connection."""
+_ROLLED_BACK = frozenset((*_NAMES, *_DATA)) - {"psycopg2.OperationalError"}
+"""Exceptions behind which nothing is left; a connection that is lost while it commits may have committed."""
+_FIELD_NAMED = ("builtins.KeyError", "builtins.ValueError")
+"""What Odoo's own fields raise, with the name of the field, before anything is written."""
+_SERVER_ERROR = 500
 WORDS: dict[Trouble, str] = {
     "gone": "the record is there no more",
     "right": "the user of the key has not the right to it in Odoo; give them one, such as Contact Creation",
@@ -51,26 +69,31 @@ WORDS: dict[Trouble, str] = {
 
 
 class OdooFault(SystemRefused):
-    """Odoo refused one call and wrote nothing. The message is ours."""
+    """Odoo answered one call with an exception. The message is ours."""
 
-    def __init__(self, trouble: Trouble, text: str = "") -> None:
+    def __init__(self, trouble: Trouble, text: str = "", name: str = "", *, rolled_back: bool = True) -> None:
         super().__init__(f"{WORDS[trouble][:1].upper()}{WORDS[trouble][1:]}.")
         self.trouble = trouble
-        self._text = text
+        self._text, self._name, self._rolled_back = text, name, rolled_back
 
     def about(self, names: Collection[str]) -> str | None:
         """Which of these fields Odoo's message speaks of, if it is just one."""
         found = [name for name in names if f"'{name}'" in self._text or f".{name}" in self._text or name == self._text]
         return found[0] if len(found) == 1 else None
 
+    def wrote_nothing(self, names: Collection[str]) -> bool:
+        """Whether a write of these fields is certain to have left nothing behind."""
+        return self._rolled_back or (self._name in _FIELD_NAMED and self.about(names) is not None)
 
-def fault(error: Mapping[str, Any]) -> OdooFault:
-    """Our error for an exception that Odoo tells of."""
+
+def fault(error: Mapping[str, Any], status: int = _SERVER_ERROR) -> OdooFault:
+    """Our error for an exception that Odoo tells of, with the status that JSON-2 gave it."""
     name, text = str(error.get("name")), str(error.get("message"))
     trouble = _NAMES.get(name, "rule")
     if name in ("builtins.KeyError", "builtins.ValueError") and (name.endswith("KeyError") or "Invalid field" in text):
         trouble = "field"
-    return OdooFault(trouble, text)
+    rolled_back = status < _SERVER_ERROR or name in _ROLLED_BACK or name.startswith("odoo.exceptions.")
+    return OdooFault(trouble, text, name, rolled_back=rolled_back)
 
 
 class Calls(Protocol):
@@ -99,7 +122,7 @@ class Json2:
             return reply.json()
         told = _object(reply)
         if "name" in told and "message" in told:
-            raise fault(told)
+            raise fault(told, reply.status)
         raise_whole(reply, self.way.clock())
         raise SystemRefused(f"Odoo refuses the call ({reply.status}); check the address and the name of the database.")
 
@@ -174,8 +197,8 @@ def asked(calls: Calls, way: Way, method: str, ids: Sequence[int] | None = None,
             if tried == TRIES_MAX:
                 raise SystemUnreachable("Odoo is busy; it will be tried again.") from None
             way.sleep(0.25 * 2.0**tried * random.uniform(0.5, 1.0))  # noqa: S311
-        except SystemUnreachable:
-            if tried == TRIES_MAX:
+        except SystemUnreachable as error:
+            if tried == TRIES_MAX or isinstance(error, Endless):
                 raise
             way.sleep(0.25 * 2.0**tried * random.uniform(0.5, 1.0))  # noqa: S311
     raise AssertionError("The last try returns or raises.")

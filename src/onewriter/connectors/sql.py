@@ -22,17 +22,17 @@ from onewriter.connectors.interface import (
     Outcome,
     Problem,
     Record,
+    Rejected,
     RetryAfter,
     State,
     Wanted,
 )
-from onewriter.connectors.sql_errors import BUSY_S, Trouble, as_ours, translated, trouble
-from onewriter.connectors.sql_layout import Layout, layout, told
+from onewriter.connectors.sql_errors import BUSY_S, Trouble, as_ours, refusal, translated, trouble
+from onewriter.connectors.sql_layout import FINDING, Layout, layout, told
 from onewriter.connectors.sql_place import engine
 from onewriter.connectors.sql_settings import SPEC, SqlSettings, settings
-from onewriter.connectors.sql_values import Unfit
-from onewriter.connectors.sql_write import Batch, is_marked, prepared, version_of, write
-from onewriter.errors import SystemChanged, SystemRefused
+from onewriter.connectors.sql_write import Batch, Item, is_marked, prepared, version_of, write
+from onewriter.errors import OnewriterError, SystemChanged, SystemRefused
 from onewriter.records import SECOND, Instant, instant
 
 BATCH = 500
@@ -74,7 +74,12 @@ class SqlConnector:
         try:
             with translated(), self._reading() as connection:
                 found = self._layout(connection)
-                return [*self._missing(found), *self._clocks(connection, found), *self._twice(connection, found)]
+                return [
+                    *self._missing(found),
+                    *self._clocks(connection, found),
+                    *self._finding(found),
+                    *self._twice(connection, found),
+                ]
         except SystemRefused as error:
             return [Problem("credentials", str(error))]
         except SystemChanged as error:
@@ -90,7 +95,7 @@ class SqlConnector:
                 cursor="none" if found.stamp is None else "field",
                 deletes_visible=given.deleted is not None and found.stamp is not None,
                 conditional_write="none" if given.version is None else "version",
-                upsert_keys=tuple(name for name in lookup if name in found.forms and name != given.key),
+                upsert_keys=tuple(name for name in lookup if _finds(found, name) and name != given.key),
                 batch=BATCH,
                 creates=given.creates and found.rights.creates,
             ),
@@ -132,6 +137,14 @@ class SqlConnector:
         if last is not None and last > max(ours, theirs) + CLOCK_S * SECOND:
             message = "Rows say that they were changed in the future; set the clock of what writes there, or the zone."
             yield Problem("clock", message, self._settings.updated)
+
+    def _finding(self, found: Layout) -> Iterator[Problem]:
+        """Columns whose values cannot be looked for as texts."""
+        if not found.finds:
+            yield Problem("settings", "A key is a text or a number without a fraction; name another column.", found.key)
+        for name in self._settings.lookup:
+            if name in found.forms and not _finds(found, name):
+                yield Problem("settings", "Rows are looked up by texts and numbers only; name another column.", name)
 
     def _twice(self, connection: Connection, found: Layout) -> Iterator[Problem]:
         """A key that several rows have, where nothing in the database forbids it."""
@@ -222,13 +235,21 @@ class SqlConnector:
         column = by or found.key
         if column not in found.forms:
             raise SystemChanged(f"The table has no column {column} to look rows up by; compare it with the mapping.")
-        sent = [value for key in keys if (value := _sought(found, column, key)) is not None]
+        if column != found.key and not _finds(found, column):
+            raise SystemChanged(f"Rows cannot be looked up by a column of the type of {column}; name another.")
+        sought = [found.sought(column, key) for key in keys]
+        named = {found.key_told(each[0]) for each in sought if each}
+        sent = [value for each in sought for value in each]
         for at in range(0, len(sent), BATCH):
             query = select(*(found.columns[name].label(name) for name in names)).where(
                 found.columns[column].in_(sent[at : at + BATCH])
             )
             rows = self._rows(query.order_by(found.columns[found.key]), names)
-            yield from (item for row in rows if isinstance(item := self._told(found, row), Record))
+            for row in rows:
+                # SQLite takes the text 01 for the number 1 where a column holds numbers.
+                item = self._told(found, row)
+                if isinstance(item, Record) and (column != found.key or item.id in named):
+                    yield item
 
     # ---- Writing ----------------------------------------------------------------------------------------------------
 
@@ -244,21 +265,39 @@ class SqlConnector:
         return [item.outcome for item in batch.items if item.outcome is not None]
 
     def _commit(self, batch: Batch) -> None:
-        decided = {item.place for item in batch.items if item.outcome is not None}
+        waiting = [item for item in batch.items if item.outcome is None]
         try:
             with self._writing() as connection:
                 write(connection, batch)
         except DBAPIError as error:
             found = trouble(error)
+            if found is Trouble.DATA:
+                self._commit_each(batch, waiting, error)
+                return
             if found is Trouble.BUSY:
                 outcome: Outcome = RetryAfter(BUSY_S)
             elif found is Trouble.GONE and batch.sent:
                 outcome = Ambiguous("the connection was lost before the database said whether it kept the change")
             else:
                 raise as_ours(found) from None
-            for item in batch.items:
-                if item.place not in decided:
-                    item.outcome = outcome
+            for item in waiting:
+                item.outcome = outcome
+
+    def _commit_each(self, batch: Batch, items: list[Item], error: DBAPIError) -> None:
+        """Write items one by one, since a rule that is looked at last of all has refused them together."""
+        if len(items) == 1:
+            items[0].outcome = Rejected(*refusal(error, items[0].names))
+            return
+        for place, item in enumerate(items):
+            item.outcome = None
+            try:
+                self._commit(Batch(batch.layout, batch.settings, [item]))
+            except OnewriterError:
+                if place == 0:
+                    raise
+                for rest in items[place:]:
+                    rest.outcome = RetryAfter(BUSY_S)
+                return
 
     def _reading(self) -> AbstractContextManager[Connection]:
         """A transaction that only reads, and is left as it is."""
@@ -272,14 +311,9 @@ class SqlConnector:
         self._engine.dispose()
 
 
-def _sought(found: Layout, column: str, key: str) -> Any:
-    """A value to look rows up by, in the column's type; None for one that the column cannot hold."""
-    try:
-        if column == found.key or found.forms[column].field.type == "integer":
-            return found.key_sent(key) if column == found.key else int(key)
-        return found.forms[column].sent(key)
-    except (Unfit, ValueError):
-        return None
+def _finds(found: Layout, name: str) -> bool:
+    """Whether rows can be looked up by a column."""
+    return name in found.forms and found.forms[name].field.type in FINDING
 
 
 def _whole(rows: list[Mapping[str, Any]], key: str, most: int) -> tuple[list[Mapping[str, Any]], Any]:

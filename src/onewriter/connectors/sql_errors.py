@@ -86,9 +86,10 @@ def trouble(error: DBAPIError) -> Trouble:
     if isinstance(state, str):
         return _POSTGRES.get(state) or _POSTGRES_CLASSES.get(state[:2], Trouble.OTHER)
     code = getattr(orig, "sqlite_errorcode", None)
-    if isinstance(code, int) and code & 0xFF in _SQLITE:
-        return _SQLITE[code & 0xFF]
     said = str(orig)
+    if isinstance(code, int):
+        other = Trouble.CHANGED if _MISSING.search(said) else Trouble.OTHER
+        return _SQLITE.get(code & 0xFF, other)
     if _REFUSED.search(said):
         return Trouble.CREDENTIALS
     if _MISSING.search(said):

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
@@ -33,6 +34,9 @@ from onewriter.connectors.sql_times import Stamp, stamp
 from onewriter.connectors.sql_values import Form, Unfit
 from onewriter.errors import SystemChanged, SystemRefused
 
+FINDING = ("text", "integer", "number")
+"""Types of columns by whose values rows can be looked up."""
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,37})(\.[0-9]{1,38})?")
 _WORDS = re.compile(r"'((?:[^']|'')*)'")
 _LENGTH = re.compile(r"(?:char_?)?length\s*\([\s(\"`\[]*(\w+)[^<=>]*<=?\s*\(?(\d+)", re.IGNORECASE)
 
@@ -52,18 +56,54 @@ class Layout:
     """Whether the database gives a new row its key."""
     key: str
 
-    def key_sent(self, record_id: str) -> Any:
-        """The key in the column's type; raises Unfit for what cannot be one, which MySQL would take for zero."""
-        form = self.forms[self.key]
-        if form.field.type in ("integer", "number"):
-            if not re.fullmatch(r"-?\d{1,19}", record_id) or str(int(record_id)) != record_id:
-                raise Unfit("not a key of this table")
-            return int(record_id)
-        return uuid.UUID(record_id) if form.identity else form.sent(record_id)
+    def sought(self, name: str, text: str) -> list[Any]:
+        """What is looked for in a column to find a text, in the column's type; nothing where it cannot hold it.
+
+        MySQL would take a word for zero. A column of SQLite's can hold a number beside a text, whatever its type.
+        """
+        form = self.forms[name]
+        number = _number(text)
+        if form.plain and form.field.type in FINDING:
+            try:
+                return [text, *([] if number is None else [_plain(number)])] if text else []
+            except OverflowError:
+                return [text]
+        try:
+            match form.field.type:
+                case "integer":
+                    most = 2 ** (form.bits - 1)
+                    whole = number is not None and "." not in text and -most <= number < most
+                    return [int(text)] if whole else []
+                case "number":
+                    return [] if number is None else [number]
+            return [uuid.UUID(text) if form.identity else form.sent(text)] if text else []
+        except (Unfit, ValueError):
+            return []
 
     def key_told(self, held: Any) -> str:
         """The record's id."""
         return str(held)
+
+    @property
+    def finds(self) -> bool:
+        """Whether the key is of a type by whose text a row can be found again."""
+        form = self.forms[self.key]
+        return form.field.type in FINDING and not form.rough
+
+
+def _number(text: str) -> Decimal | None:
+    """The number that a text writes in the one usual way."""
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
+
+
+def _plain(number: Decimal) -> int | float:
+    """The number as SQLite keeps it; raises OverflowError for one that it cannot."""
+    whole = int(number)
+    if number != whole:
+        return float(number)
+    if not -(2**63) <= whole < 2**63:
+        raise OverflowError
+    return whole
 
 
 def layout(connection: Connection, settings: SqlSettings) -> Layout:
@@ -170,6 +210,7 @@ def _form(found: Column[Any], settings: SqlSettings, dialect: str, check: Mappin
         aware=isinstance(kind, kinds.DateTime) and bool(kind.timezone),
         bits=_bits(kind, dialect),
         decimals=kind.scale if isinstance(kind, kinds.Numeric) and not isinstance(kind, kinds.Float) else None,
+        rough=isinstance(kind, kinds.Float),
         padded=isinstance(kind, kinds.CHAR) and dialect == "postgresql",
         plain=dialect == "sqlite",
         blank=blank,

@@ -16,6 +16,8 @@ Way = Literal["aware", "naive", "date", "number", "text"]
 SECONDS_MAX = 10**11
 MILLIS_MAX = 10**14
 """A number below the first counts seconds since 1970, one below the second milliseconds, and else microseconds."""
+AUTUMN_S = 7200
+"""Seconds that times without a zone step back further: in the night of an autumn an hour of theirs comes twice."""
 TIMES_FROM = 10**8
 """A number below it is no time: it counts changes."""
 
@@ -64,6 +66,8 @@ class Stamp:
             return kept - int(step)
         # A second for the granularity of times without fractions.
         moment = int(kept) - (overlap_s + 1) * SECOND
+        if self.way != "aware":
+            moment -= AUTUMN_S * SECOND
         if self.way == "text":
             # SQLite takes a text without a zone for UTC, whatever was meant.
             return (moment - (0 if self.zone is UTC else DAY)) / SECOND

@@ -36,6 +36,8 @@ class Form:
     bits: int = 64
     """Of whole numbers."""
     decimals: int | None = None
+    rough: bool = False
+    """Whether numbers are kept only as nearly as a binary fraction can be."""
     padded: bool = False
     """Whether the database fills texts up with blanks."""
     plain: bool = False

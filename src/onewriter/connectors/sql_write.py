@@ -15,6 +15,8 @@ from onewriter.connectors.sql_layout import Layout, told
 from onewriter.connectors.sql_settings import SqlSettings
 from onewriter.connectors.sql_values import Unfit
 
+OF_AN_ITEM = (Trouble.DATA, Trouble.OTHER)
+"""What one item's values can bring about: a trigger may name any reason, such as one that no standard knows."""
 KEY = "onewriter_key"
 """The name of the parameter for a row's key."""
 
@@ -60,9 +62,10 @@ def prepared(layout: Layout, settings: SqlSettings, patches: Sequence[FieldPatch
         except Unfit as reason:
             item.outcome = Rejected(name, str(reason))
             continue
-        try:
-            item.key = None if patch.key is None else layout.key_sent(patch.key)
-        except (Unfit, ValueError):
+        found = [] if patch.key is None else layout.sought(layout.key, patch.key)
+        if found:
+            item.key = found[0]
+        elif patch.key is not None:
             # What cannot be a key of this table names no row of it.
             item.outcome = Conflict(str(patch.key), gone=True)
     return batch
@@ -80,6 +83,9 @@ def _sent(layout: Layout, patch: FieldPatch, name: str) -> Any:
 
 def write(connection: Connection, batch: Batch) -> None:
     """Give each item its outcome. The caller commits, and until then none of it is true."""
+    if connection.dialect.name == "postgresql":
+        # Rules that are looked at when all is done would refuse the whole of it, and not say whose fault it is.
+        connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
     for item in batch.items:
         if item.outcome is None and item.patch.key is None:
             _insert(connection, batch, item)
@@ -94,10 +100,16 @@ def write(connection: Connection, batch: Batch) -> None:
 def _update(connection: Connection, batch: Batch, items: list[Item]) -> None:
     layout = batch.layout
     rows = _rows(connection, batch, [item.key for item in items], lock=True)
+    seen = _rows_that_may_be_read(connection, batch, [item for item in items if layout.key_told(item.key) not in rows])
     groups: dict[tuple[Any, ...], list[Item]] = {}
     for item in items:
-        item.outcome = _decided(layout, batch.settings, item, rows.get(item.key, []))
+        named = layout.key_told(item.key)
+        if named in seen:
+            item.outcome = Rejected(None, "no permission to write the row")
+            continue
+        item.outcome = _decided(layout, batch.settings, item, rows.get(named, []))
         if item.outcome is None:
+            item.key = rows[named][0][layout.key]
             empty = tuple(name for name in item.names if item.values[name] is None)
             groups.setdefault((item.names, empty), []).append(item)
     for group in groups.values():
@@ -105,7 +117,7 @@ def _update(connection: Connection, batch: Batch, items: list[Item]) -> None:
     done = [item for item in items if item.outcome is None]
     after = _rows(connection, batch, [item.key for item in done])
     for item in done:
-        row: dict[str, Any] = next(iter(after.get(item.key, [])), {})
+        row: dict[str, Any] = next(iter(after.get(layout.key_told(item.key), [])), {})
         fields = told(layout, row, item.names) if row else None
         item.outcome = Applied(str(item.patch.key), version_of(batch.settings, row), fields)
 
@@ -133,7 +145,7 @@ def _update_alike(connection: Connection, batch: Batch, group: list[Item]) -> No
             connection.execute(statement, [_given(item) for item in group])
         return
     except DBAPIError as error:
-        if trouble(error) is not Trouble.DATA:
+        if trouble(error) not in OF_AN_ITEM:
             raise
         if len(group) == 1:
             group[0].outcome = Rejected(*refusal(error, group[0].names))
@@ -177,20 +189,28 @@ def _touched(batch: Batch) -> dict[Any, Any]:
 
 def _rows(
     connection: Connection, batch: Batch, keys: list[Any], *, lock: bool = False
-) -> dict[Any, list[dict[str, Any]]]:
-    """The rows of those keys, as they are in this transaction; locked until its end where that can be."""
+) -> dict[str, list[dict[str, Any]]]:
+    """The rows of those keys by their ids, as they are in this transaction; locked until its end where that can be."""
     if not keys:
         return {}
     layout, settings = batch.layout, batch.settings
     named = {name for item in batch.items for name in item.values if name in layout.columns}
     names = list(dict.fromkeys([layout.key, *sorted(named), *filter(None, (settings.version, settings.deleted))]))
-    query = select(*(layout.columns[name].label(name) for name in names)).where(layout.columns[layout.key].in_(keys))
+    sought = [each for key in keys for each in (layout.sought(layout.key, key) if isinstance(key, str) else [key])]
+    query = select(*(layout.columns[name].label(name) for name in names)).where(layout.columns[layout.key].in_(sought))
     if lock and connection.dialect.name != "sqlite":
         query = query.with_for_update()
-    found: dict[Any, list[dict[str, Any]]] = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     for row in connection.execute(query).mappings():
-        found.setdefault(row[layout.key], []).append(dict(row))
+        found.setdefault(layout.key_told(row[layout.key]), []).append(dict(row))
     return found
+
+
+def _rows_that_may_be_read(connection: Connection, batch: Batch, items: list[Item]) -> set[str]:
+    """The ids of rows that are there and cannot be locked: PostgreSQL hides those that a policy keeps from us."""
+    if connection.dialect.name != "postgresql":
+        return set()
+    return set(_rows(connection, batch, [item.key for item in items]))
 
 
 def version_of(settings: SqlSettings, row: Mapping[str, Any]) -> str | None:
@@ -225,30 +245,33 @@ def _insert(connection: Connection, batch: Batch, item: Item) -> None:
         with connection.begin_nested():
             key = _inserted(connection, batch, values, key)
     except DBAPIError as error:
-        if trouble(error) is not Trouble.DATA:
+        if trouble(error) not in OF_AN_ITEM:
             raise
         # The same intent has the same key, so that what an earlier try made is found here and not made again.
         if key is None or not _rows(connection, batch, [key]):
             item.outcome = Rejected(*refusal(error, (layout.key, *layout.forms)))
             return
-    row: dict[str, Any] = next(iter(_rows(connection, batch, [key]).get(key, [])), {})
+    if key is None:
+        item.outcome = Rejected(None, "a rule of the table forbids it")
+        return
+    row: dict[str, Any] = next(iter(_rows(connection, batch, [key]).get(layout.key_told(key), [])), {})
     fields = told(layout, row, item.names) if row else None
     item.outcome = Applied(layout.key_told(key), version_of(settings, row), fields)
 
 
 def _inserted(connection: Connection, batch: Batch, values: Mapping[str, Any], key: Any) -> Any:
-    """Make the row and return its key."""
+    """Make the row and return its key; None where a trigger let it fall."""
     layout = batch.layout
     given = {layout.columns[name]: value for name, value in values.items()}
     if key is not None:
         given[layout.columns[layout.key]] = key
     statement = insert(layout.source).values(given)  # type: ignore[arg-type]
     if key is not None:
-        connection.execute(statement)
-        return key
+        done = connection.execute(statement, execution_options={"preserve_rowcount": True})
+        return None if done.rowcount == 0 else key
     if connection.dialect.name == "mysql":
         return connection.execute(statement).lastrowid
-    return connection.execute(statement.returning(layout.columns[layout.key])).scalar_one()
+    return connection.execute(statement.returning(layout.columns[layout.key])).scalar_one_or_none()
 
 
 def _made_key(layout: Layout, intent: str | None) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, bindparam, delete
 
 from onewriter.customers import links, parked, pending, policies, remote, strangers
-from onewriter.customers.links import BROKEN, LINKED, PERSON, REVIEW, Link, Linked, NotLinked
+from onewriter.customers.links import BROKEN, GONE, LINKED, PERSON, REVIEW, Link, Linked, NotLinked
 from onewriter.db.systemtables import expectations
 from onewriter.records import Instant
 from onewriter.vault.vault import ShopVault
@@ -45,6 +45,7 @@ def link_by_hand(db: Connection, vault: ShopVault, pair: Pair, by: str, now: Ins
     The next cycle brings in what the record owns, and tells it the rest.
     `erasing.end` must follow the commit.
     """
+    _lock(db, vault, pair)
     if pair.record not in remote.glance(db, vault.shop_id, pair.system, [pair.record]):
         raise NotLinked(f"{pair.system} has told of no such record, or has it no more.")
     whose = links.of_records(db, vault.shop_id, pair.system, [pair.record]).get(pair.record)
@@ -52,6 +53,11 @@ def link_by_hand(db: Connection, vault: ShopVault, pair: Pair, by: str, now: Ins
         raise NotLinked("They are linked already.")
     if whose is not None:
         raise NotLinked("That record is another customer's; break that link first, with `onewriter links break`.")
+    theirs = links.of_people(db, vault.shop_id, [pair.customer_id])
+    if any(each.system == pair.system and each.state == LINKED and not each.reason.endswith(GONE) for each in theirs):
+        raise NotLinked(
+            f"That customer has a record in {pair.system} already; break that link first, with `onewriter links break`."
+        )
     found = {pair.record: Linked(pair.customer_id, PERSON, BY_HAND)}
     policy = policies.of_shop(db, vault.shop_id)
     if pair.record not in links.link(db, vault, pair.system, found, policy.version, by, now):
@@ -63,12 +69,14 @@ def link_by_hand(db: Connection, vault: ShopVault, pair: Pair, by: str, now: Ins
 
 def accept(db: Connection, vault: ShopVault, pair: Pair, by: str, now: Instant) -> Link:
     """Link a pair that waits to be looked at. Raises NotLinked. `erasing.end` must follow the commit."""
+    _lock(db, vault, pair)
     _must_be(_get(db, vault, pair), REVIEW)
     return link_by_hand(db, vault, pair, by, now)
 
 
 def refuse(db: Connection, vault: ShopVault, pair: Pair, by: str, now: Instant) -> Link:
     """Say of a pair that waits to be looked at that they are two; it is never proposed again. Raises NotLinked."""
+    _lock(db, vault, pair)
     _must_be(_get(db, vault, pair), REVIEW)
     return _break(db, vault, pair, by, now)
 
@@ -78,8 +86,8 @@ def break_link(db: Connection, vault: ShopVault, pair: Pair, by: str, now: Insta
 
     The record belongs to nobody from now on. What the customer took over from it stays, and can be set right by hand.
     """
+    _lock(db, vault, pair)
     _must_be(_get(db, vault, pair), LINKED)
-    links.lock(db, vault, [pair.customer_id])
     detach(db, vault, pair.system, [pair.record], now)
     told = parked.listed(db, vault.shop_id, PARKED_MAX, system=pair.system, customer_id=pair.customer_id)
     parked.end(db, [each.id for each in told if each.direction == parked.IN], UNLINKED, by, now)
@@ -91,6 +99,11 @@ def _break(db: Connection, vault: ShopVault, pair: Pair, by: str, now: Instant) 
     broken = replace(known, state=BROKEN, reason=TWO_PEOPLE, made_at=now, made_by=by)
     links.put(db, vault.shop_id, [broken])
     return broken
+
+
+def _lock(db: Connection, vault: ShopVault, pair: Pair) -> None:
+    """Keep whoever decides about either of them away, before anything is looked at."""
+    links.lock(db, vault, [pair.customer_id], [pair.record])
 
 
 def _get(db: Connection, vault: ShopVault, pair: Pair) -> Link:

@@ -18,6 +18,7 @@ from onewriter.records import Instant
 from onewriter.vault.seal import SubjectKey
 from onewriter.vault.vault import ShopVault
 
+SECOND = "its customer was merged into one who has a record there already"
 FOLLOWED = "; it followed a merge in Shopify"
 
 _MARKS = select(pending_marks).where(
@@ -62,14 +63,24 @@ def follow_merge(db: Connection, vault: ShopVault, deleted: bytes, kept: bytes, 
 def _move_links(
     db: Connection, vault: ShopVault, theirs: Sequence[Link], deleted: bytes, kept: bytes, now: Instant
 ) -> None:
-    """Whose records were the deleted one's, unless a person said that one of them is not the kept one's."""
+    """Whose records were the deleted one's, unless a person said that one of them is not the kept one's.
+
+    Of a system that has a record of the kept one already, the other waits for a person: a customer with two records in
+    one system could be told by neither.
+    """
     held = {(each.system, each.record): each for each in links.of_people(db, vault.shop_id, [kept])}
+    taken = {each.system for each in held.values() if each.state == LINKED and not each.reason.endswith(links.GONE)}
     links.remove(db, vault.shop_id, theirs)
     for each in theirs:
         before = held.get((each.system, each.record))
         apart = before is not None and before.state == BROKEN
         if each.state == LINKED and apart:
             deciding.detach(db, vault, each.system, [each.record], now)
+        elif each.state == LINKED and each.system in taken and before is None:
+            deciding.detach(db, vault, each.system, [each.record], now)
+            second = replace(each, customer_id=kept, state=REVIEW, reason=SECOND, made_at=now)
+            links.put(db, vault.shop_id, [second])
+            continue
         elif each.state == LINKED:
             links.reseal(db, vault, each.system, {each.record: kept}, now)
         if before is None or (each.state == LINKED and not apart) or (each.state == BROKEN and before.state == REVIEW):

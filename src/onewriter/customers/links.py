@@ -17,7 +17,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from onewriter.customers import erasing, policies, remote
 from onewriter.customers.profiles import LIVE
 from onewriter.customers.remote import Remote
-from onewriter.db.bulk import in_chunks, lock_stripes, stripe_of
+from onewriter.db.bulk import in_chunks, lock_stripes, stripe_of, stripe_of_record
 from onewriter.db.tables import customers, links
 from onewriter.errors import Permanent
 from onewriter.records import Instant
@@ -186,10 +186,10 @@ def link(
 ) -> dict[str, bytes]:
     """Write down what was found of records that we hold, by name; returns whose each is that is linked by this.
 
-    Takes the locks of the customers. A side is sealed with its customer's key, and forgets that it was read, so that
-    its values are looked at anew. `erasing.end` must follow the commit.
+    Takes the locks of the customers and of the records. A side is sealed with its customer's key, and forgets that it
+    was read, so that its values are looked at anew. `erasing.end` must follow the commit.
     """
-    live = lock(db, vault, {each.customer_id for each in found.values() if isinstance(each, Linked)})
+    live = lock(db, vault, {each.customer_id for each in found.values() if isinstance(each, Linked)}, found)
     doubtful = {customer for each in found.values() if isinstance(each, Review) for customer in each.customer_ids}
     live |= {bytes(row.id) for row in _who(db, doubtful) if row.state in LIVE}
     owners = _write_down(db, vault.shop_id, system, found, live, (rule_version, now, by))
@@ -235,12 +235,15 @@ def _row(system: str, name: str, customer_id: bytes, state: str, found: Linked |
     return Link(system, name, customer_id, state, found.matched_by, version, found.reason, now, by)
 
 
-def lock(db: Connection, vault: ShopVault, ids: Collection[bytes]) -> set[bytes]:
-    """Keep everybody else from these customers until the transaction ends; returns those of them who are live."""
-    if not ids:
-        return set()
+def lock(db: Connection, vault: ShopVault, ids: Collection[bytes], names: Iterable[str]) -> set[bytes]:
+    """Keep everybody else from these customers and records until the transaction ends; returns who of them is live.
+
+    A record can be linked to one customer only, so that who links it to another one has to wait for it, too.
+    """
     stripes = {stripe_of(vault.key.id_hash(row.shopify_id)) for row in _who(db, ids) if row.shopify_id is not None}
-    lock_stripes(db, vault.shop_id, stripes)
+    stripes.update(map(stripe_of_record, names))
+    if stripes:
+        lock_stripes(db, vault.shop_id, stripes)
     # Whoever was erased or merged away while we waited is linked to nothing.
     return {bytes(row.id) for row in _who(db, ids) if row.state in LIVE}
 

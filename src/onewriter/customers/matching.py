@@ -74,24 +74,27 @@ def find(
 
 
 def relink(
-    db: Connection, vault: ShopVault, policy: Policy, system: str, since: Instant, now: Instant, most: int, by: str
-) -> dict[str, bytes]:
-    """Match records again that belong to nobody and share a key with a customer, if either has changed since then.
+    db: Connection, vault: ShopVault, policy: Policy, system: str, since: Instant, now: Instant, by: str,
+    *, after: str, most: int,
+) -> tuple[dict[str, bytes], str]:  # fmt: skip
+    """Match the next records behind `after` that are nobody's and share a key with a customer, if either has
+    changed since then.
 
-    Returns whose each is that was linked. `erasing.end` must follow the commit.
+    Returns whose each is that was linked, and the last that was looked at; empty when there was none left.
+    `erasing.end` must follow the commit.
     """
     linked: dict[str, bytes] = {}
-    after, left = "", most
+    left = most
     while left > 0:
         met = _meeting(db, vault.shop_id, system, since, after, min(PAGE, left))
         if not met:
-            break
+            return linked, ""
         after, left = met[-1], left - len(met)
         known = remote.load(db, vault, system, met)
         people = [strangers.of_remote(policy, each) for each in known.values()]
         found = find(db, vault, policy, system, people)
         linked |= links.link(db, vault, system, found, policy.version, by, now)
-    return linked
+    return linked, after
 
 
 def _meeting(db: Connection, shop_id: int, system: str, since: Instant, after: str, most: int) -> list[str]:

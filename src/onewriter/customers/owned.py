@@ -75,6 +75,13 @@ def numbers(db: Connection, shop_id: int, ids: Sequence[bytes]) -> dict[bytes, i
     return found
 
 
+def live_ids(db: Connection, shop_id: int, after: bytes, most: int) -> list[bytes]:
+    """The next customers behind that one who are not hidden, in order."""
+    live = (customers.c.shop_id == shop_id, customers.c.state.in_(sorted(LIVE)), customers.c.id > after)
+    found = db.execute(select(customers.c.id).where(*live).order_by(customers.c.id).limit(most)).scalars()
+    return [bytes(each) for each in found]
+
+
 def count(db: Connection, shop_id: int) -> int:
     """How many customers the shop has that are not hidden."""
     live = (customers.c.shop_id == shop_id, customers.c.state.in_(sorted(LIVE)))

@@ -98,14 +98,15 @@ def park(
 
 def park_all(
     db: Connection, shop_id: int, values: Sequence[Unplaced], now: Instant, *, run_id: str | None = None
-) -> int:
-    """Park these values, each in the place of what was parked there before; returns how many are new.
+) -> list[Unplaced]:
+    """Park these values, each in the place of what was parked there before; returns those that are new.
 
     One that says just what is parked there already, for the same reason, stays as it is: its age is what counts.
     """
     wanted = {(one.customer_id, one.system, one.field, one.direction): one for one in values}
     held = _open_rows(db, {one.customer_id for one in wanted.values()}) if wanted else {}
     rows, ended = [], []
+    fresh: list[Unplaced] = []
     for place, one in wanted.items():
         before = held.get(place)
         if before is not None and before.reason == one.reason and _value(one.key, shop_id, before, one) == one.value:
@@ -113,10 +114,11 @@ def park_all(
         if before is not None:
             ended.append(bytes(before.id))
         rows.append(_row(shop_id, one, now, run_id))
+        fresh.append(one)
     end(db, ended, REPLACED, None, now)
     if rows:
         db.execute(insert(parked_values), rows)
-    return len(rows)
+    return fresh
 
 
 def settle(db: Connection, places: Iterable[tuple[bytes, str, str, str]], now: Instant) -> int:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from onewriter.db.bulk import in_chunks
 from onewriter.db.systemtables import metadata
+from onewriter.db.tables import sides
 from onewriter.records import Instant
 from onewriter.vault.seal import bound_to
 
@@ -57,6 +58,8 @@ class Pending:
     set_at: Instant
     set_by: str | None
     box: bytes | None
+    run_id: str | None = None
+    """The run that set it."""
 
 
 def binding(shop_id: int, system: str, customer_id: bytes, field: str) -> bytes:
@@ -172,7 +175,16 @@ def _name(shop_id: int, system: str, one: Pending) -> dict[str, Any]:
 def _pending(row: Row[Any]) -> Pending:
     box = None if row.box is None else bytes(row.box)
     head = (bytes(row.customer_id), row.field, row.serial, row.state, row.tries, row.due_at, row.set_at)
-    return Pending(*head, row.set_by, box)
+    return Pending(*head, row.set_by, box, row.run_id)
+
+
+def whole_of_linked(db: Connection, shop_id: int, system: str) -> int:
+    """How many customers are marked as a whole who have a record in the system by now."""
+    has = select(sides.c.customer_id).where(
+        sides.c.shop_id == shop_id, sides.c.system == system, sides.c.customer_id == pending_marks.c.customer_id
+    )
+    this = (pending_marks.c.shop_id == shop_id, pending_marks.c.system == system, pending_marks.c.field == ALL)
+    return db.execute(select(func.count()).select_from(pending_marks).where(*this, has.exists())).scalar_one()
 
 
 def marked_whole(shop_id: int, system: str) -> Select[Any]:

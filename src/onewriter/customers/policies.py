@@ -7,7 +7,7 @@ asks first; that is decided where the cycle begins, by the version that stands t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from onewriter.customers import shops, systems
 from onewriter.db.systemtables import policies
@@ -42,6 +42,12 @@ def of_shop(db: Connection, shop_id: int) -> Policy:
     """The policy in force; one that nobody has written down owns nothing to anybody."""
     row = db.execute(_NEWEST, {"shop_id": shop_id}).first()
     return Policy() if row is None else from_document(row.document, row.version)
+
+
+def version(db: Connection, shop_id: int) -> int:
+    """The version in force; 0 before anything was written down."""
+    newest = select(func.max(policies.c.version)).where(policies.c.shop_id == shop_id)
+    return db.execute(newest).scalar() or 0
 
 
 def of_version(db: Connection, shop_id: int, version: int) -> Policy:

@@ -5,7 +5,7 @@ names for its fields; the row holds the id's keyed name only. While a record bel
 own, and is found by the tokens of its address and number.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -35,7 +35,7 @@ _GLANCE = select(
 _LOAD = select(sides).where(*_OF_SYSTEM, sides.c.record_id.in_(bindparam("names", expanding=True)))
 _OF_CUSTOMERS = select(sides).where(*_OF_SYSTEM, sides.c.customer_id.in_(bindparam("ids", expanding=True)))
 _UNCLEAN = (
-    select(sides.c.customer_id, sides.c.record_id)
+    select(sides.c.customer_id, sides.c.record_id, sides.c.unclean)
     .where(*_OF_SYSTEM, sides.c.unclean.is_not(None), sides.c.customer_id.is_not(None))
     .where(sides.c.record_id > bindparam("after"))
     .order_by(sides.c.record_id)
@@ -137,10 +137,17 @@ def _opened(
     return [_open(row, keys[bytes(row.key_id)], vault.shop_id) for row in rows if bytes(row.key_id) in keys]
 
 
-def unclean(db: Connection, shop_id: int, system: str, *, after: str, most: int) -> list[tuple[bytes, str]]:
-    """The linked records that are not in step, by name, of those after that one: (customer, record name)."""
+def unclean(
+    db: Connection, shop_id: int, system: str, fields: Collection[str], after: str, most: int
+) -> tuple[list[tuple[bytes, str]], str]:
+    """The next linked records in which one of these fields is not in step, by name: (customer, record name) each.
+
+    And behind which record to go on; empty when there are no more.
+    """
     wanted = {"shop_id": shop_id, "system": system, "after": after, "most": most}
-    return [(bytes(row.customer_id), row.record_id) for row in db.execute(_UNCLEAN, wanted)]
+    rows = db.execute(_UNCLEAN, wanted).all()
+    found = [(bytes(row.customer_id), row.record_id) for row in rows if not row.unclean.keys().isdisjoint(fields)]
+    return found, rows[-1].record_id if rows else ""
 
 
 def linked_names(db: Connection, shop_id: int, system: str, *, after: str, most: int) -> list[str]:

@@ -188,6 +188,12 @@ def last_done(db: Connection, shop_id: int, kind: str) -> Instant | None:
     return db.execute(ended).scalar()
 
 
+def is_active(db: Connection, shop_id: int, kind: str) -> bool:
+    """True while a run of that kind is queued, running or paused in the shop."""
+    theirs = (runs.c.shop_id == shop_id, runs.c.kind == kind, runs.c.state.not_in([each.value for each in RUN_OVER]))
+    return db.execute(select(runs.c.id).where(*theirs).limit(1)).first() is not None
+
+
 def is_importing(db: Connection, shop_id: int) -> bool:
     """True while an import of the shop has begun and not ended: what is missing then is no loss."""
     begun = [RunState.RUNNING.value, RunState.PAUSED.value]

@@ -24,6 +24,11 @@ def stripe_of(id_hash: bytes) -> int:
     return id_hash[0] % STRIPES
 
 
+def stripe_of_record(name: str) -> int:
+    """The lock that a record of a connected system falls under, by its keyed name; those of customers come before."""
+    return STRIPES + bytes.fromhex(name)[0] % STRIPES
+
+
 # One statement for all, since a batch of an import takes all 64 and each would be a round trip.
 _LOCK = text("SELECT pg_advisory_xact_lock(:shop, s) FROM unnest(CAST(:stripes AS int[])) s")
 _TRY_LOCK = text("SELECT s FROM unnest(CAST(:stripes AS int[])) s WHERE pg_try_advisory_xact_lock(:shop, s)")
@@ -73,7 +78,8 @@ def _copy_sql(table: Table) -> str:
 def lock_stripes(connection: Connection, shop_id: int, stripes: Iterable[int]) -> None:
     """Keep every other worker away from these customers until the transaction ends; waits for those who hold them.
 
-    Taken in sorted order, so that two workers never wait for each other. SQLite has one writer and needs none.
+    Taken in sorted order, customers before records, so that two workers never wait for each other. SQLite has one
+    writer and needs none.
     """
     if connection.dialect.name == "sqlite":
         return

@@ -19,7 +19,6 @@ from onewriter.connectors.interface import (
 )
 from onewriter.customers import log, parked, pending
 from onewriter.customers.log import LogLine
-from onewriter.customers.owned import Owned
 from onewriter.customers.parked import Unplaced
 from onewriter.customers.pending import ALL, AMBIGUOUS, WAITING
 from onewriter.customers.remote import Remote
@@ -43,6 +42,8 @@ class Sent:
     fields: Counter[str] = field(default_factory=Counter)
     """How many values of each field were written."""
     rejected: Counter[str] = field(default_factory=Counter)
+    proposed: set[bytes] = field(default_factory=set)
+    """Customers of whom a person's proposal was written to its owner."""
     retry_after_s: float | None = None
     """The system asks to be left alone for so long; what is left waits."""
 
@@ -78,6 +79,7 @@ class Afterwards:
                     self._put_off(db, each, outcome)
             self._link_made(db, written)
         self._read_back(written)
+        self.sent.proposed |= {each.person.id for each, _outcome in written if each.has_proposal}
         again = self._make_sure([each for each, _outcome in written])
         return again or any(isinstance(each, Ambiguous | Conflict | Rejected) for each in outcomes)
 
@@ -127,26 +129,30 @@ class Afterwards:
             people = open_locked(db, reading, [each.person.id for each in drafts], now)
             held = self.target.held(db, list(people))
             unplaced: list[Unplaced] = []
+            level: list[tuple[bytes, str, str, str]] = []
             for each in drafts:
                 person, record = people.get(each.person.id), held.get(each.person.id)
                 for name, value in each.fields.items() if person is not None and record is not None else ():
                     assert person is not None
                     assert record is not None
                     if self._is_held(name, value, record):
+                        level.append((person.id, reading.system, name, parked.OUT))
                         self.sent.fields[name] += int(each.record is not None)
                         continue
                     self.astray[person.id, name] += 1
                     again = again or self.astray[person.id, name] < ASTRAY
                     if self.astray[person.id, name] >= ASTRAY:
-                        unplaced.append(self._made_another(person, name))
+                        unplaced.append(self._made_another(each, name))
             pending.clear(db, reading.vault.shop_id, reading.system, [one for each in drafts for one in each.marks])
+            parked.settle(db, level, now)
             self._give_up(db, unplaced, now)
         return again
 
-    def _made_another(self, person: Owned, name: str) -> Unplaced:
+    def _made_another(self, each: Draft, name: str) -> Unplaced:
+        person = each.person
         self.sent.rejected[name] += 1
         reason = f"{self.reading.system} made another value of it"
-        return Unplaced(person.id, person.key, self.reading.system, name, person.fields.get(name), reason, "out")
+        return Unplaced(person.id, person.key, self.reading.system, name, each.values.get(name), reason, "out")
 
     def _give_up(self, db: Connection, unplaced: Sequence[Unplaced], now: Instant) -> None:
         """Park what the system will not hold as it is; what it made of it was nobody's edit."""
@@ -154,6 +160,7 @@ class Afterwards:
         places = [(one.customer_id, reading.system, one.field, parked.IN) for one in unplaced]
         parked.settle(db, places, now)
         parked.park_all(db, reading.vault.shop_id, unplaced, now, run_id=reading.run_id)
+        self.target.note_apart(db, {one.customer_id for one in unplaced}, now)
         wanted = {(one.customer_id, one.field) for one in unplaced}
         ids = sorted({one.customer_id for one in unplaced})
         marks = pending.of_customers(db, reading.vault.shop_id, reading.system, ids)
@@ -165,9 +172,10 @@ class Afterwards:
         there = record.fields.get(each.remote)
         if there == value:
             return True
-        back = mapping.inward(name, each, value, region=self.reading.region)
+        names = self.reading.policy.namespaces
+        back = mapping.inward(name, each, value, region=self.reading.region, namespaces=names)
         return not isinstance(back, mapping.Unfit) and mapping.in_step(
-            name, each, back, there, region=self.reading.region
+            name, each, back, there, region=self.reading.region, namespaces=names
         )
 
     def _reject(self, db: Connection, each: Draft, outcome: Rejected) -> None:
@@ -178,7 +186,7 @@ class Afterwards:
         fault = set(at_fault or each.fields)
         unplaced = [
             Unplaced(
-                each.person.id, each.person.key, reading.system, name, each.person.fields.get(name), outcome.reason,
+                each.person.id, each.person.key, reading.system, name, each.values.get(name), outcome.reason,
                 "out",
             )
             for name in sorted(fault)
@@ -190,6 +198,7 @@ class Afterwards:
         )  # fmt: skip
         log.add(db, reading.vault.shop_id, [(each.person.id, each.person.key, line)], now, keep_days=reading.keep_days)
         parked.park_all(db, reading.vault.shop_id, unplaced, now, run_id=reading.run_id)
+        self.target.note_apart(db, {one.customer_id for one in unplaced}, now)
         whole = fault == set(each.fields)
         done = [one for one in each.marks if one.field in fault or (one.field == ALL and whole)]
         rest = [one for one in each.marks if one not in done]

@@ -19,10 +19,9 @@ from onewriter.errors import Permanent
 from onewriter.intake import planning, relinking
 from onewriter.intake.afterwards import Sent
 from onewriter.intake.inbound import bring_in
-from onewriter.intake.planning import Plan
-from onewriter.intake.reading import Reading
+from onewriter.intake.reading import Reading, comes_in, refuse_change
 from onewriter.intake.sender import Sender
-from onewriter.intake.take import raw_digest, take
+from onewriter.intake.take import apart, raw_digest, take
 from onewriter.intake.targets import SystemTarget, Target
 from onewriter.records import HOUR, Instant
 
@@ -79,9 +78,18 @@ class Cycle:
             self.give_way()
         if seen is not None:
             self._miss(seen.keys())
-        with self.database.write() as db:
-            relinked = relinking.relink(db, self.reading, self.clock())
-        self.counts.update(relinked)
+        self._relink(0 if seen is not None else self.reading.clean_before or 0)
+
+    def _relink(self, since: Instant) -> None:
+        """Look at the records of nobody again, now that others may have come whose they are."""
+        after = ""
+        while True:
+            with self.database.write() as db:
+                linked, after = relinking.relink(db, self.reading, self.clock(), after=after, since=since)
+            self.counts["linked"] += linked
+            if not after:
+                return
+            self.give_way()
 
     def read_one(self, ids: Iterable[bytes]) -> None:
         """Take in what the records of these customers say now."""
@@ -102,11 +110,10 @@ class Cycle:
 
     def _take(self, told: list[Record | Deleted]) -> None:
         began = self.clock()
-        with self.database.write() as db:
-            taken = take(db, self.reading, told, began)
-        took = self.clock() - began
-        self._rows = self._next_size(took)
-        self.counts.update(taken.counts)
+        for some in apart(told):
+            with self.database.write() as db:
+                self.counts.update(take(db, self.reading, some, began).counts)
+        self._rows = self._next_size(self.clock() - began)
         self._done += len(told)
         self.progress(self._done, self.counts)
 
@@ -194,23 +201,20 @@ class Cycle:
     def bring_in(self, *, bulk: bool, only: frozenset[bytes] | None = None) -> Counter[str]:
         """Bring in what the owners say; how many values of each field."""
         taken: Counter[str] = Counter()
+        ways = comes_in(self.reading.policy, self.system.name)
         after, most = "", ROWS_FIRST
         while True:
             with self.database.read() as db:
-                some = remote.unclean(db, self.reading.vault.shop_id, self.system.name, after=after, most=most)
-            if not some:
+                some, after = remote.unclean(db, self.reading.vault.shop_id, self.system.name, ways, after, most)
+            if not after:
                 return taken
-            after = some[-1][1]
             ids = sorted({customer for customer, _name in some if only is None or customer in only})
             began = self.clock()
             with self.database.write() as db:
+                refuse_change(db, self.reading)
                 taken += bring_in(db, self.reading, ids, self.others, began, bulk=bulk)
             most = ROWS_FIRST if self.clock() - began > LOCK_AIM else min(ROWS_MAX, most * 2)
             self.give_way()
-
-    def send(self, only: frozenset[bytes] | None = None) -> Sent:
-        """Send what is pending."""
-        return send(self.database, self.target, self.system, self.clock, self.sleep, self.give_way, only)
 
     def wants_full(self, now: Instant) -> bool:
         """True when everything must be read, whatever its cursor says: no cursor is ever quite complete."""
@@ -227,14 +231,9 @@ def send(
     clock: Callable[[], Instant],
     sleep: Callable[[float], None],
     give_way: Callable[[], None],
+    until: Instant,
     only: frozenset[bytes] | None = None,
 ) -> Sent:
-    """Send what is pending for a system, Shopify or another."""
-    sender = Sender(database, target, system.creates, clock, sleep, give_way, only, full_hours=system.full_hours)
+    """Send what has been pending for a system, Shopify or another, since before that time."""
+    sender = Sender(database, target, system.creates, clock, sleep, until, give_way, only, full_hours=system.full_hours)
     return sender.run()
-
-
-def rough_plan(database: Database, reading: Reading) -> Plan:
-    """At most how much a cycle would write."""
-    with database.read() as db:
-        return planning.rough(db, reading)

@@ -14,7 +14,7 @@ from onewriter.intake.reading import Reading
 from onewriter.records import Value
 from onewriter.rules import mapping
 from onewriter.rules.mapping import Unfit
-from onewriter.rules.policy import FieldMap, Policy
+from onewriter.rules.policy import CONSENTS, FieldMap, Policy
 
 
 @dataclass(slots=True)
@@ -29,10 +29,17 @@ class Draft:
     """The marks that the write is for."""
     fields: dict[str, Any] = field(default_factory=dict)
     """Field: what the system shall hold."""
+    values: dict[str, Value] = field(default_factory=dict)
+    """Field: the value that this stands for, the owner's or a proposal."""
     cleared: list[Pending] = field(default_factory=list)
     """Marks of what is in step already, or cannot be sent."""
     unplaced: list[Unplaced] = field(default_factory=list)
     """Values that the system cannot hold."""
+
+    @property
+    def has_proposal(self) -> bool:
+        """True if it writes what a person proposed to the owner."""
+        return any(each.box is not None for each in self.marks)
 
     def expected(self, policy: Policy, system: str) -> dict[str, bytes]:
         """Field: the digest of what will be read back."""
@@ -40,13 +47,22 @@ class Draft:
 
 
 def draft(
-    reading: Reading, person: Owned, record: Remote | None, marks: Sequence[Pending], parked: Collection[str] = ()
+    reading: Reading,
+    person: Owned,
+    record: Remote | None,
+    marks: Sequence[Pending],
+    parked: Collection[str] = (),
+    seeds: Collection[str] = (),
 ) -> Draft:
-    """What to write to a record so that what is marked is as its owner says; `parked` fields are not tried unasked."""
+    """What to write to a record so that what is marked is as its owner says; `parked` fields are not tried unasked.
+
+    A record that is to be made begins with the values that its customer has in fields of the system's own (`seeds`,
+    those that can be written): born empty, it would empty them.
+    """
     policy, system = reading.policy, reading.system
     maps = policy.maps(system)
     made = Draft(person, record, FieldPatch(key=None if record is None else record.id))
-    wanted = _wanted(reading, person, record, marks, parked)
+    wanted = _wanted(reading, person, record, marks, parked, seeds)
     asked = {name for name, _value, mark in wanted if mark is not None}
     whole = [each for each in marks if each.field not in asked]
     told: dict[str, Any] = {} if record is None else dict(record.fields)
@@ -58,37 +74,53 @@ def draft(
         elif record is not None and _is_level(reading, name, each, value, record):
             made.cleared += [mark] if mark is not None else []
             continue
-        elif not (record is None and desired is None):
+        elif not (desired is None and (record is None or name in CONSENTS)):
+            # What was never said is not written over what stands there, since a consent is never emptied.
             made.fields[name] = told[each.remote] = desired
+            made.values[name] = value
             made.marks += [mark] if mark is not None and mark not in made.marks else []
             continue
         made.cleared += [mark] if mark is not None else []
+    # Several fields may stand in one column, which is written as a whole.
+    made.fields = {name: told[maps[name].remote] for name in made.fields}
     (made.marks if made.fields else made.cleared).extend(whole)
     made.patch = _patch(reading, made)
     return made
 
 
 def _wanted(
-    reading: Reading, person: Owned, record: Remote | None, marks: Sequence[Pending], parked: Collection[str]
+    reading: Reading,
+    person: Owned,
+    record: Remote | None,
+    marks: Sequence[Pending],
+    parked: Collection[str],
+    seeds: Collection[str],
 ) -> list[tuple[str, Value, Pending | None]]:
     """Which fields to send, with the value of each and the mark that asks for it."""
     policy, system = reading.policy, reading.system
-    maps, out = policy.maps(system), policy.goes_out(system)
+    out = policy.goes_out(system)
     by_field = {each.field: each for each in marks if each.field != ALL}
     found: list[tuple[str, Value, Pending | None]] = []
     for name, mark in by_field.items():
         # What the system is not told of any more is asked for in vain, unless a person proposes it to its owner.
-        if name in out or (name in maps and mark.box is not None):
+        if name in out or is_proposal(reading, mark):
             found.append((name, _value(reading, person, mark), mark))
     if record is None or len(by_field) < len(marks):
-        rest = sorted(out - by_field.keys() - set(parked))
+        every = out | set(seeds) if record is None else out
+        rest = sorted(every - by_field.keys() - set(parked))
         found += [(name, mapping.own_value(name, person.fields), None) for name in rest]
     return found
 
 
+def is_proposal(reading: Reading, mark: Pending) -> bool:
+    """True for a value that a person proposes to the system which owns its field, still."""
+    owner = reading.policy.owner_of(mark.field)
+    return mark.box is not None and owner == reading.system and mark.field in reading.policy.maps(reading.system)
+
+
 def _value(reading: Reading, person: Owned, mark: Pending) -> Value:
     """The owner's present value, or the one that a person proposes to the owner."""
-    if mark.box is None:
+    if mark.box is None or not is_proposal(reading, mark):
         return mapping.own_value(mark.field, person.fields)
     bound = pending.binding(reading.vault.shop_id, reading.system, person.id, mark.field)
     return person.key.open_fields(mark.box, bound).get(mark.field)

@@ -17,7 +17,7 @@ from onewriter.db.engine import Database
 from onewriter.db.tables import customers, links, sides
 from onewriter.intake.drafts import draft
 from onewriter.intake.inbound import the_one
-from onewriter.intake.reading import Reading
+from onewriter.intake.reading import Reading, comes_in
 from onewriter.intake.targets import Target
 from onewriter.loyalty.balances import with_points
 from onewriter.records import SHOPIFY, Instant, id_text
@@ -31,6 +31,8 @@ LINES_MAX = 1_000
 OPT_INS_MAX = 20
 """So many people can have asked one by one since the last cycle; more consents are given by somebody else's hand."""
 IN, OUT, MAKE = "in", "out", "make"
+NEW_RECORDS = "new records"
+"""What records that would be made count as, among the fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Plan:
 
     def too_many(self, allowed: Mapping[str, int]) -> dict[str, int]:
         """The fields of which more values would change than one cycle may change unasked: field: how many."""
-        every = self.takes + self.sends
+        every = self.takes + self.sends + Counter({NEW_RECORDS: self.makes})
         return {
             name: count
             for name, count in sorted(every.items())
@@ -87,13 +89,17 @@ def rough(db: Connection, reading: Reading) -> Plan:
     plan = Plan(linked=linked_count(db, shop, system))
     for name, count in pending.count(db, shop, system).items():
         if name != ALL:
-            plan.sends[name] = count
+            plan.sends[name] += count
+    plan.makes = pending.count(db, shop, system).get(ALL, 0)
+    # Of one who has a record there already, such a mark stands for every field.
+    whole = pending.whole_of_linked(db, shop, system)
+    plan.sends.update({name: whole for name in reading.policy.goes_out(system) if whole})
     wanted = select(sides.c.unclean).where(
         sides.c.shop_id == shop, sides.c.system == system, sides.c.unclean.is_not(None)
     )
-    out = reading.policy.goes_out(system)
+    ways = comes_in(reading.policy, system)
     for unclean in db.execute(wanted.execution_options(yield_per=AT_ONCE)).scalars():
-        plan.takes.update(name for name in unclean if name not in out)
+        plan.takes.update(name for name in unclean if name in ways)
     return plan
 
 
@@ -104,14 +110,13 @@ def exact(database: Database, target: Target, clock: Callable[[], Instant], *, l
     with database.read() as db:
         plan = Plan(linked=linked_count(db, shop, system))
         plan.makes = pending.count(db, shop, system).get(ALL, 0)
-    after = ""
+    after, ways = "", comes_in(reading.policy, system)
     # What Shopify says is taken in as it comes, and never waits for a cycle.
     while system != SHOPIFY:
         with database.read() as db:
-            some = remote.unclean(db, shop, system, after=after, most=AT_ONCE)
-            if not some:
+            some, after = remote.unclean(db, shop, system, ways, after, AT_ONCE)
+            if not after:
                 break
-            after = some[-1][1]
             _count_in(db, reading, plan, [customer for customer, _name in some], clock(), lines_max)
     last = b""
     while True:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from onewriter.customers import owned
+from onewriter.customers import owned, policies, systems
 from onewriter.customers.owned import Owned
 from onewriter.customers.remote import Remote
 from onewriter.db.bulk import lock_stripes, stripe_of
+from onewriter.errors import CycleOvertaken
 from onewriter.loyalty.balances import with_points
 from onewriter.records import Instant
 from onewriter.rules import mapping
-from onewriter.rules.policy import Policy
+from onewriter.rules.policy import Direction, Policy
 from onewriter.rules.settling import Settled
 from onewriter.vault.vault import ShopVault
 
@@ -68,3 +69,18 @@ def keep(reading: Reading, one: Remote, customer: Owned, settled: Settled, now: 
         if each.remote in one.fields
         and ((value := mapping.own_value(name, customer.fields)) is not None or name not in settled.level)
     }
+
+
+def comes_in(policy: Policy, system: str) -> frozenset[str]:
+    """The fields that a system may write."""
+    ways = (Direction.IN, Direction.BOTH)
+    return frozenset(name for name, each in policy.maps(system).items() if each.direction in ways)
+
+
+def refuse_change(db: Connection, reading: Reading) -> None:
+    """Raise CycleOvertaken unless all is as the cycle found it: a pause or a new owner must not wait for its end."""
+    system = systems.get(db, reading.vault.shop_id, reading.system)
+    if system.state != systems.ACTIVE:
+        raise CycleOvertaken("The system was paused while its cycle was under way; what was left waits.")
+    if policies.version(db, reading.vault.shop_id) != reading.policy.version:
+        raise CycleOvertaken("The policy changed while the cycle was under way; the next one goes by the new one.")

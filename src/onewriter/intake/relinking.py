@@ -2,8 +2,6 @@
 changed.
 """
 
-from collections import Counter
-
 from sqlalchemy import Connection
 
 from onewriter.customers import matching, pending, remote
@@ -12,15 +10,19 @@ from onewriter.records import Instant
 from onewriter.rules import settling
 from onewriter.rules.settling import Meeting
 
-AT_ONCE = 2_000
+AT_ONCE = 500
 
 
-def relink(db: Connection, reading: Reading, now: Instant) -> Counter[str]:
-    """Link records of nobody to customers who came or changed since, and look at each anew; how many were linked."""
-    since = reading.clean_before or 0
-    linked = matching.relink(db, reading.vault, reading.policy, reading.system, since, now, AT_ONCE, reading.by)
+def relink(db: Connection, reading: Reading, now: Instant, *, after: str, since: Instant) -> tuple[int, str]:
+    """Link the next records of nobody to customers who came or changed since then, and look at each anew.
+
+    Returns how many were linked, and behind which record to go on; empty when there are no more.
+    """
+    linked, last = matching.relink(
+        db, reading.vault, reading.policy, reading.system, since, now, reading.by, after=after, most=AT_ONCE
+    )
     settle_again(db, reading, sorted(linked), now)
-    return Counter({"linked": len(linked)}) if linked else Counter()
+    return len(linked), last
 
 
 def resettle_some(db: Connection, reading: Reading, after: str, most: int, now: Instant) -> str:
@@ -30,7 +32,7 @@ def resettle_some(db: Connection, reading: Reading, after: str, most: int, now: 
     return names[-1] if names else ""
 
 
-def settle_again(db: Connection, reading: Reading, names: list[str], now: Instant) -> None:
+def settle_again(db: Connection, reading: Reading, names: list[str], now: Instant, *, marking: bool = True) -> None:
     """Settle these records as if they met their customers for the first time, and mark what must be sent."""
     records = remote.load(db, reading.vault, reading.system, names)
     people = open_locked(db, reading, {one.customer_id for one in records.values() if one.customer_id}, now)
@@ -40,10 +42,11 @@ def settle_again(db: Connection, reading: Reading, names: list[str], now: Instan
         person = people.get(one.customer_id) if one.customer_id is not None else None
         if person is None or not person.live or one.gone is not None:
             continue
-        met = Meeting(own=person.fields, told=one.fields)
+        met = Meeting(own=person.fields, told=one.fields, first=True)
         settled = settling.settle(reading.policy, reading.system, met, region=reading.region)
         keep(reading, one, person, settled, now)
         marks += [(reading.system, person.id, name) for name in settled.send]
         saved.append(one)
     remote.save(db, reading.vault, saved, now)
-    pending.mark(db, reading.vault.shop_id, marks, now, run_id=reading.run_id)
+    if marking:
+        pending.mark(db, reading.vault.shop_id, marks, now, run_id=reading.run_id)

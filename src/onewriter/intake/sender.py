@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from onewriter.connectors.interface import (
     Capabilities,
+    Discovery,
     FieldPatch,
     Outcome,
     RetryAfter,
@@ -24,7 +25,7 @@ from onewriter.customers.pending import SENT, Pending
 from onewriter.db.engine import Database
 from onewriter.intake.afterwards import Afterwards, Sent
 from onewriter.intake.drafts import Draft, draft
-from onewriter.intake.reading import Reading, open_locked
+from onewriter.intake.reading import Reading, comes_in, open_locked, refuse_change
 from onewriter.intake.targets import Target
 from onewriter.records import HOUR, SECOND, Instant
 from onewriter.rules import mapping
@@ -49,13 +50,15 @@ class Sender:
     creates: bool
     clock: Callable[[], Instant]
     sleep: Callable[[float], None]
+    until: Instant
+    """What was marked later is for the next cycle, but for what this one marks itself."""
     give_way: Callable[[], None] = field(default=lambda: None)
     only: frozenset[bytes] | None = None
     """These customers alone, for a cycle of one customer."""
     progress: Callable[[Sent], None] = field(default=lambda _sent: None)
     full_hours: int = 24
     sent: Sent = field(default_factory=Sent)
-    _can: Capabilities | None = None
+    _can: Discovery | None = None
     _after: Afterwards | None = None
 
     @property
@@ -74,27 +77,32 @@ class Sender:
         """Go through the marks once; True if some of them are worth another pass."""
         after, again = b"", False
         while self.sent.retry_after_s is None:
-            marks = self._due(after)
-            if not marks:
+            ids = self._customers(after)
+            if not ids:
                 return again
-            after = max(marks)
-            again = self._send_some(marks) or again
+            after = ids[-1]
+            marks = self._due(ids)
+            again = (bool(marks) and self._send_some(marks)) or again
             self.progress(self.sent)
             self.give_way()
         return False
 
-    def _due(self, after: bytes) -> dict[bytes, list[Pending]]:
-        """The marks of the next customers, by customer."""
+    def _customers(self, after: bytes) -> list[bytes]:
+        """The next customers of whom the system is to be told something."""
+        if self.only is not None:
+            return [each for each in sorted(self.only) if each > after][:AT_ONCE]
+        shop, system = self.reading.vault.shop_id, self.reading.system
         with self.database.read() as db:
-            ids = pending.customers_due(
-                db, self.reading.vault.shop_id, self.reading.system, self.clock(), after=after, most=AT_ONCE
-            )
-            if self.only is not None:
-                ids = [each for each in sorted(self.only) if each > after][:AT_ONCE]
+            return pending.customers_due(db, shop, system, self.clock(), after=after, most=AT_ONCE)
+
+    def _due(self, ids: Sequence[bytes]) -> dict[bytes, list[Pending]]:
+        """Their marks that are due, by customer."""
+        with self.database.read() as db:
             found = pending.of_customers(db, self.reading.vault.shop_id, self.reading.system, ids)
         marks: dict[bytes, list[Pending]] = {}
         for each in found:
-            if each.tries < TRIES_MAX and each.due_at <= self.clock():
+            is_counted = each.set_at <= self.until or each.run_id == self.reading.run_id
+            if is_counted and each.due_at <= self.clock():
                 marks.setdefault(each.customer_id, []).append(each)
         return marks
 
@@ -137,6 +145,7 @@ class Sender:
     def _draft(self, db: Connection, marks: Mapping[bytes, Sequence[Pending]], now: Instant) -> list[Draft]:
         """What to write to whom; what needs no write, or can have none, is settled here."""
         reading, shop = self.reading, self.reading.vault.shop_id
+        refuse_change(db, reading)
         people = open_locked(db, reading, marks, now)
         held = self.target.held(db, list(people))
         homeless = [each for each in people if each not in held]
@@ -156,7 +165,7 @@ class Sender:
                 cleared += its
                 self.sent.counts["nowhere"] += 1
                 continue
-            made = draft(reading, person, record, its, tried.get(customer, ()))
+            made = draft(reading, person, record, its, tried.get(customer, ()), self._seeds())
             unplaced += made.unplaced
             for one in made.unplaced:
                 self.sent.rejected[one.field] += 1
@@ -167,6 +176,7 @@ class Sender:
                 cleared += made.marks
         pending.clear(db, shop, reading.system, cleared)
         parked.park_all(db, shop, unplaced, now, run_id=reading.run_id)
+        self.target.note_apart(db, {one.customer_id for one in unplaced}, now)
         self._expect(db, drafts, now)
         for each in drafts:
             pending.move(db, shop, reading.system, each.marks, SENT, now, tried=False)
@@ -192,7 +202,8 @@ class Sender:
                 continue
             answered = self._write_patiently(patches[start : start + size])
             asked = [each.seconds for each in answered if isinstance(each, RetryAfter)]
-            if asked:
+            # One locked row is no system that asks to be left alone.
+            if asked and len(asked) == len(answered):
                 self.sent.retry_after_s = max(asked)
             outcomes += answered
         return outcomes
@@ -208,6 +219,13 @@ class Sender:
                 outcomes[number] = each
         return outcomes
 
+    def _seeds(self) -> frozenset[str]:
+        """The fields of the system's own that a record which is made can begin with."""
+        maps = self.reading.policy.maps(self.reading.system)
+        known = {each.name for each in self._discovered().fields if each.writable}
+        own = comes_in(self.reading.policy, self.reading.system)
+        return frozenset(name for name in own if maps[name].remote in known)
+
     def _afterwards(self) -> Afterwards:
         if self._after is None:
             can = self._capabilities()
@@ -217,6 +235,9 @@ class Sender:
         return self._after
 
     def _capabilities(self) -> Capabilities:
+        return self._discovered().capabilities
+
+    def _discovered(self) -> Discovery:
         if self._can is None:
-            self._can = self.target.discover().capabilities
+            self._can = self.target.discover()
         return self._can

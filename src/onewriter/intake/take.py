@@ -18,8 +18,9 @@ from onewriter.customers import erasing, expected, links, log, matching, parked,
 from onewriter.customers.log import LogLine
 from onewriter.customers.owned import Owned
 from onewriter.customers.parked import Unplaced
+from onewriter.customers.pending import Pending
 from onewriter.customers.remote import Glance, Remote
-from onewriter.intake.reading import Reading, keep, open_locked
+from onewriter.intake.reading import Reading, comes_in, keep, open_locked
 from onewriter.records import Instant, Path
 from onewriter.rules import settling
 from onewriter.rules.policy import ONEWRITER, Direction
@@ -37,9 +38,12 @@ class Taken:
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def take(db: Connection, reading: Reading, told: Sequence[Record | Deleted], now: Instant) -> Taken:
+def take(
+    db: Connection, reading: Reading, told: Sequence[Record | Deleted], now: Instant, *, anew: bool = False
+) -> Taken:
     """Take in records and deletions of one system, and say how many of each outcome there were.
 
+    With `anew`, a record of nobody's is matched again though it says what it said before.
     Outcomes: unchanged, changed, new, linked, review, unlinked, gone, refused (fields of others that were changed).
     """
     taken = Taken()
@@ -49,7 +53,7 @@ def take(db: Connection, reading: Reading, told: Sequence[Record | Deleted], now
     gone = [name for name, each in named.items() if isinstance(each, Deleted) and name in known]
     records = {name: each for name, each in named.items() if isinstance(each, Record)}
     digests = {name: raw_digest(vault, each) for name, each in records.items()}
-    fresh = {name: each for name, each in records.items() if not _is_same(known.get(name), digests[name])}
+    fresh = {name: each for name, each in records.items() if not _is_same(known.get(name), digests[name], anew)}
     taken.counts["unchanged"] = len(records) - len(fresh)
     if fresh:
         stones = tombstones.purged_at(db, vault.shop_id, [bytes.fromhex(name) for name in fresh.keys() - known.keys()])
@@ -60,13 +64,21 @@ def take(db: Connection, reading: Reading, told: Sequence[Record | Deleted], now
     return taken
 
 
+def apart(told: Sequence[Record | Deleted]) -> list[list[Record | Deleted]]:
+    """The records and the deletions, each for a transaction of its own: each locks its customers once, in order."""
+    kinds = (Record, Deleted)
+    return [some for kind in kinds if (some := [each for each in told if isinstance(each, kind)])]
+
+
 def raw_digest(vault: ShopVault, record: Record) -> bytes:
     """The digest by which a record that says the same again is told without opening what we hold of it."""
     return vault.key.raw_digest(_encode(dict(record.fields)))
 
 
-def _is_same(known: Glance | None, digest: bytes) -> bool:
-    return known is not None and known.raw_digest == digest and not known.gone
+def _is_same(known: Glance | None, digest: bytes, anew: bool) -> bool:
+    if known is None or known.gone or (anew and known.customer_id is None):
+        return False
+    return known.raw_digest == digest
 
 
 @dataclass(slots=True)
@@ -85,6 +97,10 @@ class _Fresh:
     lines: list[tuple[bytes, SubjectKey, LogLine]] = field(default_factory=list)
     marks: list[tuple[str, bytes, str]] = field(default_factory=list)
     unplaced: list[Unplaced] = field(default_factory=list)
+    level: list[tuple[bytes, str, str]] = field(default_factory=list)
+    """(customer, system, field) of what is in step now."""
+    beaten: list[Pending] = field(default_factory=list)
+    """What the system was to be told, and has just written itself, as one of several who may."""
 
     def take(self) -> None:
         """Find out whose each is, have its side say what it says, and settle it with its customer."""
@@ -109,11 +125,16 @@ class _Fresh:
             self.taken.counts[_outcome(name, self.known, found)] += 1
             customer = people.get(one.customer_id) if one.customer_id is not None else None
             if customer is not None and customer.live:
-                self._settle(one, customer, before, echoes.get(name, {}), waiting.get(customer.id, ()))
+                self._settle(one, customer, before, echoes.get(name, {}), waiting.get(customer.id, {}))
+            elif one.customer_id is not None:
+                # Whoever is hidden now may come back, and then the record is to be looked at as if it were new.
+                one.raw_digest = None
         strangers.index(db, vault, policy, remotes.values(), now)
         remote.save(db, vault, remotes.values(), now)
         expected.drop(db, vault.shop_id, system, list(echoes))
+        parked.settle(db, [(*each, parked.OUT) for each in self.level], now)
         parked.park_all(db, vault.shop_id, self.unplaced, now, run_id=reading.run_id)
+        pending.clear(db, vault.shop_id, system, self.beaten)
         pending.mark(db, vault.shop_id, self.marks, now, run_id=reading.run_id)
         log.add(db, vault.shop_id, self.lines, now, keep_days=reading.keep_days)
 
@@ -135,18 +156,23 @@ class _Fresh:
         customer: Owned,
         before: Mapping[str, Any] | None,
         echoes: Mapping[str, bytes],
-        waiting: Collection[str],
+        waiting: Mapping[str, Pending],
     ) -> None:
         reading = self.reading
         heard_back = _echoes(reading, customer, one, echoes)
-        met = Meeting(own=customer.fields, told=one.fields, before=before, pending=waiting, echoes=heard_back)
+        met = Meeting(
+            own=customer.fields, told=one.fields, before=before, pending=waiting, echoes=heard_back,
+            first=before is None,
+        )  # fmt: skip
         settled = settling.settle(reading.policy, reading.system, met, region=reading.region)
         keep(reading, one, customer, settled, self.now)
+        self.beaten += [mark for name, mark in waiting.items() if name in settled.take]
         told = settled.send
         if before is not None:
             told = settled.send & settled.refused.keys()
             self._refuse(one, customer, before, settled)
-            self.lines += _echoed(reading, customer, before, one, met, settled)
+            self.lines += _echoed(reading, customer, before, one, echoes, settled)
+            self.level += [(customer.id, reading.system, name) for name in settled.level]
         self.marks += [(reading.system, customer.id, name) for name in told]
 
     def _refuse(self, one: Remote, customer: Owned, before: Mapping[str, Any], settled: Settled) -> None:
@@ -193,16 +219,16 @@ def stranger(reading: Reading, name: str, record: Record) -> matching.Stranger:
     return matching.Stranger(name, record.id, told, record.created)
 
 
-def _waiting(db: Connection, reading: Reading, ids: Iterable[bytes]) -> dict[bytes, set[str]]:
+def _waiting(db: Connection, reading: Reading, ids: Iterable[bytes]) -> dict[bytes, dict[str, Pending]]:
     """The fields that the system is still to be told of; they matter only where several may write one."""
     maps = reading.policy.maps(reading.system).values()
     if all(each.direction is not Direction.BOTH for each in maps):
         return {}
-    found: dict[bytes, set[str]] = {}
+    found: dict[bytes, dict[str, Pending]] = {}
     for each in pending.of_customers(db, reading.vault.shop_id, reading.system, list(ids)):
         # What a person proposed to the owner is not the customer's value yet.
         if each.box is None:
-            found.setdefault(each.customer_id, set()).add(each.field)
+            found.setdefault(each.customer_id, {})[each.field] = each
     return found
 
 
@@ -235,11 +261,19 @@ def _echoes(reading: Reading, customer: Owned, one: Remote, wanted: Mapping[str,
 
 
 def _echoed(
-    reading: Reading, customer: Owned, held: Mapping[str, Any], one: Remote, met: Meeting, settled: Settled
+    reading: Reading,
+    customer: Owned,
+    held: Mapping[str, Any],
+    one: Remote,
+    wanted: Collection[str],
+    settled: Settled,
 ) -> list[tuple[bytes, SubjectKey, LogLine]]:
-    """The line of what we wrote there ourselves, now that it is read back: only then is it known to be there."""
+    """The line of what we wrote there ourselves, now that it is read back: only then is it known to be there.
+
+    The system may write it in a form of its own; it is what we wrote as long as it means the same.
+    """
     maps = reading.policy.maps(reading.system)
-    remotes = {name: maps[name].remote for name in sorted(settled.level & set(met.echoes))}
+    remotes = {name: maps[name].remote for name in sorted(settled.level & set(wanted))}
     written = {name: there for name, there in remotes.items() if held.get(there) != one.fields.get(there)}
     if not written:
         return []
@@ -265,7 +299,7 @@ def take_gone(db: Connection, reading: Reading, names: Sequence[str], now: Insta
         if each.customer_id is None:
             ended.append(each.key_id)
         elif each.customer_id in people:
-            fields = tuple(sorted(reading.policy.maps(system)))
+            fields = tuple(sorted(comes_in(reading.policy, system)))
             line = LogLine(
                 fields, Path.CYCLE, now, reason="the record was deleted there", run_id=reading.run_id, system=system,
                 writer=system,

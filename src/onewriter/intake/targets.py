@@ -4,7 +4,7 @@ Both are looked at in the same way: `look` reads the records of some customers n
 `held` says what we hold of them then. Nothing is ever written to a record that was not just read.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,10 +16,12 @@ from onewriter.customers import links, owned, profiles, remote
 from onewriter.customers.owned import Owned
 from onewriter.customers.remote import Remote
 from onewriter.db.engine import Database
+from onewriter.intake import others
 from onewriter.intake.apply import apply
 from onewriter.intake.inbound import the_one
 from onewriter.intake.reading import Reading
-from onewriter.intake.take import take
+from onewriter.intake.relinking import settle_again
+from onewriter.intake.take import apart, take
 from onewriter.records import SHOPIFY, Instant
 from onewriter.rules.policy import CUSTOM, ONEWRITER, POINTS
 from onewriter.rules.tags import split_tags
@@ -52,6 +54,9 @@ class Target(Protocol):
     ) -> None:
         """Take down which record was made there for whom."""
 
+    def note_apart(self, db: Connection, ids: Collection[bytes], now: Instant) -> None:
+        """Write down that the records of these customers are not in step, as they cannot be told."""
+
     def write(self, patches: Sequence[FieldPatch]) -> Sequence[Outcome]:
         """Write; one outcome for each patch."""
 
@@ -69,7 +74,6 @@ class SystemTarget:
         return self.connector.discover()
 
     def look(self, ids: Sequence[bytes]) -> None:
-        began = self.clock()
         with self.database.read() as db:
             records = remote.of_customers(db, self.reading.vault, self.reading.system, ids)
         there = [each.id for some in records.values() for each in some if each.gone is None]
@@ -77,25 +81,27 @@ class SystemTarget:
             return
         found: list[Record | Deleted] = list(self.connector.read_keys(there))
         missing = set(there) - {each.id for each in found}
-        self._take([*found, *(Deleted(each) for each in sorted(missing))], began)
+        self._take([*found, *(Deleted(each) for each in sorted(missing))])
 
     def take(self, records: Sequence[Record]) -> None:
-        self._take(records, self.clock())
+        self._take(records)
 
-    def _take(self, told: Sequence[Record | Deleted], began: Instant) -> None:
-        if not told:
-            return
-        with self.database.write() as db:
-            take(db, self.reading, told, self.clock())
+    def _take(self, told: Sequence[Record | Deleted], *, anew: bool = False) -> None:
+        for some in apart(told):
+            with self.database.write() as db:
+                take(db, self.reading, some, self.clock(), anew=anew)
 
     def held(self, db: Connection, ids: Sequence[bytes]) -> dict[bytes, Remote]:
         records = remote.of_customers(db, self.reading.vault, self.reading.system, ids)
         return {customer: one for customer, some in records.items() if (one := the_one(some)) is not None}
 
+    def note_apart(self, db: Connection, ids: Collection[bytes], now: Instant) -> None:
+        held = self.held(db, sorted(ids)) if ids else {}
+        settle_again(db, self.reading, [one.name for one in held.values()], now, marking=False)
+
     def find(self, values: Sequence[str], by: str) -> int:
-        began = self.clock()
         found = list(self.connector.read_keys(values, by))
-        self._take(found, began)
+        self._take(found, anew=True)
         return len(found)
 
     def link_made(
@@ -106,8 +112,10 @@ class SystemTarget:
             vault.key.record_name(system, record.id): links.Linked(customer, "created", "made there for this customer")
             for customer, record in made.items()
         }
-        links.link(db, vault, system, found, self.reading.policy.version, ONEWRITER, now)
-        remote.save(db, vault, [self._made(customer, record, people, now) for customer, record in made.items()], now)
+        # Whoever was hidden meanwhile is linked to nothing; the record is read as nobody's by the next cycle.
+        linked = set(links.link(db, vault, system, found, self.reading.policy.version, ONEWRITER, now).values())
+        sides = [self._made(each, record, people, now) for each, record in made.items() if each in linked]
+        remote.save(db, vault, sides, now)
 
     def _made(self, customer: bytes, record: Record, people: Mapping[bytes, Owned], now: Instant) -> Remote:
         """The side of a record that was just made: whatever it holds is looked at when it is read back."""
@@ -179,6 +187,12 @@ class ShopifyTarget:
         with self.database.read() as db:
             loaded = profiles.load(db, self.reading.vault, [int(each.id) for each in records])
         self.look([each.customer_id for each in loaded.values() if each.customer_id is not None])
+
+    def note_apart(self, db: Connection, ids: Collection[bytes], now: Instant) -> None:
+        vault = self.reading.vault
+        numbers = owned.numbers(db, vault.shop_id, sorted(ids))
+        loaded = profiles.load(db, vault, list(numbers.values()))
+        others.note_apart(db, vault, self.reading.policy, list(loaded.values()), now)
 
     def find(self, values: Sequence[str], by: str) -> int:
         return 0

@@ -12,13 +12,15 @@ from typing import Any
 from sqlalchemy import Connection
 
 from onewriter.connectors.interface import Applied, FieldPatch, Unchanged
-from onewriter.customers import expected, log, pending, profiles
+from onewriter.customers import expected, log, pending, profiles, remote
 from onewriter.customers.log import Logged, LogLine
 from onewriter.db.bulk import in_chunks
 from onewriter.db.engine import Database
 from onewriter.intake.reading import Reading, open_locked
+from onewriter.intake.relinking import settle_again
 from onewriter.intake.targets import Target
 from onewriter.records import Instant, Path
+from onewriter.rules.policy import CONSENTS
 
 AT_ONCE = 200
 
@@ -70,13 +72,16 @@ class Undoing:
         changed = []
         for each in lines:
             person = people.get(each.customer_id)
-            profile = None if person is None else loaded.get(person.shopify_id)
+            profile = None if person is None or not person.live else loaded.get(person.shopify_id)
             if person is None or profile is None or each.new is None or each.old is None:
                 self.counts["gone"] += len(each.fields)
                 continue
-            back = {name: each.old.get(name) for name in each.fields if profile.own.get(name) == each.new.get(name)}
+            # A consent is never put back by the thousand: who opted out has opted out.
+            free = [name for name in each.fields if name not in CONSENTS]
+            self.counts["consents left"] += len(each.fields) - len(free)
+            back = {name: each.old.get(name) for name in free if profile.own.get(name) == each.new.get(name)}
             self.counts["undone"] += len(back)
-            self.counts["changed since"] += len(each.fields) - len(back)
+            self.counts["changed since"] += len(free) - len(back)
             if not back:
                 continue
             profile.own.update(back)
@@ -84,12 +89,16 @@ class Undoing:
             changed.append(profile)
             undone = {name: each.new.get(name) for name in back}
             line = LogLine(
-                tuple(back), Path.UNDO, now, run_id=self.reading.run_id, old=undone, new=back, system=self.reading.system, writer=self.by, kept=True,
+                tuple(back), Path.UNDO, now, run_id=self.reading.run_id, old=undone, new=back,
+                system=self.reading.system, writer=self.by, kept=True,
             )  # fmt: skip
             told.append((person.id, person.key, line))
             systems = [name for name in self.others if name != self.reading.system]
             marks += [(name, person.id, one) for one in back for name in self.reading.policy.told_of(one, systems)]
         profiles.save(db, self.reading.vault, {one.shopify_id: one for one in changed}.values(), now)
+        # The system says still what was taken back here: that is not in step, and the next cycle must see it.
+        held = remote.of_customers(db, self.reading.vault, self.reading.system, list(people))
+        settle_again(db, self.reading, [one.name for some in held.values() for one in some], now)
         log.add(db, self.reading.vault.shop_id, told, now, keep_days=self.reading.keep_days)
         pending.mark(db, self.reading.vault.shop_id, marks, now, run_id=self.reading.run_id)
 
@@ -106,15 +115,17 @@ class Undoing:
             held = self.target.held(db, ids)
             for each in lines:
                 record, person = held.get(each.customer_id), people.get(each.customer_id)
-                if record is None or person is None or not each.old or each.new is None:
+                if record is None or person is None or not person.live or not each.old or each.new is None:
                     self.counts["gone" if each.old else "made there"] += len(each.fields)
                     continue
+                free = [name for name in each.fields if name not in CONSENTS]
+                self.counts["consents left"] += len(each.fields) - len(free)
                 back = {
                     maps[name].remote: each.old.get(name)
-                    for name in each.fields
+                    for name in free
                     if name in maps and record.fields.get(maps[name].remote) == each.new.get(name)
                 }
-                self.counts["changed since"] += len(each.fields) - len(back)
+                self.counts["changed since"] += len(free) - len(back)
                 if back:
                     patch = FieldPatch(
                         key=record.id,

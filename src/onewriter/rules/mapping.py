@@ -13,7 +13,7 @@ from onewriter.rules import tags
 from onewriter.rules.comparing import is_empty, same, same_consent
 from onewriter.rules.identity import canonical_email, canonical_phone
 from onewriter.rules.policy import ADDRESS_PART, CONSENTS, CUSTOM, POINTS, TAGS, Direction, FieldMap
-from onewriter.rules.transforms import STATES, TEXT_MAX, TRANSFORMS, RemoteValue, Transform
+from onewriter.rules.transforms import STATES, TEXT_MAX, TRANSFORMS, RemoteValue, Transform, undated
 from onewriter.rules.transforms import Unfit as Unfit
 
 _FREE = (POINTS, "addresses")
@@ -225,7 +225,9 @@ def in_step(
     told: RemoteValue | Unfit = remote
     if tags.is_tags(name):
         told = inward(name, each, remote, region=region, namespaces=namespaces)
-    kept = False if isinstance(told, Unfit) else _kept(name, each, own, told)
+    if name in CONSENTS and (is_empty(own) or is_empty(remote)):
+        return _is_unasked(name, each, own, remote, region)
+    kept = False if isinstance(told, Unfit) else _kept(each, own, told)
     if kept is not None:
         return kept
     if tags.is_tags(name):
@@ -233,23 +235,36 @@ def in_step(
     if TRANSFORMS[each.transform].lossy or not _leads_back(each.enum):
         return _same_there(name, each, own, remote, region)
     told = inward(name, each, remote, region=region)
-    if isinstance(told, Unfit):
-        return _same_there(name, each, own, remote, region)
-    return same_consent(own, told) if name in CONSENTS else same(name, own, told, region)
+    if not isinstance(told, Unfit) and (same_consent(own, told) if name in CONSENTS else same(name, own, told, region)):
+        return True
+    # What we would write there is in step, in whatever form it comes back.
+    return _same_there(name, each, own, remote, region)
 
 
 def _leads_back(enum: Mapping[str, str] | None) -> bool:
     return enum is None or len(set(enum.values())) == len(enum)
 
 
-def _kept(name: str, each: FieldMap, own: Value, told: Any) -> bool | None:
-    """Whether they are in step because of what is empty; None where neither is. A consent is never emptied."""
+def _is_unasked(name: str, each: FieldMap, own: Value, remote: RemoteValue, region: str | None) -> bool:
+    """Whether two consents of which one is empty are in step: it says no more than that nobody was asked.
+
+    An owner that says nothing takes nothing back. Where the owner never said anything, nobody else can have an opt-in.
+    """
+    if is_empty(own) and is_empty(remote):
+        return True
+    if each.direction is Direction.IN:
+        return is_empty(remote)
+    if is_empty(remote):
+        return isinstance(own, dict) and own.get("state") == "not_subscribed"
+    return any(_same_there(name, each, undated(state), remote, region) for state in ("not_subscribed", "unsubscribed"))
+
+
+def _kept(each: FieldMap, own: Value, told: Any) -> bool | None:
+    """Whether they are in step because of what is empty; None where neither is."""
     ours, theirs = is_empty(own), is_empty(told)
     if not ours and not theirs:
         return None
-    if (ours and theirs) or name in CONSENTS:
-        return True
-    return each.empty == "keep" and (ours if each.direction is Direction.OUT else theirs)
+    return (ours and theirs) or (each.empty == "keep" and (ours if each.direction is Direction.OUT else theirs))
 
 
 def _same_there(name: str, each: FieldMap, own: Value, remote: RemoteValue, region: str | None) -> bool:

@@ -14,6 +14,7 @@ from onewriter.records import Value
 from onewriter.rules import consent, mapping
 from onewriter.rules.mapping import Unfit
 from onewriter.rules.policy import CONSENTS, Direction, FieldMap, Policy
+from onewriter.rules.tags import is_tags
 
 BOTH_CHANGED = "changed in two systems at once"
 
@@ -62,6 +63,8 @@ class Meeting:
     """Fields that the system is still to be told of."""
     echoes: Collection[str] = ()
     """Fields in which it says just what we wrote there."""
+    first: bool = False
+    """Whether they meet for the first time, or by new rules: nobody knows then who of several writers wrote last."""
     bulk: bool = False
     """Whether so many consents would be given at once that no person can have asked for each."""
 
@@ -109,13 +112,18 @@ class _Field:
         before = self.met.before
         if before is None or self.map.remote not in before or self.name in self.met.echoes:
             return False
-        return bool(before[self.map.remote] != self.remote)
+        if before[self.map.remote] == self.remote:
+            return False
+        return not is_tags(self.name) or self._read(before[self.map.remote]) != self.value
 
     @property
     def value(self) -> Value | Unfit:
         """What the system holds, in our form."""
+        return self._read(self.remote)
+
+    def _read(self, remote: Any) -> Value | Unfit:
         names = self.policy.namespaces
-        return mapping.inward(self.name, self.map, self.remote, region=self.region, namespaces=names)
+        return mapping.inward(self.name, self.map, remote, region=self.region, namespaces=names)
 
     @property
     def readable(self) -> Any:
@@ -159,6 +167,9 @@ def _settle_shared(settled: Settled, one: _Field) -> None:
     """One of several writers (decision D11): whoever changed it last wrote it, unless two did at once."""
     rule = one.policy.fields[one.name].shared
     is_owner = one.owner == one.system
+    if one.met.first and not is_owner:
+        settled.send.add(one.name)
+        return
     if one.name in one.met.pending:
         if not one.was_edited:
             settled.send.add(one.name)

@@ -9,7 +9,7 @@ from onewriter.customers import questions, systems
 from onewriter.customers.questions import Ask, Question
 from onewriter.customers.systems import System
 from onewriter.errors import UnknownSystem
-from onewriter.intake.planning import Plan
+from onewriter.intake.planning import NEW_RECORDS, Plan
 from onewriter.records import DAY, Instant
 from onewriter.rules.policy import Policy
 
@@ -84,6 +84,7 @@ def answer_first(db: Connection, question: Question, now: Instant) -> str:
         return "noted: nothing is written"
     # Whoever agrees to the first writes has seen how many they are, and is not asked that a second time.
     shown: Counter[str] = Counter(question.evidence["in"]) + Counter(question.evidence["out"])
+    shown[NEW_RECORDS] += int(question.evidence["make"])
     return _change(db, question, now, agreed_version=int(question.evidence["version"]), allowed=dict(shown))
 
 

@@ -6,6 +6,7 @@ be completed says why, and the next one goes on by itself: nothing of it has to 
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -20,13 +21,14 @@ from onewriter.customers.shops import CONNECTED
 from onewriter.customers.systems import ACTIVE, System
 from onewriter.errors import (
     BadSetting,
+    CycleOvertaken,
     OnewriterError,
     SystemChanged,
     SystemRefused,
     SystemThrottled,
     SystemUnreachable,
 )
-from onewriter.intake import cycle, planning
+from onewriter.intake import cycle, planning, resettling
 from onewriter.intake.afterwards import Sent
 from onewriter.intake.cycle import Cycle, TooManyVanished
 from onewriter.intake.targets import ShopifyTarget, SystemTarget
@@ -39,6 +41,7 @@ SYSTEM, DRY, FULL, ONLY, PLAN, WROTE, REFUSED, LINES = (
     "system", "dry", "full", "only", "plan", "wrote", "refused", "lines",
 )  # fmt: skip
 WRITE_BACK_EVERY: Instant = 60 * SECOND
+WRITE_BACK_LATER: Instant = 15 * 60 * SECOND
 TROUBLES = (SystemUnreachable, SystemThrottled, SystemRefused, SystemChanged, TooManyVanished, BadSetting)
 
 log = structlog.get_logger(__name__)
@@ -96,7 +99,10 @@ def _queue_write_back(runtime: Runtime, shop_id: int, now: Instant) -> bool:
         resting = max(filter(None, (system.due_at, system.retry_at)), default=0)
         if system.state == ACTIVE and resting <= now:
             queue(runtime, db, shop_id, SHOPIFY, "schedule", now)
-            systems.change(db, shop_id, SHOPIFY, now, due_at=now + WRITE_BACK_EVERY)
+            # While it cannot be told, or waits for a person, it is not asked each minute.
+            in_trouble = system.trouble is not None or system.agreed_version < policies.version(db, shop_id)
+            rest = WRITE_BACK_LATER if in_trouble else WRITE_BACK_EVERY
+            systems.change(db, shop_id, SHOPIFY, now, due_at=now + rest)
             return True
     return False
 
@@ -115,6 +121,8 @@ def carry_out_cycle(runtime: Runtime, run: Run, sleep: Callable[[float], None] =
     try:
         with reaching.opened(runtime, system, run.id) as target, runtime.giving_way() as give_way:
             return _Carrying(runtime, run, system, target, give_way, sleep).through()
+    except CycleOvertaken as error:
+        return _end(runtime, run, system, RunState.PARTIAL, str(error))
     except TROUBLES as error:
         moment = runtime.now()
         with runtime.database.write() as db:
@@ -159,6 +167,7 @@ class _Carrying:
         self.only = None if named is None else frozenset([bytes.fromhex(str(named))])
         self.is_dry = bool(run.checkpoint.get(DRY))
         self.is_full = False
+        self.planned = self.began
         self.cycle: Cycle | None = None
         if isinstance(target, SystemTarget):
             with runtime.database.read() as db:
@@ -171,6 +180,9 @@ class _Carrying:
         is_new = self._is_new_to_it()
         if self.cycle is not None:
             self._read(self.cycle, is_new)
+        elif is_new and self.only is None:
+            self._resettle_shopify()
+        self.planned = self.runtime.now()
         doubt = None if self.is_dry else self._doubt(is_new)
         if self.is_dry or doubt is not None:
             return self._plan_only(doubt)
@@ -216,6 +228,17 @@ class _Carrying:
                 box = systems.seal_cursor(self.runtime.vault(self.system.shop_id), self.system.name, it.cursor.value)
                 systems.change(db, self.system.shop_id, self.system.name, self.runtime.now(), cursor_box=box)
 
+    def _resettle_shopify(self) -> None:
+        """Look at every customer anew: what Shopify owns now is as it says, and what others own it is told."""
+        after = b""
+        while True:
+            with self.runtime.database.write() as db:
+                moment = self.runtime.now()
+                after = resettling.resettle_some(db, self.target.reading, after, moment)
+            if not after:
+                return
+            self.give_way()
+
     def _progress(self, done: int, counts: Mapping[str, int]) -> None:
         with self.runtime.database.write() as db:
             runs.move(db, self.run, self.runtime.now(), done=done, counts={k: v for k, v in counts.items() if v})
@@ -224,10 +247,10 @@ class _Carrying:
 
     def _doubt(self, is_new: bool) -> str | None:
         """Why a person must be asked before anything is written; None where nobody need be."""
-        if self.only is not None:
-            return None
         if is_new:
             return asking.FIRST_WRITES
+        if self.only is not None:
+            return None
         with self.runtime.database.read() as db:
             plan = planning.rough(db, self.target.reading)
         if not plan.too_many(self.system.allowed):
@@ -245,9 +268,10 @@ class _Carrying:
         if doubt is None:
             return _end(self.runtime, self.run, self.system, RunState.DONE, None, **told)
         if doubt == asking.FIRST_WRITES and plan.empty:
-            # Nothing would be written, so there is nothing to ask.
-            self._agree()
-            return self._write(**told)
+            # Nothing would be written, so there is nothing to ask; but of nobody nothing can be agreed to.
+            if plan.linked:
+                self._agree()
+            return _end(self.runtime, self.run, self.system, RunState.DONE, None, **told)
         with self.runtime.database.write() as db:
             reason = asking.ask(db, self.system, self.policy, plan, doubt, self.runtime.now())
         return _end(self.runtime, self.run, self.system, RunState.PARTIAL, reason, **told)
@@ -263,15 +287,24 @@ class _Carrying:
     def _write(self, **told: Any) -> Run:
         taken: Mapping[str, int] = {}
         if self.cycle is not None:
-            taken = self.cycle.bring_in(bulk=self._is_bulk(), only=self.only)
-        sending = self.runtime.now()
+            bulk = self._is_bulk()
+            self._use_up()
+            taken = self.cycle.bring_in(bulk=bulk, only=self.only)
+        # What was marked after it was counted is for the next cycle, which counts it.
         sent = cycle.send(
-            self.runtime.database, self.target, self.system, self.runtime.now, self.sleep, self.give_way, self.only
-        )
-        if self.cycle is not None and sent.fields:
+            self.runtime.database, self.target, self.system, self.runtime.now, self.sleep, self.give_way, self.planned,
+            self.only,
+        )  # fmt: skip
+        if self.cycle is not None and sent.proposed:
             # What people proposed to the owner was written there, and comes back as the owner's own word.
-            taken = dict(taken) | dict(self.cycle.bring_in(bulk=False, only=self.only))
-        return self._finish(taken, sent, sending, told)
+            taken = Counter(taken) + self.cycle.bring_in(bulk=bulk, only=frozenset(sent.proposed))
+        return self._finish(taken, sent, told)
+
+    def _use_up(self) -> None:
+        """What was allowed was allowed once, however far this cycle comes."""
+        if self.only is None and self.system.allowed:
+            with self.runtime.database.write() as db:
+                systems.change(db, self.system.shop_id, self.system.name, self.runtime.now(), allowed={})
 
     def _is_bulk(self) -> bool:
         if not any(name.endswith("_consent") for name in self.policy.maps(self.system.name)):
@@ -279,13 +312,13 @@ class _Carrying:
         plan = planning.exact(self.runtime.database, self.target, self.runtime.now, lines_max=0)
         return plan.opt_ins > planning.OPT_INS_MAX
 
-    def _finish(self, taken: Mapping[str, int], sent: Sent, sending: Instant, told: Mapping[str, Any]) -> Run:
+    def _finish(self, taken: Mapping[str, int], sent: Sent, told: Mapping[str, Any]) -> Run:
         counts: dict[str, int] = dict(self.cycle.counts if self.cycle is not None else {})
         counts |= {name: count for name, count in sent.counts.items() if count}
         counts |= {"taken": sum(taken.values())} if taken else {}
         with self.runtime.database.write() as db:
             moment = self.runtime.now()
-            left = pending.left(db, self.system.shop_id, self.system.name, sending)
+            left = pending.left(db, self.system.shop_id, self.system.name, self.planned)
             state, reason = RunState.DONE, None
             values: dict[str, Any] = {"trouble": None, "trouble_since": None, "retry_at": None}
             if sent.retry_after_s is not None:
@@ -293,7 +326,7 @@ class _Carrying:
             if left and self.only is None:
                 state, reason = RunState.PARTIAL, f"{left} values could not be written yet; the next cycle tries again."
             elif self.only is None:
-                values |= {"cycle_at": self.began, "allowed": {}} | ({"full_at": self.began} if self.is_full else {})
+                values |= {"cycle_at": self.began} | ({"full_at": self.began} if self.is_full else {})
             systems.change(db, self.system.shop_id, self.system.name, moment, **values)
             runs.move(db, self.run, moment, counts={name: count for name, count in counts.items() if count})
         wrote = {"in": dict(taken), "out": dict(sent.fields)}

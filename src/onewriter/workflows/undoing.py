@@ -27,6 +27,8 @@ def queue(runtime: Runtime, db: Connection, run_id: str, by: str, now: Instant) 
     if not undone.over:
         raise NotUndone("That cycle is not over yet; wait for its end, and then take it back.")
     name = str(undone.checkpoint[SYSTEM])
+    if runs.is_active(db, undone.shop_id, runs.cycle_of(name)):
+        raise NotUndone(f"A cycle of {name} is under way; `onewriter systems pause {name}` ends it, then try again.")
     systems.get(db, undone.shop_id, name)
     systems.change(db, undone.shop_id, name, now, state=PAUSED)
     undo_id = new_run_id(now)

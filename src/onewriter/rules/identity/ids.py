@@ -9,7 +9,8 @@ from onewriter.rules.identity.text import cleaned, is_null_like
 
 ID_LENGTH_MAX = 255
 _ARTEFACT = re.compile(r'^=\s*"(.*)"$')
-_FLOAT = re.compile(r"(\d+)[.,]0+")
+_FLOAT = re.compile(r"(\d+)[.,]0{1,2}")
+"""As a spreadsheet writes a number; three zeros may be thousands."""
 _SCIENTIFIC = re.compile(r"\d+(?:[.,]\d+)?[eE]\+?\d+")
 _GID = re.compile(r"gid://shopify/(\w+)/(\d+)(?:\?.*)?", re.IGNORECASE)
 _BASE64 = re.compile(r"Z2lkOi8v[A-Za-z0-9+/]+={0,2}")
@@ -35,6 +36,8 @@ def read_id(raw: str | None) -> str | None:
     of_shopify = _GID.fullmatch(text)
     if of_shopify is not None:
         kind, number = of_shopify[1].lower(), of_shopify[2]
+        if not number.strip("0"):
+            return None
         return number if kind == "customer" else f"gid://shopify/{kind}/{number}"
     return _uuid(text) or text
 

@@ -4,50 +4,53 @@ A curated table of what is common, since a large one joins people: a genealogist
 """
 
 _FORMS = """
-alexander alex alec sandy xander sascha lex | alexandra alex alexa sandra sandy lexi sascha | abigail abby abbie
-gail | albert al bert bertie | alfred al fred alfie fred | alice ali alicia | allison alison allie ali | amanda mandy
-| andrew andy drew | andreas andy andi | andrea andy andi | angela angie | anthony tony ant | antonia toni | antonio
-toni tonio | anneliese anne liese | arthur art artie | barbara barb babs barbie | benjamin ben benny benji | benedikt
-ben | bernard bernie | bernhard bernd berni | bradley brad | brandon brand | cameron cam | caroline carol carrie caro
-| catherine kathryn katharine katherine cathy kathy kate katie kat cath | katharina kathi kathrin katrin kati |
-charles charlie chuck chas chaz | charlotte charlie lottie lotte | christina chris tina christy | christine chris tina
-christy | christian chris | christopher chris topher kit kris | clifford cliff | cynthia cindy | daniel dan danny |
-daniela dani | danielle dani | david dave davey | deborah deb debbie debby debra | dennis denny | dominic dom nick |
-dominik dom | donald don donnie | dorothy dot dottie dolly | douglas doug | edward ed eddie ted teddy ned | edwin ed
-eddie | eleanor ellie nora nell | elizabeth liz beth betty lizzie eliza betsy lisa elisabeth libby | elisabeth lisa
-sissi lisi elise | emanuel manuel manu | emily em emmy | eric erik | eugene gene | evelyn eve evie | florian flo |
-frances fran franny | francis frank fran | francesco franco | francisco paco pancho fran | franklin frank | franz
-franzi | friedrich fritz fred | frederick fred freddie freddy rick | gabriel gabe | gabriele gabi | gabriella gabby |
-geoffrey jeffrey jeff geoff | georg schorsch | gerald gerry jerry | gerhard gerd | giovanni gianni | giuseppe beppe
-peppe | gregory greg gregg | guillermo memo | gwendolyn gwen | harold harry hal | heinrich heinz heiner | helen nell |
-henry harry hank | hans johannes | howard howie | ignacio nacho | isabella bella izzy isa | isabel bella izzy | jacob
-jake | jakob jake | jacqueline jackie | james jim jimmy jamie | janet jan | jasmine jas | jason jay | jean jeannie |
-jennifer jen jenny jenn | jeremy jerry | jessica jess jessie | jesus chuy | joachim jochen achim | joanna jo | joanne
-jo | johannes hannes hans jo | johanna hanna jo | john jack johnny jon | jonathan jon jonny johnny nathan | jose pepe
-| joseph joe joey | josef sepp | josephine jo josie | joshua josh | juergen jurgen | julia juli | justin just | karl
-carl | kenneth ken kenny | kimberly kim | konstantin kosta | lawrence larry laurence | leonard leo len lenny |
-leonardo leo | leopold leo poldi | lewis louis lou lew | lillian lily lil | louise lou | lucas lukas luke luc | ludwig
-lutz | magdalena lena magda leni | manfred manni | marcus mark markus marc | margaret maggie meg peggy marge greta
-margie | margarete grete greta gretel | maria mia | mario marius | martha marty | martin marty | martina tina |
-matthew matt matty | matthias matti | maximilian max maxi | maxwell max | megan meg meghan | melissa mel missy |
-michael mike mick mickey mikey michi | michaela michi | miguel mike | mitchell mitch | mohammed mohamed muhammad
-mohammad muhammed mohamad mo | nancy nan | natalie nat | natasha tasha | nathaniel nathan nate nat | nathan nate |
-nicholas nick nicolas nicky nico | nicole nicky nikki nic | nikolaus niki klaus nico | olivia liv livvy | oliver ollie
-olli | pamela pam | patricia pat patty tricia trish | patrick pat paddy | peter pete | philip phillip phil | phillip
-phil | philipp phil | rachel rachael rach | raymond ray | rebecca becca becky | reginald reg reggie | richard rick
-dick rich ricky richie | robert bob rob bobby robbie bert | roberto beto | roberta bobbie | rodney rod | roland rolli
-| ronald ron ronnie | rosemary rose rosie | rudolf rudi rolf | russell russ | ruth ruthie | samantha sam sammy |
-samuel sam sammy | sandra sandy | sarah sara sally | sebastian seb basti bastian | sharon shari | sophia sophie sofia
-sofie | stanley stan | stefan steffen stephan steff | stefanie steffi stephanie | stephanie steph stefanie | stephen
-steve steven stevie stephan | steven steve stevie | susan sue suzy susie susanne suzanne | susanne susi sanne | sylvia
-silvia | teresa terry theresa tess | terence terry | theodore ted teddy theo | theodor theo | theresa resi terry |
-thomas tom tommy thom | timothy tim timmy | tobias tobi | ulrich uli | ulrike uli ulli | valerie val | vanessa nessa |
-veronica ronnie vera | victor vic viktor | victoria vicky vicki tori vikki | vincent vince vinnie | virginia ginny |
-walter walt wally | wilhelm willi willy | william bill will billy willie liam | wolfgang wolf wolfi | zachary zach
-zack zachery | ekaterina katya katia | dmitri dima dmitry dmitriy | aleksandr sasha alexander | aleksandra sasha
-alexandra | yevgeny evgeny zhenya | mikhail misha | nikolai kolya nikolay | sergei sergey seryozha | vladimir vova
-volodya | ivan vanya | yuri yury | pavel pasha | anastasia nastya | tatiana tatyana tanya | natalia natalya natasha |
-olga olya | maksim maxim max | małgorzata gosia malgorzata | katarzyna kasia | krzysztof krzysiek | tomasz tomek
+alexander alex alec sandy xander sascha lex | alexandra alex alexa sandra sandy lexi sascha | abigail abby abbie gail |
+albert al bert bertie | alfred al fred alfie fred | alice ali alicia | allison alison allie ali | amanda mandy | andrew
+andy drew | andreas andy andi | andrea andy andi | angela angie | anthony tony ant | antonia toni | antonio toni tonio |
+anneliese anne liese | arthur art artie | barbara barb babs barbie basia | benjamin ben benny benji | benedikt ben |
+bernard bernie | bernhard bernd berni | bradley brad | brandon brand | cameron cam | caroline carol carrie caro |
+catherine kathryn katharine katherine cathy kathy kate katie kat cath | katharina kathi kathrin katrin kati | charles
+charlie chuck chas chaz | charlotte charlie lottie lotte | christina chris tina christy | christine chris tina christy |
+christian chris | christopher chris topher kit kris | clifford cliff | cynthia cindy | daniel dan danny | daniela dani |
+danielle dani | david dave davey | deborah deb debbie debby debra | dennis denny | dominic dom nick | dominik dom |
+donald don donnie | dorothy dot dottie dolly | douglas doug | edward ed eddie ted teddy ned | edwin ed eddie | eleanor
+ellie nora nell | elizabeth liz beth betty lizzie eliza betsy lisa elisabeth libby | elisabeth lisa sissi lisi elise |
+emanuel manuel manu | emily em emmy | eric erik | eugene gene | evelyn eve evie | florian flo | frances fran franny |
+francis frank fran | francesco franco | francisco paco pancho fran chico | franklin frank | franz franzi | friedrich
+fritz fred | frederick fred freddie freddy rick | gabriel gabe | gabriele gabi | gabriella gabby | geoffrey jeffrey jeff
+geoff | georg schorsch | gerald gerry jerry | gerhard gerd | giovanni gianni | giuseppe beppe peppe | gregory greg gregg
+| guillermo memo | gwendolyn gwen | harold harry hal | heinrich heinz heiner | helen nell | henry harry hank | hans
+johannes | howard howie | ignacio nacho | isabella bella izzy isa | isabel bella izzy | jacob jake | jakob jake |
+jacqueline jackie | james jim jimmy jamie | janet jan | jasmine jas | jason jay | jean jeannie | jennifer jen jenny jenn
+| jeremy jerry | jessica jess jessie | jesus chuy | joachim jochen achim | joanna jo asia | joanne jo | johannes hannes
+hans jo | johanna hanna jo | john jack johnny jon | jonathan jon jonny johnny nathan | jose pepe ze | joseph joe joey |
+josef sepp | josephine jo josie | joshua josh | juergen jurgen | julia juli | justin just | karl carl kalle | kenneth
+ken kenny | kimberly kim | konstantin kosta | lawrence larry laurence | leonard leo len lenny | leonardo leo | leopold
+leo poldi | lewis louis lou lew | lillian lily lil | louise lou | lucas lukas luke luc | ludwig lutz | magdalena lena
+magda leni | manfred manni | marcus mark markus marc | margaret maggie meg peggy marge greta margie | margarete grete
+greta gretel | maria mia | mario marius | martha marty | martin marty | martina tina | matthew matt matty | matthias
+matti | maximilian max maxi | maxwell max | megan meg meghan | melissa mel missy | michael mike mick mickey mikey michi
+| michaela michi | miguel mike | mitchell mitch | mohammed mohamed muhammad mohammad muhammed mohamad mohd mo | nancy
+nan | natalie nat | natasha tasha | nathaniel nathan nate nat | nathan nate | nicholas nick nicolas nicky nico | nicole
+nicky nikki nic | nikolaus niki klaus nico | olivia liv livvy | oliver ollie olli | pamela pam | patricia pat patty
+tricia trish | patrick pat paddy | peter pete | philip phillip phil | phillip phil | philipp phil | rachel rachael rach
+| raymond ray | rebecca becca becky | reginald reg reggie | richard rick dick rich ricky richie | robert bob rob bobby
+robbie bert | roberto beto | roberta bobbie | rodney rod | roland rolli | ronald ron ronnie | rosemary rose rosie |
+rudolf rudi rolf | russell russ | ruth ruthie | samantha sam sammy | samuel sam sammy | sandra sandy | sarah sara sally
+| sebastian seb basti bastian | sharon shari | sophia sophie sofia sofie | stanley stan | stefan steffen stephan steff |
+stefanie steffi stephanie | stephanie steph stefanie | stephen steve steven stevie stephan | steven steve stevie | susan
+sue suzy susie susanne suzanne | susanne susi sanne | sylvia silvia | teresa terry theresa tess | terence terry |
+theodore ted teddy theo | theodor theo | theresa resi terry | thomas tom tommy thom | timothy tim timmy | tobias tobi |
+ulrich uli | ulrike uli ulli | valerie val | vanessa nessa | veronica ronnie vera | victor vic viktor | victoria vicky
+vicki tori vikki | vincent vince vinnie | virginia ginny | walter walt wally | wilhelm willi willy | william bill will
+billy willie liam | wolfgang wolf wolfi | zachary zach zack zachery | ekaterina katya katia | dmitri dima dmitry dmitriy
+| aleksandr sasha alexander | aleksandra sasha alexandra | yevgeny evgeny zhenya | mikhail misha | nikolai kolya nikolay
+| sergei sergey seryozha | vladimir vova volodya | ivan vanya | yuri yury | pavel pasha | anastasia nastya | tatiana
+tatyana tanya | natalia natalya natasha | olga olya | maksim maxim max | małgorzata gosia malgorzata | katarzyna kasia |
+krzysztof krzysiek | tomasz tomek | agnieszka aga | jakub kuba | zofia zosia | cornelis kees | hendrik henk | pieter
+piet | mikael micke | kristina stina | eduardo lalo edu | guadalupe lupita lupe | rosario chayo | fernanda fer nanda |
+fernando fer nando | alejandro ale | alejandra ale | vikram vicky vikki | isabelle isa | nathalie nath | sebastien seb
+bastien
 """
 """Groups of forms of one name; a short form may be in several."""
 
@@ -72,6 +75,7 @@ pilar rafael rainer ralf ramon ramona raul regina renata renate rene ricardo rit
 ruben ryan sabina sabine salvador samira sara sergio silke silvio simon simona simone sofia sonia sonja stella sven
 svenja sybille tamara tanja tara tatjana theo thea tim tina tobias toni torsten trevor udo ugo ursula uta ute uwe
 valentin valentina valeria valerio vera verena viola vito viviana wanda wendy werner xaver yara yvonne zoe
+ravi rani ming ling jing ying amina amira kamil jamil dara hanne bess daan jamila kamila rina
 """
 
 

@@ -37,7 +37,9 @@ _EXTENSION = re.compile(
     re.IGNORECASE,
 )
 _LETTERS = re.compile(r"[^\W\d_]")
-_LABEL = re.compile(r"^[^\d+＋]*?(?=[+＋(\d])")
+_LABEL = re.compile(r"^(?![oO]\d)[^\d+＋]*?(?=[+＋(\d])")
+"""Words before a number; an O right before a digit stands for a zero, or for nothing that can be told."""
+_BRACKETED = re.compile(r"\([\s(]*\+")
 _VANITY = re.compile(r"\+?[\d\s().\-]*\d[\s().\-]*[A-Za-z][A-Za-z\d\s.\-]*")
 _REMARK = re.compile(r"([+\d\s().\-/]*\d)[\s().,;\-]+[^\W\d_][^\d+]*")
 _ZERO_PLUS = re.compile(r"\+[\s()]*0+")
@@ -153,6 +155,8 @@ def _bare(raw: str) -> tuple[str, tuple[str, ...]]:
             text = re.sub(r";(?!ext=)[a-z-]+=[^;]*", "", text)
     if text[:1].isalpha() or text[:1] in "☎✆📞📱":
         text = _LABEL.sub("", text)
+    if _BRACKETED.match(text):
+        text = text.lstrip("( ")
     repairs = ["spreadsheet"] if damaged else []
     if text != raw:
         repairs.append("format")

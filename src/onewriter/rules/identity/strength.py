@@ -33,19 +33,33 @@ _PLACEHOLDERS_WORDS = """
 none no nope null nil nan na n.a n-a undefined unknown unbekannt inconnu desconocido test tests tester testing test1
 test2 test12 test123 tst asdf asd asdfasdf asdfgh qwerty qwertz qwer abc abcd abcdef xyz xx xxx xxxx aaa aaaa bbb
 fake dummy invalid tbd todo noname no-name anonymous anonym anonymized anonymised redacted notprovided not-provided
-notavailable noaddress keine kein nada nomailaddress placeholder changeme donotuse deleted-user
+notavailable noaddress keine kein nada nomailaddress placeholder changeme donotuse deleted-user not.provided
+not.available sinemail sin-email sincorreo sin-correo sinmail notiene no-tiene sansemail sans-email senzaemail ohneemail
+ohne-email sememail walkin walk-in nichtvorhanden not-given notgiven noone no-one zzz zzzz blah blahblah sdf sdfsdf
 """
 _PLACEHOLDERS = frozenset(_PLACEHOLDERS_WORDS.split())
 _STAND_IN_HOSTS = _PLACEHOLDERS | {
     "example", "email", "mail", "domain", "noemail", "nomail", "no-email", "nowhere", "nobody", "abc", "a", "aa", "x",
-    "guest", "customer", "user",
+    "guest", "customer", "user", "kunde", "kundin", "cliente", "client", "gast", "invitado", "cash", "name", "deleted",
+    "demo", "blah",
     "foo", "bar", "foobar", "fakemail", "123", "1234", "12345", "localhost", "noreply", "no-reply", "temp", "sample",
 }  # fmt: skip
+_STAND_INS_WORDS = """
+user username name yourname your.name firstname.lastname customer kunde kundin cliente client guest gast someone
+somebody person deleted
+"""
+_STAND_INS = frozenset(_STAND_INS_WORDS.split())
+_EXAMPLE_HOSTS = frozenset({"domain", "yourdomain", "mydomain", "yourcompany", "email", "sample"})
+"""With a word for anybody before them, what a form shows to be typed over."""
+_TYPED = frozenset({("foo", "bar"), ("ohne", "email"), ("keine", "email"), ("kein", "email"), ("no", "email")})
+"""What people type who will not give an address."""
 _DEAD_ENDS = (".invalid", ".localhost", ".localdomain", ".local")
 _DEAD_HOSTS = frozenset(
     {"none.com", "noemail.com", "nomail.com", "no-email.com", "noreply.com", "fake.com", "null.com", "donotreply.com"}
 )
 _ONE_TWO_THREE = "01234567890123456789"
+_ZEROS_MIN = 6
+"""Zeros at the end of a number from which on nobody was given it."""
 
 
 def email_strength(local: str, host: str) -> Strength:
@@ -58,6 +72,8 @@ def email_strength(local: str, host: str) -> Strength:
     label = host.partition(".")[0]
     if base == label and label in _STAND_IN_HOSTS:
         return "blocked"
+    if (base in _STAND_INS and label in _EXAMPLE_HOSTS) or (base, label) in _TYPED:
+        return "blocked"
     if label in _PLACEHOLDERS and (len(set(base)) == 1 or base.isdigit()):
         return "blocked"
     if len(set(base)) == 1 and len(base) > 2 and not base.isalpha():
@@ -66,7 +82,9 @@ def email_strength(local: str, host: str) -> Strength:
 
 
 def is_placeholder_number(digits: str) -> bool:
-    """True for digits that somebody types to be done with it: all the same, or counted up or down."""
+    """True for digits that somebody types to be done with it: all the same, counted up or down, or zeros in the end."""
     if len(digits) > 1 and len(set(digits)) == 1:
+        return True
+    if digits == "0" or digits.endswith("0" * _ZEROS_MIN):
         return True
     return len(digits) >= 7 and (digits in _ONE_TWO_THREE or digits in _ONE_TWO_THREE[::-1])
