@@ -7,7 +7,17 @@ from typing import Any
 import httpx2
 import pytest
 
-from onewriter.connectors.interface import Ambiguous, Applied, Conflict, FieldPatch, Rejected, RetryAfter, State, Wanted
+from onewriter.connectors.interface import (
+    Ambiguous,
+    Applied,
+    Conflict,
+    FieldPatch,
+    Outcome,
+    Rejected,
+    RetryAfter,
+    State,
+    Wanted,
+)
 from onewriter.connectors.rest import RestRecipe, RestSystem
 from onewriter.errors import SystemChanged, SystemRefused, SystemUnreachable
 from onewriter.records import SECOND, parse_instant
@@ -24,6 +34,14 @@ BASE: Mapping[str, Any] = {
     "by_id": {"path": "people/{id}"},
     "update": {"path": "people/{id}", "answer": "", "version_header": "If-Match"},
     "create": {"path": "people", "method": "POST", "answer": ""},
+}
+BATCH: Mapping[str, Any] = {
+    "method": "POST",
+    "path": "batch",
+    "batch": 100,
+    "answer": "results",
+    "items": "inputs",
+    "item": {"id": "{id}"},
 }
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
@@ -92,9 +110,36 @@ def test_a_next_page_on_another_host_is_refused() -> None:
 
 def test_a_keyset_goes_on_behind_the_last_id() -> None:
     read = {"path": "people", "rows": "people", "query": {"after": "{after}"}, "paging": {"kind": "keyset", "size": 2}}
-    handler, asked = pages({"people": [person(3), person(8)]}, {"people": [person(9)]})
+    handler, asked = pages({"people": [person(3), person(8)]}, {"people": [person(9)]}, {"people": []})
     assert ids(system(handler, read=read)) == ["3", "8", "9"]
-    assert [request.url.params["after"] for request in asked] == ["0", "8"]
+    assert [request.url.params["after"] for request in asked] == ["0", "8", "9"]
+
+
+def counted(kind: str) -> dict[str, Any]:
+    """A reading whose pages are counted, ten to each as it is asked."""
+    query = {"page": "{page}", "offset": "{offset}", "after": "{after}", "limit": "{limit}"}
+    return {"path": "people", "rows": "people", "query": query, "paging": {"kind": kind, "size": 10}}
+
+
+@pytest.mark.parametrize("kind", ["offset", "page", "keyset"])
+def test_a_page_that_is_shorter_than_asked_for_is_no_end(kind: str) -> None:
+    """A system may give four where ten were asked for, or leave some of them out."""
+    rows = [person(number) for number in range(1, 10)]
+
+    def capped(request: httpx2.Request) -> httpx2.Response:
+        asked = {name: int(value) for name, value in request.url.params.items()}
+        first = {"offset": asked["offset"], "page": 4 * (asked["page"] - 1), "keyset": asked["after"]}[kind]
+        return httpx2.Response(200, json={"people": rows[first : first + 4]})
+
+    assert ids(system(capped, read=counted(kind))) == [str(row["id"]) for row in rows]
+
+
+@pytest.mark.parametrize("kind", ["offset", "page", "keyset"])
+def test_a_system_that_gives_the_same_page_for_ever_is_an_outage_and_no_end(kind: str) -> None:
+    handler, asked = pages({"people": [person(number) for number in range(1, 11)]})
+    with pytest.raises(SystemUnreachable, match="nowhere new"):
+        ids(system(handler, read=counted(kind)))
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize("answer", [{"people": None}, {"contacts": []}, {}, [], "x"])
@@ -145,6 +190,43 @@ def test_a_field_that_the_recipe_does_not_know_stops_the_reading_before_it_begin
 def test_who_is_not_there_is_left_out() -> None:
     handler, _ = pages(httpx2.Response(404), person(2))
     assert [record.id for record in system(handler).read_keys(["1", "2"])] == ["2"]
+
+
+GATEWAY = b"<html>404 Not Found</html>"
+BY_NAME = {"name": {"path": "people", "query": {"name": "{value}"}, "rows": "people"}}
+
+
+def test_a_404_of_a_gateway_is_an_outage_and_nobody_is_gone() -> None:
+    opened = system(pages(httpx2.Response(404, content=GATEWAY))[0], by=BY_NAME)
+    for keys in (opened.read_keys(["1"]), opened.read_keys(["Ann"], by="name")):
+        with pytest.raises(SystemUnreachable):
+            list(keys)
+    for key in ("1", None):
+        with pytest.raises(SystemUnreachable):
+            opened.write([patch(key)])
+
+
+def test_a_search_that_is_not_there_has_not_found_nobody() -> None:
+    opened = system(pages(httpx2.Response(404, json={"error": "x"}))[0], by=BY_NAME)
+    with pytest.raises(SystemRefused, match="check the recipe"):
+        list(opened.read_keys(["Ann"], by="name"))
+    assert list(opened.read_keys(["1"])) == []
+
+
+def test_a_404_where_no_record_is_named_tells_that_of_none() -> None:
+    opened = system(pages(httpx2.Response(404, json={}))[0], update=BATCH)
+    for patches in ([patch(None)], [patch()], [patch(), patch("2")]):
+        with pytest.raises(SystemRefused, match="check the recipe"):
+            opened.write(patches)
+
+
+def test_a_404_of_a_batch_with_the_code_of_a_missing_record_is_of_each_alone() -> None:
+    gone = httpx2.Response(404, json={"code": "NOT_THERE"})
+    handler, _ = pages(gone, {"results": [person(1)]}, gone)
+    opened = system(handler, update={**BATCH, "gone": "NOT_THERE"}, errors={"code": "code"})
+    first, second = opened.write([patch(), patch("2")])
+    assert isinstance(first, Applied)
+    assert second == Conflict("2", gone=True)
 
 
 # ---- Writing --------------------------------------------------------------------------------------------------------
@@ -198,8 +280,45 @@ def test_wrong_credentials_are_raised_unless_something_was_written_before() -> N
     handler, _ = pages(person(1, name="Anna"), httpx2.Response(401))
     first, second = system(handler).write([patch(), patch("2")])
     assert first == Applied("1", "1", {"name": "Anna"})
-    assert isinstance(second, Rejected)
-    assert "credentials" in second.reason
+    assert second == RetryAfter(30.0), "it is no fault of the item, which must not be parked for it"
+
+
+@pytest.mark.parametrize(
+    ("last", "outcome"),
+    [
+        (httpx2.Response(401), RetryAfter(30.0)),
+        (httpx2.Response(429, headers={"Retry-After": "7"}), RetryAfter(7.0)),
+        (httpx2.Response(404, content=b"<html>"), RetryAfter(30.0)),
+        (httpx2.Response(504), Ambiguous("the connection was lost after the request was out")),
+    ],
+)
+def test_what_was_written_before_the_system_turned_away_is_told(last: httpx2.Response, outcome: Outcome) -> None:
+    """A refused batch is sent one by one; the third is not sent at all, and the second only once."""
+    handler, asked = pages(httpx2.Response(400), {"results": [person(1)]}, last)
+    first, second, third = system(handler, update=BATCH).write([patch(), patch("2"), patch("3")])
+    assert first == Applied("1", "1", {"name": "Ann 1"})
+    assert second == outcome
+    assert isinstance(third, RetryAfter)
+    assert len(asked) == 3
+
+
+def test_a_system_that_hangs_is_asked_once() -> None:
+    asked: list[httpx2.Request] = []
+
+    def hang(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        raise httpx2.ReadTimeout("x")
+
+    first, *others = system(hang).write([patch(str(number)) for number in range(50)])
+    assert isinstance(first, Ambiguous)
+    assert others == [RetryAfter(30.0)] * 49
+    assert len(asked) == 1
+
+
+def test_a_value_that_no_request_can_hold_is_the_refusal_of_that_one() -> None:
+    handler, _ = pages({"results": [person(1)]})
+    bad = FieldPatch(key="2", set={"name": "\ud800"})
+    assert [type(each) for each in system(handler, update=BATCH).write([patch(), bad])] == [Applied, Rejected]
 
 
 def test_an_answer_that_does_not_tell_all_is_read_back() -> None:
@@ -209,6 +328,12 @@ def test_an_answer_that_does_not_tell_all_is_read_back() -> None:
     assert isinstance(unread, Ambiguous)
     (unknown,) = system(pages({"done": True})[0]).write([patch(None)])
     assert isinstance(unknown, Ambiguous), "a new record without an id is looked up"
+    for answer in ({"error": {"message": "denied"}}, person(77, name="Anna")):
+        (untold,) = system(pages(answer)[0]).write([patch()])
+        assert isinstance(untold, Ambiguous), "the record of the answer is not the one that was written"
+    signed_out = pages(httpx2.Response(200, content=b"<html>Sign in</html>"))[0]
+    (unread,) = system(signed_out, update={"path": "people/{id}"}).write([patch()])
+    assert isinstance(unread, Ambiguous), "where no answer is looked at, it must still be the system's"
 
 
 def test_a_new_record_is_not_told_what_it_has_not() -> None:

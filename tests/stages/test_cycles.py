@@ -41,7 +41,7 @@ def test_a_first_cycle_writes_nothing_and_asks(beside: Crm) -> None:
     assert "question" in str(run.reason)
     assert run.checkpoint["plan"] | {"linked": 1} == {
         "linked": 1, "in": {"custom.tier": 1}, "out": {"phone": 1, "note": 1, "shopify_id": 1}, "make": 0,
-        "parked": {}, "opt_ins": 0,
+        "parked": {}, "opt_ins": 0, "empty": {},
     }  # fmt: skip
     assert beside.record(number) == before
     assert beside.own(customer).get("custom.tier") is None

@@ -62,9 +62,12 @@ def conformance(
         documents.append(document)
         if not as_json:
             _tell(document)
+    untried = [each["check"] for each in documents if each["verdict"] == "not applicable"]
     if as_json:
-        emit({"kind": tried.name, "counts": dict(counted), "checks": documents})
+        emit({"kind": tried.name, "counts": dict(counted), "not_tried": untried, "checks": documents})
     else:
+        if untried:
+            say("Not tried, and so not known: " + "; ".join(untried) + ".")
         say(", ".join(f"{counted[each]} {each}" for each in ("passed", "failed", "not applicable")) + ".")
     return FINDINGS if counted["failed"] else DONE
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from onewriter.connectors.conformance_stage import CANARY, Failed, Stage, must
+from onewriter.connectors.conformance_read import many_come
 from onewriter.connectors.interface import Ambiguous, Applied, FieldPatch, RetryAfter, Unchanged, Wanted
 from onewriter.connectors.workbench import NotApplicable
 from onewriter.errors import SystemThrottled, SystemUnreachable
@@ -57,15 +58,18 @@ def whole_batch(stage: Stage) -> None:
         raise NotApplicable("the system takes one item at a time")
     record_id = stage.put()
     value = stage.held(record_id)[stage.first]
-    outcomes = stage.write(*[FieldPatch(key=record_id, set={stage.first: value})] * min(size, 1000))
+    patches = [FieldPatch(key=record_id, set={stage.first: value})] * (min(size, 1000) - 1)
+    last = stage.value(stage.first)
+    outcomes = stage.write(*patches, FieldPatch(key=record_id, set={stage.first: last}))
     must(all(isinstance(each, Applied | Unchanged) for each in outcomes), "a full batch was not taken")
+    must(stage.held(record_id)[stage.first] == last, "the last item of a full batch was not written")
     must(not stage.write(), "no items have no outcomes")
 
 
 def texts_hold_no_values(stage: Stage) -> None:
     """No message and no reason holds a value of a customer's or a secret of the configuration."""
     with stage.opened(Wanted(read=stage.ground.texts)) as connector:
-        texts = [*stage.texts, repr(connector), str(connector)]
+        texts = [*stage.texts, repr(connector)]
     must(not any(CANARY in text.lower() for text in texts), "a message or a reason holds a value of a customer's")
     for secret in _secrets(stage):
         if any(secret in text for text in texts):
@@ -89,5 +93,6 @@ CHECKS = (
     ("lost answer to a new record is looked up", "a customer would be made twice", lost_answer_to_a_create),
     ("record held by somebody else is left for later", "a cycle would hang or lose a change", locked_is_soon_told),
     ("full batch is taken", "a large change would fail as a whole", whole_batch),
+    ("reading of many is complete", "customers of the later pages would be taken for deleted", many_come),
     ("messages hold no values and no secrets", "personal data would stand in logs", texts_hold_no_values),
 )

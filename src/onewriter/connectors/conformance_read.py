@@ -82,7 +82,7 @@ def removed_is_noticed(stage: Stage) -> None:
     """A deleted record is told as deleted, or is absent from a reading of everything."""
     record_id = stage.put()
     state = stage.read().state
-    stage.workbench.remove(record_id)
+    stage.remove(record_id)
     if stage.discovery.capabilities.deletes_visible and not _deletes_by_mark(stage):
         must(record_id in stage.read(state).deleted, "the system says that it tells of deletions, and did not")
     must(record_id not in stage.read().records, "a deleted record is still read")
@@ -92,7 +92,7 @@ def archived_is_noticed(stage: Stage) -> None:
     """A record that people hid is told as deleted, or read on, or absent from a full reading."""
     record_id, value = stage.put(), stage.value(stage.first)
     state = stage.read().state
-    stage.workbench.archive(record_id)
+    stage.archive(record_id)
     reading = stage.read(state)
     if record_id in reading.deleted:
         must(record_id not in stage.read().records, "an archived record is told as deleted and read all the same")
@@ -134,7 +134,7 @@ def lookup_finds_all(stage: Stage) -> None:
     shared = stage.value(lookup)
     made = [stage.put({**stage.values(), lookup: shared})]
     try:
-        made.append(stage.workbench.insert({**stage.values(), lookup: shared}))
+        made.append(stage.inserted({**stage.values(), lookup: shared}))
     except NotApplicable:
         stage.put()
     found = [record.id for record in stage.connector.read_keys([shared], by=lookup)]
@@ -145,9 +145,9 @@ def lookup_finds_all(stage: Stage) -> None:
 def made_again_is_found(stage: Stage) -> None:
     """A record that was deleted and made again is found by what it is looked up by, under the id that it has now."""
     lookup, values = stage.named("lookup"), stage.values()
-    first = stage.workbench.insert(values)
-    stage.workbench.remove(first)
-    again = stage.workbench.insert(values)
+    first = stage.inserted(values)
+    stage.remove(first)
+    again = stage.inserted(values)
     found = [record.id for record in stage.connector.read_keys([values[lookup]], by=lookup)]
     must(found == [again], "a record that was made again is not found")
 
@@ -161,6 +161,17 @@ def schema_change_is_told(stage: Stage) -> None:
         except SystemChanged:
             return
     must(False, "a field that is gone must raise SystemChanged")
+
+
+def many_come(stage: Stage) -> None:
+    """A reading of more records than come at once brings each of them, and those of every check before, once."""
+    for _ in range(2 * stage.workbench.page() + 1 - len(stage.there)):
+        stage.put()
+    must(stage.there, "there is nothing to read")
+    reading = stage.read()
+    missing = len(stage.there.keys() - reading.records.keys())
+    must(not missing, f"a reading of everything left out {missing} of {len(stage.there)} records")
+    must(all(len(reading.records[each]) == 1 for each in stage.there), "a record came twice in a reading of everything")
 
 
 def cut_reading_raises(stage: Stage) -> None:
@@ -192,7 +203,7 @@ def _unused(stage: Stage) -> str:
     """The id of a record that was there, or a number that no test system reaches."""
     try:
         record_id = stage.put()
-        stage.workbench.remove(record_id)
+        stage.remove(record_id)
     except NotApplicable:
         return "2147483000"
     return record_id

@@ -1,5 +1,6 @@
 """What the checks of the conformance suite stand on: a system that is open, records of their own, and readings."""
 
+import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Self
 
+from onewriter.connectors.conformance_hearing import Heard, listening
 from onewriter.connectors.interface import (
     Ambiguous,
     Applied,
@@ -26,7 +28,6 @@ from onewriter.connectors.interface import (
     Wanted,
 )
 from onewriter.connectors.workbench import Ground, NotApplicable, Workbench
-from onewriter.errors import OnewriterError
 
 CANARY = "kanarie"
 """What the values of the suite begin with; no message may hold it."""
@@ -66,14 +67,16 @@ class Stage:
         self.configuration = configuration
         self.workbench = workbench
         self.texts: list[str] = []
-        """Every message and reason that the connector gave."""
+        """Every message and reason that the connector gave, and whatever else it said."""
+        self.there: dict[str, None] = {}
+        """The records that were made and not removed, in the order in which they were made."""
         self._numbers = count(secrets.randbelow(10**8) * 1000)
 
     def __enter__(self) -> Self:
         with self.opened(Wanted(read=())) as plain:
             self.discovery: Discovery = plain.discover()
         self.ground: Ground = self.workbench.ground(self.discovery)
-        self.connector: Connector = self.kind.open(self.configuration, self.wanted())
+        self.connector: Connector = Heard(self.kind.open(self.configuration, self.wanted()), self.texts)
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -86,7 +89,9 @@ class Stage:
     @contextmanager
     def opened(self, wanted: Wanted, configuration: Mapping[str, Any] | None = None) -> Iterator[Connector]:
         """Another connector to the same system, or to one that is configured otherwise."""
-        connector = self.kind.open(self.configuration if configuration is None else configuration, wanted)
+        with listening(self.texts):
+            real = self.kind.open(self.configuration if configuration is None else configuration, wanted)
+        connector = Heard(real, self.texts)
         try:
             yield connector
         finally:
@@ -131,19 +136,38 @@ class Stage:
         """Make a record for a check, behind the connector's back where the workbench can, and return its id."""
         filled = self.values() if values is None else values
         try:
-            return self.workbench.insert(filled)
+            return self.inserted(filled)
         except NotApplicable:
             outcome = self.made(filled)
             must(isinstance(outcome, Applied), f"a new record was not applied but {_word(outcome)}")
             assert isinstance(outcome, Applied)
             return outcome.id
 
+    def inserted(self, values: Mapping[str, RemoteValue]) -> str:
+        """Make a record behind the connector's back."""
+        record_id = self.workbench.insert(values)
+        self.there[record_id] = None
+        return record_id
+
+    def remove(self, record_id: str) -> None:
+        """Delete a record behind the connector's back."""
+        self.workbench.remove(record_id)
+        self.there.pop(record_id, None)
+
+    def archive(self, record_id: str) -> None:
+        """Hide a record behind the connector's back."""
+        self.workbench.archive(record_id)
+        self.there.pop(record_id, None)
+
     def made(self, values: Mapping[str, RemoteValue], idempotency_key: str | None = None) -> Outcome:
         """Make a record through the connector."""
         if not self.discovery.capabilities.creates:
             raise NotApplicable("the connector makes no records, and the workbench neither")
         key = idempotency_key or secrets.token_hex(16)
-        return self.write(FieldPatch(key=None, set={**self._needed(), **values}, idempotency_key=key))[0]
+        outcome = self.write(FieldPatch(key=None, set={**self._needed(), **values}, idempotency_key=key))[0]
+        if isinstance(outcome, Applied):
+            self.there[outcome.id] = None
+        return outcome
 
     def _needed(self) -> dict[str, RemoteValue]:
         """What a new record seems to need, where no workbench of the tester's says it."""
@@ -163,11 +187,9 @@ class Stage:
             return found[0].fields
 
     def write(self, *patches: FieldPatch, connector: Connector | None = None) -> Sequence[Outcome]:
-        """Write, and keep what was said."""
-        with self.heard():
-            outcomes = (connector or self.connector).write(patches)
+        """Write, with one outcome each."""
+        outcomes = (connector or self.connector).write(patches)
         must(len(outcomes) == len(patches), "a write must give one outcome for each patch")
-        self.texts += [each.reason for each in outcomes if isinstance(each, Rejected | Ambiguous)]
         return outcomes
 
     def set(self, record_id: str, **values: RemoteValue) -> Outcome:
@@ -178,6 +200,11 @@ class Stage:
         """The outcome, which must be that the system holds what was written."""
         must(isinstance(outcome, Applied | Unchanged), f"a patch that is well was not applied but {_word(outcome)}")
         assert isinstance(outcome, Applied | Unchanged)
+        told = outcome.fields if isinstance(outcome, Applied) else None
+        if told:
+            held = self.held(outcome.id)
+            same = all((told[name] or None) == (held[name] or None) for name in self.ground.texts if name in told)
+            must(same, "what a write tells that the record holds now is not what it holds")
         return outcome
 
     def rejected(self, outcome: Outcome) -> Rejected:
@@ -191,33 +218,28 @@ class Stage:
     def read(self, state: State | None = None, connector: Connector | None = None) -> Reading:
         """Read to the end."""
         reading = Reading()
-        with self.heard():
-            for item in (connector or self.connector).read(state):
-                reading.ended_with_state = isinstance(item, State)
-                if isinstance(item, State):
-                    reading.state = item
-                elif isinstance(item, Deleted):
-                    reading.deleted.add(item.id)
-                else:
-                    reading.records.setdefault(item.id, []).append(item)
+        for item in (connector or self.connector).read(state):
+            reading.ended_with_state = isinstance(item, State)
+            if isinstance(item, State):
+                reading.state = _kept(item)
+            elif isinstance(item, Deleted):
+                reading.deleted.add(item.id)
+            else:
+                reading.records.setdefault(item.id, []).append(item)
         must(reading.ended_with_state, "a reading must end with a state")
         return reading
 
     def problems(self, connector: Connector) -> Sequence[Problem]:
         """What a check of the system says."""
-        with self.heard():
-            found = connector.check()
-        self.texts += [each.message for each in found]
-        return found
+        return connector.check()
 
-    @contextmanager
-    def heard(self) -> Iterator[None]:
-        """Keep what an error says."""
-        try:
-            yield
-        except OnewriterError as error:
-            self.texts.append(str(error))
-            raise
+
+def _kept(state: State) -> State:
+    """A state as it comes back from where it is kept between two cycles."""
+    try:
+        return State(json.loads(json.dumps(dict(state.value), allow_nan=False)))
+    except (TypeError, ValueError):
+        raise Failed("a state holds what is no plain JSON, and cannot be kept") from None
 
 
 def _anything(field: RemoteField, number: int) -> RemoteValue:

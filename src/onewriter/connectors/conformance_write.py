@@ -11,10 +11,12 @@ MOST = 50
 
 def patch_touches_named_only(stage: Stage) -> None:
     """A patch changes the fields that it names, and every other field stays as it was."""
-    record_id, value = stage.put(), stage.value(stage.first)
-    before = dict(stage.held(record_id))
+    beside, record_id, value = stage.put(), stage.put(), stage.value(stage.first)
+    stage.applied(stage.set(beside, **{stage.first: stage.value(stage.first)}))
+    before, others = dict(stage.held(record_id)), dict(stage.held(beside))
     stage.applied(stage.set(record_id, **{stage.first: value}))
     after = dict(stage.held(record_id))
+    must(dict(stage.held(beside)) == others, "a record that was not named has changed")
     must(after.pop(stage.first) == value, "what was called applied is not there")
     before.pop(stage.first)
     must(after == before, f"a field that was not named has changed: {_differing(before, after)}")
@@ -62,11 +64,41 @@ def same_again_is_harmless(stage: Stage) -> None:
 def outcomes_in_order(stage: Stage) -> None:
     """Many items at once: one outcome each, in order, and each by itself."""
     many = min(stage.discovery.capabilities.batch, MOST)
-    made = [stage.put() for _ in range(min(many, 5))]
+    beside, *made, behind = [stage.put() for _ in range(many + 2)]
+    stage.applied(stage.set(beside, **{stage.first: stage.value(stage.first)}))
+    before = [dict(stage.held(each)) for each in (beside, behind)]
     patches = [FieldPatch(key=record_id, set={stage.first: stage.value(stage.first)}) for record_id in made]
     for patch, outcome in zip(patches, stage.write(*patches), strict=True):
         must(stage.applied(outcome).id == patch.key, "an outcome names another record than its patch")
         must(stage.held(str(patch.key))[stage.first] == patch.set[stage.first], "what was called applied is not there")
+    must([dict(stage.held(each)) for each in (beside, behind)] == before, "a record that was not named has changed")
+
+
+def one_record_twice(stage: Stage) -> None:
+    """Two items for one record are written one after the other, and the second counts, also one that takes back."""
+    if stage.discovery.capabilities.batch == 1:
+        raise NotApplicable("the system takes one item at a time")
+    record_id = stage.put()
+    first = stage.held(record_id)[stage.first]
+    for last in (stage.value(stage.first), stage.value(stage.first), first):
+        values = (stage.value(stage.first), last)
+        for outcome in stage.write(*(FieldPatch(key=record_id, set={stage.first: each}) for each in values)):
+            must(isinstance(outcome, Applied | Unchanged), "the second item for one record was not written")
+        must(stage.held(record_id)[stage.first] == last, "of two items for one record the second does not count")
+    values = (stage.value(stage.first), first)
+    stage.write(*(FieldPatch(key=record_id, set={stage.first: each}) for each in values))
+    must(stage.held(record_id)[stage.first] == first, "an item that takes the one before it back was not written")
+
+
+def what_is_made_of_it_is_told(stage: Stage) -> None:
+    """Where the system makes another value of what was written, that value is told or read back, and not our own."""
+    name, record_id = stage.first, stage.put()
+    with stage.workbench.altering(name):
+        outcome = stage.set(record_id, **{name: str(stage.value(name)).upper()})
+        held = stage.held(record_id)[name]
+    must(held == str(held).lower(), "the workbench has not had the system alter the value")
+    stage.applied(outcome)
+    must(next(iter(stage.connector.read_keys([record_id]))).fields[name] == held, "another value is read than is held")
 
 
 def one_bad_item(stage: Stage) -> None:
@@ -123,10 +155,16 @@ def lines_are_kept(stage: Stage) -> None:
     _kept_or_refused(stage, stage.first, 'kanarie, "one"\nkanarie; two')
 
 
+def blanks_are_kept(stage: Stage) -> None:
+    """Blanks at either end, a tab, and letters of two parts come back as they were, or are rejected."""
+    for text in ("  kanarie  ", "kanarie\tend", "kanarie Zoe\u0308"):
+        _kept_or_refused(stage, stage.first, text)
+
+
 def gone_is_told(stage: Stage) -> None:
     """A write to a record that is gone says so, and makes no new one."""
     record_id = stage.put()
-    stage.workbench.remove(record_id)
+    stage.remove(record_id)
     outcome = stage.set(record_id, **{stage.first: stage.value(stage.first)})
     must(isinstance(outcome, Conflict) and outcome.gone, "a write to a record that is gone must say that it is gone")
     must(record_id not in stage.read().records, "a write to a record that is gone made it anew")
@@ -217,6 +255,7 @@ CHECKS = (
     ("new record tells its id", "the new record could not be linked, and be made again", create_tells_its_id),
     ("same value again is harmless", "each cycle would change each customer", same_again_is_harmless),
     ("one outcome an item, in order", "a refusal would be booked to another customer", outcomes_in_order),
+    ("two items of one record are both written", "the later of two changes would be lost", one_record_twice),
     ("bad item does not stop the good ones", "one customer's bad value would hold up the rest", one_bad_item),
     ("value of a wrong type is refused", "a word would be stored where a number belongs", wrong_type_is_refused),
     ("number is not turned into a text", "123 would come back as '123' and never match", number_in_text_is_refused),
@@ -225,6 +264,8 @@ CHECKS = (
     ("every language is kept or refused", "names would come back broken", every_language_is_kept),
     ("NUL is kept or refused", "a text would be cut in the middle", control_character_is_kept_or_refused),
     ("lines are kept or refused", "a note would come back broken", lines_are_kept),
+    ("blanks are kept or refused", "a text would differ for ever, and be sent each time", blanks_are_kept),
+    ("what the system makes of a value is told", "both sides would seem in step", what_is_made_of_it_is_told),
     ("record that is gone is told", "somebody who was deleted would be made anew", gone_is_told),
     ("stale version is a conflict", "a change made there meanwhile would be lost", stale_version_is_a_conflict),
     ("present version is written", "conditional writes would never be done", present_version_is_written),

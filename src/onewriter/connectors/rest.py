@@ -18,15 +18,16 @@ from onewriter.connectors.interface import (
     Problem,
     Record,
     Rejected,
+    RetryAfter,
     State,
     Unchanged,
     Wanted,
 )
 from onewriter.connectors.rest_paths import look, parse_path
 from onewriter.connectors.rest_reading import Reader
-from onewriter.connectors.rest_recipe import Place, Recipe, load, place_of, shipped
+from onewriter.connectors.rest_recipe import Place, Recipe, Writing, load, place_of, shipped
 from onewriter.connectors.rest_values import FieldGone, refusal
-from onewriter.connectors.rest_writing import Writer
+from onewriter.connectors.rest_writing import Writer, pause_after, pause_of
 from onewriter.errors import BadSetting, OnewriterError, SystemChanged, SystemRefused
 from onewriter.records import SECOND, Instant
 
@@ -244,26 +245,30 @@ class RestSystem:
                 outcomes[place] = Unchanged(patch.key)
             elif patch.key is None and self._recipe.create is None:
                 outcomes[place] = Rejected(None, "the recipe makes no new records")
+        pause: RetryAfter | None = None
+        sent = False
         for new in (False, True):
             writing = self._recipe.create if new else self._recipe.update
             mine = [at for at, patch in enumerate(patches) if at not in outcomes and (patch.key is None) == new]
             if writing is None:
                 continue
             for some in _batches(mine, [patches[at].key for at in mine], writing.batch):
-                self._write_some(writing, some, patches, outcomes)
+                if pause is None:
+                    written = self._write_some(writing, [patches[place] for place in some], sent)
+                    pause, sent = pause_of(written), True
+                else:
+                    written = [pause] * len(some)
+                outcomes.update(zip(some, written, strict=True))
         return [outcomes[place] for place in range(len(patches))]
 
-    def _write_some(
-        self, writing: Any, some: Sequence[int], patches: Sequence[FieldPatch], outcomes: dict[int, Outcome]
-    ) -> None:
+    def _write_some(self, writing: Writing, patches: Sequence[FieldPatch], sent: bool) -> Sequence[Outcome]:
         try:
-            written = self._writer.write(writing, [patches[place] for place in some])
+            return self._writer.write(writing, patches)
         except OnewriterError as error:
             # What was written before must not be forgotten because the rest could not be.
-            if not outcomes:
+            if not sent:
                 raise
-            written = [Rejected(None, str(error))] * len(some)
-        outcomes.update(zip(some, written, strict=True))
+            return [pause_after(error)] * len(patches)
 
 
 def _batches(mine: Sequence[int], keys: Sequence[str | None], size: int) -> Iterator[list[int]]:

@@ -15,6 +15,8 @@ from onewriter.records import Instant
 
 PAGES_MAX = 200_000
 GONE = (404, 410)
+COUNTED = ("offset", "page", "keyset")
+"""Ways of paging in which the answer does not tell whether there is another page."""
 ROWS_MAX = 1000
 """Records of one key; a key that more of them share tells nobody apart."""
 
@@ -96,9 +98,13 @@ class Reader:
             since = last
 
     def _pages(self, reading: Reading, known: Mapping[str, Any]) -> Iterator[Record]:
+        """The records page by page. Where pages are counted, an empty one alone is the end: a short one is no end for
+        a system that gives fewer than it is asked for, or that leaves some out.
+        """
         paging = reading.paging
         first = {"limit": paging.size, "offset": 0, "page": 1, "after": 0, "cursor": None, "address": None}
         place: dict[str, Any] = first
+        told: list[str] = []
         for _ in range(PAGES_MAX):
             address = place["address"]
             reply = self.ask(reading, {**known, **place}) if address is None else self._asked("GET", address)
@@ -106,26 +112,33 @@ class Reader:
                 raise SystemRefused("The system has no list of records at that address; check the recipe.")
             document = reply.json()
             rows = rows_of(document, reading.rows)
-            yield from (self.record(row) for row in rows)
+            page = [self.record(row) for row in rows]
+            if paging.kind in COUNTED and page and [each.id for each in page] == told:
+                break
+            yield from page
+            told = [each.id for each in page]
             before, place = place, self._following(paging, document, rows, place)
             if not place:
                 return
             if place == before:
                 break
-        raise SystemUnreachable("The system's pages lead nowhere new and do not end; it will be tried again.")
+        raise SystemUnreachable("The system's pages lead nowhere new and do not end; look at the recipe's paging.")
 
     def _following(self, paging: Paging, document: Any, rows: Sequence[Any], place: dict[str, Any]) -> dict[str, Any]:
         """What the next page is asked with; empty after the last one."""
         told = _told(document, paging) if paging.kind in ("next", "token") else None
         if told is not None:
             return {**place, "cursor": told, "address": self._whole(told) if paging.kind == "next" else None}
-        if paging.kind in ("one", "next", "token") or len(rows) < paging.size:
+        if paging.kind not in COUNTED or not rows:
             return {}
         after = look(rows[-1], parse_path(self.recipe.record.id))
         return {**place, "offset": place["offset"] + len(rows), "page": place["page"] + 1, "after": after}
 
     def _whole(self, address: str) -> str:
-        return urljoin(self.way.base_url, address)
+        try:
+            return urljoin(self.way.base_url, address)
+        except ValueError:
+            raise SystemRefused("The system names a next page that is no address; check the recipe.") from None
 
     def record(self, row: Any, strict: bool = True) -> Record:
         """The record in one row."""
@@ -141,6 +154,17 @@ class Reader:
             if reply.fine:
                 document = reply.json()
                 yield from [document] if lookup.rows is None else rows_of(document, lookup.rows)
+            elif not names_one_missing(reply) or lookup.rows is not None:
+                raise SystemRefused(f"The system has nothing to be asked there ({reply.status}); check the recipe.")
+
+
+def names_one_missing(reply: Reply) -> bool:
+    """True if the system itself says that it has no such record. Raises SystemUnreachable for the page of a gateway,
+    which says the same of everything while the system is away.
+    """
+    if reply.body.strip():
+        reply.json()
+    return reply.status in GONE
 
 
 def rows_of(document: Any, path: str) -> list[Any]:

@@ -8,14 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onewriter.connectors.http import NotSent, Reply, raise_whole
+from onewriter.connectors.http import NotSent, Oversized, Reply, Unsendable, raise_whole
 from onewriter.connectors.interface import Ambiguous, Applied, Conflict, FieldPatch, Outcome, Rejected, RetryAfter
 from onewriter.connectors.rest_children import commands
 from onewriter.connectors.rest_paths import Path, fill, fill_path, fill_query, gaps_of, look, look_all, parse_path, put
-from onewriter.connectors.rest_reading import GONE, Reader
+from onewriter.connectors.rest_reading import GONE, Reader, names_one_missing
 from onewriter.connectors.rest_recipe import Place, Recipe, Writing
 from onewriter.connectors.rest_values import NO_FIELD, TOO_LONG, values_of
-from onewriter.errors import SystemChanged, SystemThrottled, SystemUnreachable
+from onewriter.errors import (
+    OnewriterError,
+    SystemChanged,
+    SystemRefused,
+    SystemThrottled,
+    SystemUnreachable,
+)
 
 LOST = "the connection was lost after the request was out"
 FAILED = "the system failed after the request was out"
@@ -35,6 +41,7 @@ BAD_VALUE = (400, 409, 422)
 AGAIN_S = 30.0
 """When what could not be sent is to be tried again."""
 TEXT_MAX = 20_000
+UNSENDABLE = "the value is too long, or has signs that no request can hold"
 
 Values = dict[Path, Any]
 """What goes where in the body."""
@@ -77,15 +84,45 @@ class Writer:
             reply = self._send(writing, good)
         except NotSent:
             return [RetryAfter(AGAIN_S)] * len(good)
-        except SystemUnreachable:
+        except Unsendable:
+            if len(good) > 1:
+                return self._each(writing, good)
+            return [Rejected(None, UNSENDABLE)]
+        except (SystemUnreachable, Oversized):
             return [Ambiguous(LOST)] * len(good)
         if reply.fine:
             return self._done(writing, reply, [patch for patch, _ in good])
         if reply.status == 429:
             return [RetryAfter(reply.retry_after_s(self.reader.way.clock()))] * len(good)
+        if reply.status in GONE and not self._is_of_one(writing, reply):
+            raise SystemRefused(f"The system takes nothing at that address ({reply.status}); check the recipe.")
         if reply.status in (403, 408) or reply.status >= 500 or len(good) == 1:
             return [self._refused(reply, patch) for patch, _ in good]
-        return [outcome for one in good for outcome in self._sent(writing, [one])]
+        return self._each(writing, good)
+
+    def _is_of_one(self, writing: Writing, reply: Reply) -> bool:
+        """Whether a 404 speaks of a record, whose id stands in the address or of which the recipe knows the code; else
+        it is the address itself that is not there.
+        """
+        if not names_one_missing(reply):
+            return False
+        code = self._code(reply.json()) if reply.body.strip() else None
+        return "id" in gaps_of(writing.path) or (writing.gone is not None and code == writing.gone)
+
+    def _each(self, writing: Writing, good: Sequence[tuple[FieldPatch, Values]]) -> list[Outcome]:
+        """Each one by itself, until the system wants no more: what was written by then is told, and the rest waits."""
+        outcomes: list[Outcome] = []
+        for one in good:
+            try:
+                outcomes += self._sent(writing, [one])
+            except OnewriterError as error:
+                if not outcomes:
+                    raise
+                return outcomes + [pause_after(error)] * (len(good) - len(outcomes))
+            pause = pause_of(outcomes)
+            if pause is not None:
+                return outcomes + [pause] * (len(good) - len(outcomes))
+        return outcomes
 
     def _send(self, writing: Writing, good: Sequence[tuple[FieldPatch, Values]]) -> Reply:
         patch, values = good[0]
@@ -113,12 +150,12 @@ class Writer:
     # ---- What became of it ------------------------------------------------------------------------------------------
 
     def _done(self, writing: Writing, reply: Reply, patches: Sequence[FieldPatch]) -> list[Outcome]:
-        if writing.answer is None or not reply.body:
-            return [Ambiguous(NOT_TOLD) if patch.key is None else Applied(patch.key) for patch in patches]
         try:
-            document = reply.json()
+            document = reply.json() if reply.body.strip() else None
         except SystemUnreachable:
             return [Ambiguous(UNREADABLE)] * len(patches)
+        if writing.answer is None or not reply.body.strip():
+            return [Ambiguous(NOT_TOLD) if patch.key is None else Applied(patch.key) for patch in patches]
         if not writing.items:
             return [self._applied(look(document, parse_path(writing.answer)), patches[0])]
         rows = look(document, parse_path(writing.answer))
@@ -152,7 +189,9 @@ class Writer:
         try:
             record = self.reader.record(row, strict=False)
         except SystemChanged:
-            return Ambiguous(NOT_TOLD) if patch.key is None else Applied(patch.key)
+            return Ambiguous(NOT_TOLD)
+        if patch.key not in (None, record.id):
+            return Ambiguous(NOT_TOLD)
         whole = record.fields.keys() >= {*patch.set, *patch.clear}
         return Applied(record.id, record.version, record.fields if whole else None)
 
@@ -160,7 +199,8 @@ class Writer:
         status = reply.status
         if status == 408 or status >= 500:
             name = self._unknown_field(reply, patch)
-            return Ambiguous(FAILED) if name is None else Rejected(name, NO_FIELD)
+            lost = status in (502, 504)
+            return Ambiguous(LOST if lost else FAILED) if name is None else Rejected(name, NO_FIELD)
         if patch.key is not None and (status in GONE or status == 412 or (status == 409 and patch.if_version)):
             return Conflict(patch.key, gone=status in GONE)
         if status != 403:
@@ -201,6 +241,23 @@ class Writer:
         if form is None:
             return None
         return next((name for name in (*patch.set, *patch.clear) if form.replace("{name}", name) in text), None)
+
+
+def pause_of(outcomes: Sequence[Outcome]) -> RetryAfter | None:
+    """How long nothing more is to be sent after these; None if all is well. A system that did not answer one request
+    would let each of the others hang as long.
+    """
+    for outcome in outcomes:
+        if isinstance(outcome, RetryAfter):
+            return outcome
+        if outcome == Ambiguous(LOST):
+            return RetryAfter(AGAIN_S)
+    return None
+
+
+def pause_after(error: OnewriterError) -> RetryAfter:
+    """The outcome of what was not sent because of an error before it."""
+    return RetryAfter(error.retry_after_s if isinstance(error, SystemThrottled) else AGAIN_S)
 
 
 def _needing(writing: Writing, patch: FieldPatch) -> Rejected | None:

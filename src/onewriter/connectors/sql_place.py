@@ -1,5 +1,6 @@
 """Where a foreign database is, and how it is opened: gently, with limits, and never as one of ours."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,9 @@ def _postgres(url: URL, lock_s: int) -> Engine:
     made = create_engine(
         url, pool_size=1, max_overflow=1, pool_pre_ping=True, connect_args=patience, isolation_level="READ COMMITTED"
     )
+
+    # Of what goes wrong we tell ourselves; its own lines name the host, the user and the database.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
 
     @event.listens_for(made, "connect")
     def _prepare(connection: Any, _record: Any) -> None:

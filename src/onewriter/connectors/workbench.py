@@ -57,6 +57,10 @@ class Workbench:
         """What a new record must have beside the ground's fields."""
         return {}
 
+    def page(self) -> int:
+        """Records that the connector reads at once; more than twice as many are made."""
+        return 100
+
     def insert(self, values: Mapping[str, RemoteValue]) -> str:
         """Make a record behind the connector's back and return its id."""
         raise NotApplicable("the workbench makes no records")
@@ -94,6 +98,10 @@ class Workbench:
     def answer_lost(self) -> AbstractContextManager[None]:
         """While it lasts, a write reaches the system and is kept, and its answer is lost."""
         raise NotApplicable("the workbench cannot lose an answer")
+
+    def altering(self, field: str) -> AbstractContextManager[None]:
+        """While it lasts, the system makes small letters of what is written to the field."""
+        raise NotApplicable("the workbench cannot have the system alter a value")
 
     def cut_while_reading(self) -> AbstractContextManager[None]:
         """While it lasts, what is read comes half."""

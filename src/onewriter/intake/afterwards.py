@@ -17,7 +17,7 @@ from onewriter.connectors.interface import (
     RetryAfter,
     Unchanged,
 )
-from onewriter.customers import log, parked, pending
+from onewriter.customers import expected, log, parked, pending
 from onewriter.customers.log import LogLine
 from onewriter.customers.parked import Unplaced
 from onewriter.customers.pending import ALL, AMBIGUOUS, WAITING
@@ -29,6 +29,7 @@ from onewriter.intake.targets import Target
 from onewriter.records import SECOND, Instant, Path
 from onewriter.rules import mapping
 from onewriter.rules.policy import ONEWRITER
+from onewriter.vault.seal import SubjectKey
 
 ASTRAY = 2
 """How often a value may be read back as another one than was written before the system is believed to make it so."""
@@ -68,20 +69,34 @@ class Afterwards:
     def settle(self, drafts: Sequence[Draft], outcomes: Sequence[Outcome]) -> bool:
         """Make sure of what became of each write; True if some are worth another pass."""
         written: list[tuple[Draft, Applied | Unchanged]] = []
+        refused: list[tuple[Draft, Rejected]] = []
         with self.database.write() as db:
+            open_locked(db, self.reading, [each.person.id for each in drafts], self.clock())
             for each, outcome in zip(drafts, outcomes, strict=True):
                 self.sent.counts[_word(outcome)] += 1
                 if isinstance(outcome, Applied | Unchanged):
                     written.append((each, outcome))
                 elif isinstance(outcome, Rejected):
-                    self._reject(db, each, outcome)
+                    refused.append((each, outcome))
                 else:
                     self._put_off(db, each, outcome)
+            self._reject(db, refused)
+            self._expect_no_more(db, drafts, outcomes)
             self._link_made(db, written)
         self._read_back(written)
         self.sent.proposed |= {each.person.id for each, _outcome in written if each.has_proposal}
         again = self._make_sure([each for each, _outcome in written])
         return again or any(isinstance(each, Ambiguous | Conflict | Rejected) for each in outcomes)
+
+    def _expect_no_more(self, db: Connection, drafts: Sequence[Draft], outcomes: Sequence[Outcome]) -> None:
+        """Of what was certainly not written no echo is to come: whoever writes just that now is somebody else."""
+        never = (Rejected, RetryAfter, Conflict)
+        names = [
+            each.record.name
+            for each, outcome in zip(drafts, outcomes, strict=True)
+            if each.record is not None and isinstance(outcome, never)
+        ]
+        expected.drop(db, self.reading.vault.shop_id, self.reading.system, names)
 
     def _link_made(self, db: Connection, written: Sequence[tuple[Draft, Applied | Unchanged]]) -> None:
         now = self.clock()
@@ -178,33 +193,39 @@ class Afterwards:
             name, each, back, there, region=self.reading.region, namespaces=names
         )
 
-    def _reject(self, db: Connection, each: Draft, outcome: Rejected) -> None:
+    def _reject(self, db: Connection, refused: Sequence[tuple[Draft, Rejected]]) -> None:
         """Park what the system will not have; the other fields of the same write are written without it."""
         reading, now = self.reading, self.clock()
-        maps = reading.policy.maps(reading.system)
-        at_fault = [name for name in each.fields if outcome.field is None or maps[name].remote == outcome.field]
-        fault = set(at_fault or each.fields)
-        unplaced = [
-            Unplaced(
-                each.person.id, each.person.key, reading.system, name, each.values.get(name), outcome.reason,
-                "out",
-            )
-            for name in sorted(fault)
-        ]  # fmt: skip
-        self.sent.rejected.update(fault)
-        line = LogLine(
-            tuple(sorted(fault)), Path.SEND, now, accepted=False, reason=outcome.reason, run_id=reading.run_id,
-            system=reading.system, writer=ONEWRITER, new={name: each.fields[name] for name in sorted(fault)},
-        )  # fmt: skip
-        log.add(db, reading.vault.shop_id, [(each.person.id, each.person.key, line)], now, keep_days=reading.keep_days)
-        parked.park_all(db, reading.vault.shop_id, unplaced, now, run_id=reading.run_id)
+        shop, system = reading.vault.shop_id, reading.system
+        unplaced: list[Unplaced] = []
+        lines: list[tuple[bytes, SubjectKey, LogLine]] = []
+        for each, outcome in refused:
+            fault = self._at_fault(each, outcome)
+            person = each.person
+            self.sent.rejected.update(fault)
+            unplaced += [
+                Unplaced(person.id, person.key, system, name, each.values.get(name), outcome.reason, "out")
+                for name in fault
+            ]
+            line = LogLine(
+                tuple(fault), Path.SEND, now, accepted=False, reason=outcome.reason, run_id=reading.run_id,
+                system=system, writer=ONEWRITER, new={name: each.fields[name] for name in fault},
+            )  # fmt: skip
+            lines.append((person.id, person.key, line))
+            # A record that is to be made is made at the next try without the field that it cannot have.
+            whole = len(fault) == len(each.fields)
+            done = [one for one in each.marks if one.field in fault or (one.field == ALL and whole)]
+            pending.clear(db, shop, system, done)
+            rest = [one for one in each.marks if one not in done]
+            pending.move(db, shop, system, rest, WAITING, now, tried=True)
+        log.add(db, shop, lines, now, keep_days=reading.keep_days)
+        parked.park_all(db, shop, unplaced, now, run_id=reading.run_id)
         self.target.note_apart(db, {one.customer_id for one in unplaced}, now)
-        whole = fault == set(each.fields)
-        done = [one for one in each.marks if one.field in fault or (one.field == ALL and whole)]
-        rest = [one for one in each.marks if one not in done]
-        # A record that is to be made is made at the next try without the field that it cannot have, which is parked.
-        pending.clear(db, reading.vault.shop_id, reading.system, done)
-        pending.move(db, reading.vault.shop_id, reading.system, rest, WAITING, now, tried=True)
+
+    def _at_fault(self, each: Draft, outcome: Rejected) -> list[str]:
+        maps = self.reading.policy.maps(self.reading.system)
+        named = [name for name in each.fields if outcome.field is None or maps[name].remote == outcome.field]
+        return sorted(named or each.fields)
 
     def _put_off(self, db: Connection, each: Draft, outcome: Outcome) -> None:
         now = self.clock()

@@ -181,10 +181,15 @@ class Cycle:
         """Mark whoever has no record in the system to get one; how many there are."""
         if not self.system.creates:
             return 0
-        with self.database.write() as db:
-            return planning.mark_homeless(
-                db, self.reading.vault.shop_id, self.system.name, tuple(sorted(LIVE)), self.clock()
-            )
+        marked, more = 0, ROWS_MAX
+        while more == ROWS_MAX:
+            with self.database.write() as db:
+                more = planning.mark_homeless(
+                    db, self.reading.vault.shop_id, self.system.name, tuple(sorted(LIVE)), self.clock(), most=ROWS_MAX
+                )
+            marked += more
+            self.give_way()
+        return marked
 
     def resettle(self) -> None:
         """Look at every linked record anew: the policy has changed since they were."""

@@ -52,6 +52,8 @@ class Plan:
     linked: int = 0
     takes: Counter[str] = field(default_factory=Counter)
     """Field: values that would come in from the system."""
+    empties: Counter[str] = field(default_factory=Counter)
+    """Field: how many of them would empty it."""
     sends: Counter[str] = field(default_factory=Counter)
     """Field: values that would be written to the system."""
     makes: int = 0
@@ -79,7 +81,7 @@ class Plan:
         """The counts, as a run keeps them and a question shows them."""
         return {
             "linked": self.linked, "in": dict(self.takes), "out": dict(self.sends), "make": self.makes,
-            "parked": dict(self.refused), "opt_ins": self.opt_ins,
+            "parked": dict(self.refused), "opt_ins": self.opt_ins, "empty": dict(self.empties),
         }  # fmt: skip
 
 
@@ -139,6 +141,7 @@ def _count_in(db: Connection, reading: Reading, plan: Plan, ids: list[bytes], no
             reading.policy, reading.system, Meeting(own=person.fields, told=one.fields), region=reading.region
         )
         plan.takes.update(list(settled.take))
+        plan.empties.update(name for name, value in settled.take.items() if value is None)
         plan.refused.update(list(settled.refused))
         plan.opt_ins += sum(
             1 for name, value in settled.take.items() if name in CONSENTS and (value or {}).get("state") == "subscribed"
@@ -177,13 +180,15 @@ def linked_count(db: Connection, shop_id: int, system: str) -> int:
     return db.execute(select(func.count()).select_from(sides).where(*theirs)).scalar_one()
 
 
-def mark_homeless(db: Connection, shop_id: int, system: str, states: tuple[str, ...], now: Instant) -> int:
-    """Mark every live customer for whom a system has no record, and had none, to have one made; returns how many."""
+def mark_homeless(
+    db: Connection, shop_id: int, system: str, states: tuple[str, ...], now: Instant, *, most: int
+) -> int:
+    """Mark live customers for whom a system has no record, and had none, to have one made; returns how many it were."""
     has = select(links.c.customer_id).where(
         links.c.shop_id == shop_id, links.c.system == system, links.c.customer_id == customers.c.id,
         links.c.state != BROKEN,
     )  # fmt: skip
-    wanted = select(customers.c.id).where(
+    wanted = select(customers.c.id).limit(most).where(
         customers.c.shop_id == shop_id, customers.c.state.in_(states), ~has.exists(), customers.c.id.not_in(
             pending.marked_whole(shop_id, system)
         )

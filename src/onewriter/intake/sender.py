@@ -21,8 +21,9 @@ from onewriter.connectors.interface import (
 )
 from onewriter.customers import expected, links, owned, parked, pending
 from onewriter.customers.parked import Unplaced
-from onewriter.customers.pending import SENT, Pending
+from onewriter.customers.pending import SENT, WAITING, Pending
 from onewriter.db.engine import Database
+from onewriter.errors import OnewriterError
 from onewriter.intake.afterwards import Afterwards, Sent
 from onewriter.intake.drafts import Draft, draft
 from onewriter.intake.reading import Reading, comes_in, open_locked, refuse_change
@@ -114,8 +115,20 @@ class Sender:
             drafts = self._draft(db, marks, now)
         if not drafts:
             return False
-        outcomes = self._write([each.patch for each in drafts])
+        try:
+            outcomes = self._write([each.patch for each in drafts])
+        except OnewriterError:
+            self._take_back(drafts)
+            raise
         return self._afterwards().settle(drafts, outcomes)
+
+    def _take_back(self, drafts: Sequence[Draft]) -> None:
+        """The whole call failed, so nothing of it was written and no echo of it is to come."""
+        shop, system, now = self.reading.vault.shop_id, self.reading.system, self.clock()
+        with self.database.write() as db:
+            for each in drafts:
+                pending.move(db, shop, system, each.marks, WAITING, now, tried=False)
+            expected.drop(db, shop, system, [each.record.name for each in drafts if each.record is not None])
 
     # ---- Before the write -------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from onewriter.customers import links, owned, profiles, remote
 from onewriter.customers.owned import Owned
 from onewriter.customers.remote import Remote
 from onewriter.db.engine import Database
+from onewriter.errors import SystemChanged
 from onewriter.intake import others
 from onewriter.intake.apply import apply
 from onewriter.intake.inbound import the_one
@@ -27,6 +28,9 @@ from onewriter.rules.policy import CUSTOM, ONEWRITER, POINTS
 from onewriter.rules.tags import split_tags
 from onewriter.shopify.client import AdminClient
 from onewriter.shopify.reads import read_customers
+
+VANISHED_MAX = 20
+"""More than so many of those that are asked for, and more than half, are not simply gone."""
 
 
 class Target(Protocol):
@@ -81,6 +85,10 @@ class SystemTarget:
             return
         found: list[Record | Deleted] = list(self.connector.read_keys(there))
         missing = set(there) - {each.id for each in found}
+        if len(missing) > VANISHED_MAX and len(missing) * 2 > len(there):
+            raise SystemChanged(
+                "Most of the records that were asked for are not there; a full cycle has to look first."
+            )
         self._take([*found, *(Deleted(each) for each in sorted(missing))])
 
     def take(self, records: Sequence[Record]) -> None:

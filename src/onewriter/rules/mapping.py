@@ -237,8 +237,10 @@ def in_step(
     told = inward(name, each, remote, region=region)
     if not isinstance(told, Unfit) and (same_consent(own, told) if name in CONSENTS else same(name, own, told, region)):
         return True
-    # What we would write there is in step, in whatever form it comes back.
-    return _same_there(name, each, own, remote, region)
+    if isinstance(told, Unfit):
+        return _same_there(name, each, own, remote, region)
+    # What we would write there is in step, though it comes back in another form.
+    return bool(outward(name, each, own) == remote)
 
 
 def _leads_back(enum: Mapping[str, str] | None) -> bool:

@@ -39,7 +39,7 @@ def _first(system: System, plan: Plan, evidence: Mapping[str, object]) -> Ask:
         subject=system.name,
         text=(
             f"{system.name} has not been written by the present rules yet. The first cycle would take "
-            f"{_told(plan.takes)} from it, write {_told(plan.sends)} to it, and make {plan.makes} records there; "
+            f"{_told(plan.takes, plan.empties)} from it, write {_told(plan.sends)} to it, and make {plan.makes} records there; "
             f"{plan.linked} records are linked. `onewriter systems cycle {system.name} --dry-run` lists each write."
         ),
         answers={
@@ -70,9 +70,12 @@ def _mass(system: System, plan: Plan, evidence: Mapping[str, object]) -> Ask:
     )
 
 
-def _told(counts: Mapping[str, int]) -> str:
+def _told(counts: Mapping[str, int], empties: Mapping[str, int] | None = None) -> str:
     if not counts:
         return "nothing"
+    empty = sum((empties or {}).values())
+    if empty:
+        return f"{_told(counts)} ({empty} of them empty: they would empty ours)"
     named = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     told = ", ".join(f"{count} of {name}" for name, count in named[:FIELDS_TOLD])
     return told if len(named) <= FIELDS_TOLD else f"{told} and of {len(named) - FIELDS_TOLD} fields more"

@@ -78,7 +78,7 @@ def queue_due(runtime: Runtime) -> int:
         every = [(shop_id, name) for shop_id, name in systems.due(db, moment) if name != SHOPIFY]
         due = [(shop_id, name) for shop_id, name in every if shop_id in connected]
         # Shopify is read by its own deliveries, so that a cycle of it only has something to do where others own.
-        told = [shop_id for shop_id in connected if pending.has_any(db, shop_id, SHOPIFY, moment)]
+        told = [shop_id for shop_id in connected if _has_write_back(db, shop_id, moment)]
     queued = sum(_queue_write_back(runtime, shop_id, moment) for shop_id in told)
     for shop_id, name in due:
         with suppress(AlreadyRunning), runtime.database.write() as db:
@@ -90,6 +90,13 @@ def queue_due(runtime: Runtime) -> int:
                 queue(runtime, db, shop_id, name, "schedule", moment)
                 queued += 1
     return queued
+
+
+def _has_write_back(db: Connection, shop_id: int, now: Instant) -> bool:
+    """True if Shopify is to be told of something, or the policy says something of it that nobody has looked at yet."""
+    if pending.has_any(db, shop_id, SHOPIFY, now):
+        return True
+    return systems.get(db, shop_id, SHOPIFY).agreed_version < policies.version(db, shop_id)
 
 
 def _queue_write_back(runtime: Runtime, shop_id: int, now: Instant) -> bool:
@@ -178,6 +185,9 @@ class _Carrying:
         """From the reading to the end."""
         self._refuse_problems()
         is_new = self._is_new_to_it()
+        if is_new and self.only is not None and not self.is_dry:
+            reason = "This system has not been written by the present rules yet; its next whole cycle asks first."
+            return _end(self.runtime, self.run, self.system, RunState.PARTIAL, reason)
         if self.cycle is not None:
             self._read(self.cycle, is_new)
         elif is_new and self.only is None:

@@ -1,0 +1,66 @@
+"""A consent between us and a system: what one side never heard of is news, whichever side that is."""
+
+from dataclasses import replace
+
+import pytest
+
+from onewriter.intake.hand import Outcome
+from onewriter.records import Instant
+from onewriter.rules.policy import Direction, FieldMap
+from tests.support.crm import CRM, Crm, policy_of
+from tests.support.owners import give, held, parked_of, say, set_by_hand
+from tests.support.shops import Tea, later, told
+
+ANN = {"first_name": "Ann", "last_name": "Lee", "email": "ann@example.com", "phone": "+447700900111"}
+THERE = {"shop_no": "101", "mail": "ann@example.com", "first": "Ann", "last": "Lee", "mobile": "+447700900111"}
+OUT_OF_IT = {"state": "unsubscribed", "level": None, "at": 1}
+
+
+def begin(beside: Crm, field: str, direction: Direction) -> None:
+    """Connect the CRM, whose column `tier` holds the state of a consent."""
+    policy = policy_of(frozenset({field} if direction is Direction.IN else ()))
+    maps = {name: each for name, each in policy.systems[CRM].items() if name != "custom.tier"}
+    maps[field] = FieldMap(remote="tier", direction=direction, transform="consent_state")
+    beside.connect(replace(policy, systems={CRM: maps}))
+    beside.agree()
+    beside.cycle()
+
+
+@pytest.mark.req("M22")
+def test_the_first_opt_out_of_the_owner_is_taken_up(beside: Crm) -> None:
+    ann = beside.customer(101, **ANN)
+    beside.put(**THERE, tier="unsubscribed")
+    begin(beside, "sms_consent", Direction.IN)
+    assert beside.own(ann)["sms_consent"]["state"] == "unsubscribed"
+
+
+def test_an_opt_out_is_told_to_a_system_that_holds_nothing(beside: Crm) -> None:
+    beside.customer(101, **ANN, email_consent=OUT_OF_IT)
+    number = beside.put(**THERE, tier=None)
+    begin(beside, "email_consent", Direction.OUT)
+    assert beside.record(number)["tier"] == "unsubscribed"
+
+
+@pytest.mark.req("M22")
+def test_an_opt_in_of_a_system_that_does_not_own_it_is_refused_though_nothing_was_said_here(beside: Crm) -> None:
+    ann = beside.customer(101, **ANN)
+    number = beside.put(**THERE, tier="unsubscribed")
+    begin(beside, "sms_consent", Direction.OUT)
+    beside.moment = later(beside.moment, 60)
+    beside.edit(number, tier="subscribed")
+    beside.cycle()
+    assert beside.own(ann).get("sms_consent") is None
+    assert [(field, value["state"]) for _, _, field, value in parked_of(beside.tea)] == [("sms_consent", "subscribed")]
+    # There is nothing to tell instead, and a consent is never emptied.
+    assert beside.record(number)["tier"] == "subscribed"
+
+
+def test_an_opt_out_by_hand_is_a_change_where_nothing_was_said(tea: Tea, now: Instant) -> None:
+    give(tea, now, {"sms_consent": "manual"}, {})
+    tea.apply(told(101, now, ANN), now=now)
+    say(tea, 101, {"sms_consent": None}, now)
+    [edit] = set_by_hand(tea, 101, later(now, 60), sms_consent="unsubscribed")
+    assert edit.outcome is Outcome.APPLIED
+    profile = held(tea, 101)
+    assert profile is not None
+    assert profile.own["sms_consent"]["state"] == "unsubscribed"
