@@ -14,6 +14,7 @@ NOT_IN_A_FILE = {
     "clock that is off is told",  # tests/stages/test_csv_folders.py: a file from the future
     "late commit behind the cursor is seen",  # every reading is of everything
     "record without a time of change comes",
+    "what the system makes of a value is told",
     "change of a child brings its record",
     "archived record is noticed",
     "value of a wrong type is refused",  # every column is a text

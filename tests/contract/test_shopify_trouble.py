@@ -88,6 +88,51 @@ def test_an_error_inside_one_mutation_is_about_that_one_alone(stall: Stall, shop
     assert [type(each) for each in outcomes] == [Applied, Ambiguous, Applied]
 
 
+def test_the_second_patch_of_a_customer_is_not_compared_with_what_the_first_one_changed(
+    stall: Stall, shopify: ShopifyConnector
+) -> None:
+    key = somebody(stall, tags=["vip:old"])
+    values: tuple[dict[str, Any], ...] = (
+        {"note": "x", "tags[vip:*]": ["vip:new"]},
+        {"note": "y", "tags[vip:*]": ["vip:old"]},
+    )
+    outcomes = shopify.write([FieldPatch(key=key, set=each) for each in values])
+    assert [type(each) for each in outcomes] == [Applied, Applied]
+    assert (held(stall, key).note, held(stall, key).tags) == ("y", ("vip:old",))
+
+
+def test_what_was_written_before_the_second_patch_of_a_customer_fails_is_told(
+    stall: Stall, shopify: ShopifyConnector
+) -> None:
+    key = somebody(stall)
+    stall.line.tampered = lambda body: httpx2.Response(401) if stall.line.writes and not is_write(body) else None
+    outcomes = shopify.write([FieldPatch(key=key, set={"note": note}) for note in ("x", "y")])
+    assert [type(each) for each in outcomes] == [Applied, RetryAfter]
+    assert held(stall, key).note == "x"
+
+
+@pytest.mark.parametrize("told", [[], None])
+def test_a_metafield_that_the_answer_leaves_out_is_ambiguous(
+    stall: Stall, shopify: ShopifyConnector, told: list[Any] | None
+) -> None:
+    keys = [somebody(stall, email=f"p{number}@example.com", phone=None) for number in range(2)]
+    left_out = data(s0={"metafields": told, "userErrors": []})
+    stall.line.tampered = lambda body: left_out if is_write(body) else None
+    outcomes = shopify.write([FieldPatch(key=key, set={"points": 3}) for key in keys])
+    assert [type(each) for each in outcomes] == [Ambiguous, Ambiguous]
+
+
+def test_a_write_without_a_payload_is_not_refused_for_the_error_of_another(
+    stall: Stall, shopify: ShopifyConnector
+) -> None:
+    keys = [somebody(stall, email=f"p{number}@example.com", phone=None) for number in range(2)]
+    payload = {"customer": {"note": "x"}, "userErrors": []}
+    answer = data(s0=payload, s1=None, errors=[error("BAD_REQUEST", "s0", "customer")])
+    stall.line.tampered = lambda body: answer if is_write(body) else None
+    outcomes = shopify.write([FieldPatch(key=key, set={"note": "x"}) for key in keys])
+    assert [type(each) for each in outcomes] == [Applied, Ambiguous]
+
+
 def test_a_long_throttle_is_told_with_its_time(stall: Stall, shopify: ShopifyConnector) -> None:
     keys = [somebody(stall, email=f"p{number}@example.com", phone=None) for number in range(25)]
     throttled = httpx2.Response(429, headers={"Retry-After": "300"})

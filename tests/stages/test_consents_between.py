@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from onewriter.customers import pending
 from onewriter.intake.hand import Outcome
-from onewriter.records import Instant
+from onewriter.records import SHOPIFY, Instant
 from onewriter.rules.policy import Direction, FieldMap
 from tests.support.crm import CRM, Crm, policy_of
 from tests.support.owners import give, held, parked_of, say, set_by_hand
@@ -13,6 +14,7 @@ from tests.support.shops import Tea, later, told
 
 ANN = {"first_name": "Ann", "last_name": "Lee", "email": "ann@example.com", "phone": "+447700900111"}
 THERE = {"shop_no": "101", "mail": "ann@example.com", "first": "Ann", "last": "Lee", "mobile": "+447700900111"}
+OPTED_IN = {"state": "subscribed", "level": "single_opt_in", "at": 1}
 OUT_OF_IT = {"state": "unsubscribed", "level": None, "at": 1}
 
 
@@ -52,6 +54,53 @@ def test_an_opt_in_of_a_system_that_does_not_own_it_is_refused_though_nothing_wa
     assert beside.own(ann).get("sms_consent") is None
     assert [(field, value["state"]) for _, _, field, value in parked_of(beside.tea)] == [("sms_consent", "subscribed")]
     # There is nothing to tell instead, and a consent is never emptied.
+    assert beside.record(number)["tier"] == "subscribed"
+
+
+@pytest.mark.req("M22")
+def test_an_opt_out_in_a_system_counts_though_it_does_not_own_the_consent(beside: Crm) -> None:
+    ann = beside.customer(101, **ANN, email_consent=OPTED_IN)
+    number = beside.put(**THERE, tier="subscribed")
+    begin(beside, "email_consent", Direction.OUT)
+    beside.moment = later(beside.moment, 60)
+    beside.edit(number, tier="unsubscribed")
+    beside.cycle()
+    beside.cycle()
+    assert beside.record(number)["tier"] == "unsubscribed"
+    # Its owner is told, with the time at which it was heard of: what was said before is older.
+    assert parked_of(beside.tea) == []
+    with beside.tea.runtime.database.read() as db:
+        [mark] = pending.of_customers(db, beside.tea.shop_id, SHOPIFY, [ann])
+    bound = pending.binding(beside.tea.shop_id, SHOPIFY, ann, "email_consent")
+    assert mark.box is not None
+    proposed = beside.tea.vault.keys.subject_keys([ann])[ann].open_fields(mark.box, bound)["email_consent"]
+    assert proposed["state"] == "unsubscribed"
+    assert proposed["at"] > OPTED_IN["at"]
+    # And once it says so itself, all is in step.
+    beside.customer(101, **ANN, email_consent=proposed)
+    beside.cycle()
+    assert beside.record(number)["tier"] == "unsubscribed"
+
+
+def test_an_opt_out_that_stands_there_at_the_first_meeting_is_not_written_over(beside: Crm) -> None:
+    ann = beside.customer(101, **ANN, email_consent=OPTED_IN)
+    number = beside.put(**THERE, tier="unsubscribed")
+    begin(beside, "email_consent", Direction.OUT)
+    assert beside.record(number)["tier"] == "unsubscribed"
+    # A check mark that may never have been anybody's word takes nothing back by itself.
+    assert beside.own(ann)["email_consent"]["state"] == "subscribed"
+
+
+def test_a_newer_opt_in_of_ours_is_told_to_a_system_that_has_not_heard_of_it(beside: Crm) -> None:
+    ann = beside.customer(101, **ANN, email_consent=OUT_OF_IT)
+    number = beside.put(**THERE, tier="unsubscribed")
+    begin(beside, "email_consent", Direction.OUT)
+    beside.moment = later(beside.moment, 60)
+    beside.customer(101, **ANN, email_consent={**OPTED_IN, "at": beside.moment})
+    assert beside.own(ann)["email_consent"]["state"] == "subscribed"
+    beside.edit(number, remarks="is read again")
+    beside.cycle()
+    assert beside.own(ann)["email_consent"]["state"] == "subscribed"
     assert beside.record(number)["tier"] == "subscribed"
 
 

@@ -65,6 +65,18 @@ def test_a_change_in_the_second_of_two_equal_hours_is_seen(place: Place, zone: s
     assert "2" in read(connector, state)[0]
 
 
+def test_times_at_either_end_of_all_are_told_and_refused(place: Place) -> None:
+    place.run(
+        "CREATE TABLE people (id INTEGER PRIMARY KEY, at TIMESTAMP)",
+        "INSERT INTO people VALUES (1, '0001-01-01 00:00:00')",
+    )
+    connector = place.open("at", zone="Europe/Berlin")
+    assert read(connector)[0] == ["1"]
+    for far in ("9999-12-31T23:59:59-10:00", "0001-01-01T00:00:00+10:00"):
+        outcomes = connector.write([FieldPatch(key="1", set={"at": far})])
+        assert outcomes == [Rejected("at", "a time that is out of reach")]
+
+
 # ---- Keys and lookups -----------------------------------------------------------------------------------------------
 
 

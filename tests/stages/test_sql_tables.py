@@ -79,6 +79,7 @@ def read(connector: SqlConnector, state: State | None = None) -> tuple[list[str]
         ({"url": "oracle://scott:tiger@host/db"}, "not supported"),
         ({"url": "not a url with secret-word"}, "cannot be read"),
         ({"url": "sqlite://"}, "names a file"),
+        ({"url": "postgresql://shop:secret-word@host:port/db"}, "cannot be read"),
         ({"url": None}, "needs the setting url"),
         ({"table": ""}, "needs the setting table"),
         ({"tabel": "x"}, "no setting tabel"),

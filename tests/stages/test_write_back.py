@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from onewriter.customers import parked, pending
+from onewriter.customers import log, parked, pending, runs, systems
+from onewriter.customers.runs import Run
 from onewriter.loyalty import points
 from onewriter.records import SHOPIFY, RunState
 from onewriter.rules.policy import Direction, FieldMap, FieldRule, Policy
 from onewriter.runtime import Runtime, now
+from onewriter.workflows import cycling
 from tests.support.crm import CRM, TABLE, Crm, policy_of
 from tests.support.joined import Joined, joined
 
@@ -40,6 +42,11 @@ def beside(runtime: Runtime, folder: Path, many: int = 3) -> Iterator[tuple[Join
         crm.connect(policy())
         assert crm.agree().state is RunState.DONE
         yield shop, crm
+
+
+def all_runs(runtime: Runtime) -> list[Run]:
+    with runtime.database.read() as db:
+        return runs.newest(db, 100)
 
 
 def write_back(crm: Crm) -> Any:
@@ -139,3 +146,46 @@ def _owning_email(made: Policy) -> dict[str, dict[str, FieldMap]]:
     systems = {name: dict(maps) for name, maps in made.systems.items()}
     systems[CRM]["email"] = replace(systems[CRM]["email"], direction=Direction.IN)
     return systems
+
+
+@pytest.mark.req("M22")
+def test_a_metafield_that_somebody_edits_in_shopify_is_put_right_and_each_write_is_logged(
+    runtime: Runtime, tmp_path: Path
+) -> None:
+    with beside(runtime, tmp_path) as (shop, crm):
+        number = shop.shop.ids[0]
+        customer = shop.profile(number).customer_id
+        assert customer is not None
+        crm.edit(int(crm.of(number)["id"]), tier="gold")
+        crm.cycle()
+        write_back(crm)
+        with runtime.database.read() as db:
+            lines = log.of_customer(db, customer, 20, "custom.tier")
+        assert ("onewriter", SHOPIFY, True) in [(line["writer"], line["system"], line["accepted"]) for line in lines]
+        shop.shop.update(number, metafields=[{"namespace": "custom", "key": "tier", "value": "fake"}])
+        crm.edit(int(crm.of(number)["id"]), remarks="so that it is looked at")
+        crm.cycle()
+        write_back(crm)
+        with runtime.database.read() as db:
+            waiting = [(each.field, each.reason) for each in parked.listed(db, shop.shop_id, 10)]
+        assert waiting == [("custom.tier", "owned by crm")]
+        write_back(crm)
+        fields = {each.key: each.value for each in truth(shop, number).metafields}
+        assert fields["tier"] == "gold"
+
+
+def test_a_policy_that_changes_and_changes_back_leaves_shopifys_own_word(runtime: Runtime, tmp_path: Path) -> None:
+    with beside(runtime, tmp_path) as (shop, crm):
+        number = shop.shop.ids[0]
+        write_back(crm)
+        crm.set(replace(policy(), fields=dict(policy().fields) | {"last_name": FieldRule(owner=CRM)}))
+        shop.shop.update(number, last_name="Newest")
+        shop.follow()
+        assert shop.profile(number).own["last_name"] != "Newest"
+        crm.set(policy())
+        with runtime.database.write() as db:
+            systems.change(db, shop.shop_id, SHOPIFY, now(), due_at=None)
+        assert cycling.queue_due(runtime) >= 1, "nobody has to ask for it"
+        [queued] = [run for run in all_runs(runtime) if run.kind == "cycle shopify" and not run.over]
+        crm.carry_out(queued.id)
+        assert shop.profile(number).own["last_name"] == "Newest"

@@ -1,7 +1,7 @@
 """A real CRM beside the tea shop: a table in a file of SQLite, connected as any other, and cycles run to their end."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,18 @@ import pytest
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import insert
 
-from onewriter.customers import owned, policies, questions, runs, systems
+from onewriter.customers import owned, parked, pending, policies, questions, runs, systems
 from onewriter.customers.runs import Run
 from onewriter.db.systemtables import policies as policy_table
-from onewriter.records import FIELDS, SECOND, SHOPIFY, Instant, iso
+from onewriter.records import FIELDS, SECOND, SHOPIFY, Instant, RunState, iso
 from onewriter.records import Path as How
-from onewriter.rules.policy import Direction, FieldMap, FieldRule, Policy, to_document
-from onewriter.workflows import cycling
+from onewriter.rules.policy import Direction, FieldMap, FieldRule, Policy, Shared, to_document
+from onewriter.workflows import cycling, undoing
 from onewriter.workflows.answers import carry_out_answer
 from tests.support.shops import Tea, told
 
 CRM = "crm"
+ANN = {"first_name": "Ann", "last_name": "Lee", "email": "ann@example.com", "phone": "+447700900111"}
 TABLE = """
 CREATE TABLE people (
     id INTEGER PRIMARY KEY, shop_no TEXT, mail TEXT, mobile VARCHAR(20), first TEXT, last TEXT, remarks TEXT,
@@ -140,6 +141,38 @@ class Crm:
             run = runs.begin(db, run_id, self.moment)
         return cycling.carry_out_cycle(self.tea.runtime, run, self.slept.append)
 
+    def undo(self, run: Run) -> Run:
+        """Take back what a cycle wrote; the system stands still from then on."""
+        runtime = self.tea.runtime
+        with runtime.database.write() as db:
+            undo_id = undoing.queue(runtime, db, run.id, "user:test", self.moment)
+        with runtime.database.write() as db:
+            begun = runs.begin(db, undo_id, self.moment)
+        return undoing.carry_out_undo(runtime, begun)
+
+    def resume(self) -> None:
+        """Let a paused system go on."""
+        with self.tea.runtime.database.write() as db:
+            systems.change(db, self.tea.shop_id, self.system, self.moment, state="active")
+
+    def joined(self, policy: Policy | None = None, **fields: Any) -> tuple[bytes, int]:
+        """One customer, whom the CRM has been told of: our id, and that of the record."""
+        customer = self.customer(101, **ANN | fields)
+        self.connect(policy)
+        assert self.agree().state is RunState.DONE
+        return customer, int(self.of(101)["id"])
+
+    def marks(self, system: str | None = None) -> list[str]:
+        """The fields that a system is still to be told of."""
+        with self.tea.runtime.database.read() as db:
+            shop = self.tea.shop_id
+            return [each.field for each in pending.of_system(db, shop, system or self.system, most=100)]
+
+    def parked(self) -> list[tuple[str, str, str]]:
+        """The values that had nowhere to go: system, field and reason."""
+        with self.tea.runtime.database.read() as db:
+            return [(each.system, each.field, each.reason) for each in parked.listed(db, self.tea.shop_id, 100)]
+
     def answer(self, words: str) -> str:
         """Answer the one question that waits."""
         runtime = self.tea.runtime
@@ -175,3 +208,22 @@ def beside(tea: Tea, tmp_path: Path, now: Instant) -> Crm:
     made.sql(TABLE)
     tea.runtime.now = lambda: made.moment
     return made
+
+
+def shared_note(conflict: str, owner: str = CRM, writers: tuple[str, ...] = (SHOPIFY,)) -> Policy:
+    """The note may be written by the CRM and by Shopify, and this is done where both do at once."""
+    made = policy_of(note=FieldMap(remote="remarks", direction=Direction.BOTH))
+    shared = Shared(writers=writers, conflict=conflict, same_identity_rule=True, extra_work_accepted_by="the shop")
+    return replace(made, fields=dict(made.fields) | {"note": FieldRule(owner=owner, shared=shared)})
+
+
+def once_before(monkeypatch: pytest.MonkeyPatch, where: type, name: str, act: Callable[[], object]) -> None:
+    """Have something happen in the world just before this step of a cycle, once."""
+    real = getattr(where, name)
+
+    def instead(*given: Any, **named: Any) -> Any:
+        monkeypatch.setattr(where, name, real)
+        act()
+        return real(*given, **named)
+
+    monkeypatch.setattr(where, name, instead)

@@ -11,7 +11,7 @@ from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 
 from onewriter.connectors.interface import Discovery, RemoteValue
-from onewriter.connectors.workbench import Ground, Workbench
+from onewriter.connectors.workbench import Ground, NotApplicable, Workbench
 from tests.support.proxies import Proxy
 
 COLUMNS = """
@@ -60,11 +60,20 @@ CONFIGURATION = {
     "lock_s": 1,
 }
 
+LOWERS = (
+    "CREATE FUNCTION lowers() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.name = lower(NEW.name);"
+    " RETURN NEW; END $$",
+    "CREATE TRIGGER lowers BEFORE UPDATE ON people FOR EACH ROW EXECUTE FUNCTION lowers()",
+)
+
 
 class CrmTable(Workbench):
     """The same on each database; what one of them cannot do is overridden below."""
 
     now = "CURRENT_TIMESTAMP"
+    lowers: tuple[str, ...] = ()
+    """What makes small letters of the names that are written."""
+    no_longer: tuple[str, ...] = ("DROP TRIGGER lowers",)
 
     def __init__(self, engine: Engine, url: str) -> None:
         self.engine = engine
@@ -129,6 +138,21 @@ class CrmTable(Workbench):
             yield
             transaction.rollback()
 
+    def page(self) -> int:
+        return 3
+
+    @contextmanager
+    def altering(self, field: str) -> Iterator[None]:
+        if not self.lowers:
+            raise NotApplicable("no rule of this table alters a value")
+        for statements in (self.lowers, None, self.no_longer):
+            if statements is None:
+                yield
+                continue
+            with self.writing() as db:
+                for each in statements:
+                    db.execute(text(each))
+
     @contextmanager
     def field_gone(self, field: str) -> Iterator[None]:
         with self.writing() as db:
@@ -149,6 +173,11 @@ class SqliteTable(CrmTable):
         connection = sqlite.connect(file)
         connection.executescript(SQLITE)
         connection.close()
+
+    lowers = (
+        "CREATE TRIGGER lowers AFTER UPDATE ON people WHEN NEW.name <> lower(NEW.name)"
+        " BEGIN UPDATE people SET name = lower(NEW.name) WHERE id = NEW.id; END",
+    )
 
     def read_only(self) -> Mapping[str, Any]:
         return self.configuration | {"table": "people_to_read"}
@@ -205,6 +234,9 @@ class ServedTable(CrmTable):
 
 class PostgresTable(ServedTable):
     """On PostgreSQL."""
+
+    lowers = LOWERS
+    no_longer = ("DROP TRIGGER lowers ON people", "DROP FUNCTION lowers()")
 
     def __init__(self, server: str) -> None:
         super().__init__(server.replace("postgresql://", "postgresql+psycopg://"), POSTGRES)

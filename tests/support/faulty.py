@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from onewriter.connectors.interface import Ambiguous, FieldPatch, Outcome, RetryAfter, Wanted
+from onewriter.connectors.interface import Ambiguous, FieldPatch, Outcome, Rejected, RetryAfter, Wanted
 from onewriter.connectors.sql import SqlTable
 from onewriter.errors import SystemUnreachable
 from onewriter.workflows import reaching
@@ -31,6 +31,10 @@ class Faulty:
             raise Died
         if fault.startswith("wait "):
             return [RetryAfter(float(fault.removeprefix("wait "))) for _each in patches]
+        if fault.startswith("refuse "):
+            return [Rejected(fault.removeprefix("refuse "), "not allowed") for _each in patches]
+        if fault == "lost, not done":
+            return [Ambiguous("nothing came back") for _each in patches]
         outcomes: Sequence[Outcome] = self.inner.write(patches)
         if fault == "dies after":
             raise Died

@@ -163,6 +163,9 @@ class ShopBench(Workbench):
     def __init__(self, stall: Stall) -> None:
         self.stall = stall
 
+    def trims(self, field: str) -> bool:
+        return True
+
     def ground(self, discovery: Discovery) -> Ground:
         return Ground(texts=TEXTS, typed="points", limited="note")
 

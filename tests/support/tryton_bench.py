@@ -27,6 +27,10 @@ class TrytonBench(Workbench):
     def ground(self, discovery: Discovery) -> Ground:
         return Ground(texts=("city", "name", "postal_code"), lookup="email", typed="active")
 
+    def trims(self, field: str) -> bool:
+        """Tryton itself takes blanks off every short text."""
+        return True
+
     def required(self, number: int) -> Mapping[str, RemoteValue]:
         return {"name": f"Kanarie {number}"}
 
@@ -62,6 +66,10 @@ class TrytonBench(Workbench):
         address: Mapping[str, Any] = next(iter(found["addresses."]), {})
         plain = {"name": found["name"], "active": found["active"]}
         return plain | {name: address.get(name) for name in ADDRESS} | {"email": None, **held}
+
+    def page(self) -> int:
+        # Its pages of 500 would take long to fill.
+        return 20
 
     def answer_lost(self) -> AbstractContextManager[None]:
         return self._stage.answers_lost()

@@ -45,7 +45,7 @@ def conformance(
 ) -> int:
     """Try a connector on a test system: does it do all that every connector must?
 
-    Makes some dozens of records there, and changes no others; use a system that is yours to lose. Needs no
+    Makes some hundreds of records there, and changes no others; use a system that is yours to lose. Needs no
     installation. What cannot be brought about without a workbench is told as not applicable, never as passed. Exits
     with 1 when a check failed. The class of --workbench is called with the settings.
     """  # fmt: skip

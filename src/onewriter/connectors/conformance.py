@@ -53,8 +53,8 @@ def run(
 ) -> Iterator[Result]:
     """Run every check, or only those of some names, on a test system and tell what each found, as it is found.
 
-    It makes some dozens of records there, whose values begin with `kanarie`, and changes and deletes no others. Raises
-    what opening and describing the system raises, since nothing could be checked then.
+    It makes some hundreds of records there, whose values begin with `kanarie`, and changes and deletes no others.
+    Raises what opening and describing the system raises, since nothing could be checked then.
     """
     with Stage(kind, configuration, workbench or Workbench()) as stage:
         for check in checks():

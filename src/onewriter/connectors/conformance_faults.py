@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from onewriter.connectors.conformance_stage import CANARY, Failed, Stage, must
 from onewriter.connectors.conformance_read import many_come
+from onewriter.connectors.conformance_stage import CANARY, Failed, Stage, must
 from onewriter.connectors.interface import Ambiguous, Applied, FieldPatch, RetryAfter, Unchanged, Wanted
 from onewriter.connectors.workbench import NotApplicable
 from onewriter.errors import SystemThrottled, SystemUnreachable

@@ -37,7 +37,7 @@ from onewriter.connectors.shopify_fields import (
     unfit,
 )
 from onewriter.connectors.shopify_refusals import NO_RIGHT
-from onewriter.connectors.shopify_sending import Sending
+from onewriter.connectors.shopify_sending import PAUSE_S, Sending
 from onewriter.connectors.shopify_steps import Write, steps_of, tag_changes
 from onewriter.errors import (
     NotUnderstood,
@@ -236,19 +236,35 @@ class ShopifyConnector:
         for place, patch in enumerate(patches):
             if (refusal := self._unfit(patch)) is not None:
                 outcomes[place] = refusal
-        with as_system():
-            held = self._held([patch for place, patch in enumerate(patches) if place not in outcomes])
-            writes = []
-            for place, patch in enumerate(patches):
-                if place not in outcomes:
-                    found = self._difference(place, patch, held)
-                    if isinstance(found, Write):
-                        writes.append(found)
-                    else:
-                        outcomes[place] = found
-            sent = Sending(self._client, self._selection, {each.place: each.id for each in writes})
-            outcomes |= sent.send(steps_of(writes, self._selection))
+        sent, pause = False, None
+        for some in _rounds({place: patch for place, patch in enumerate(patches) if place not in outcomes}):
+            try:
+                written: dict[int, Outcome] = self._written(some) if pause is None else dict.fromkeys(some, pause)
+            except (SystemThrottled, SystemUnreachable, SystemRefused, SystemChanged) as error:
+                # What was written before must not be forgotten because the rest could not be.
+                if not sent:
+                    raise
+                pause = RetryAfter(getattr(error, "retry_after_s", PAUSE_S))
+                written = dict.fromkeys(some, pause)
+            sent = True
+            outcomes |= written
+            pause = next((each for each in written.values() if isinstance(each, RetryAfter)), pause)
         return [outcomes[place] for place in range(len(patches))]
+
+    def _written(self, patches: Mapping[int, FieldPatch]) -> dict[int, Outcome]:
+        """What became of patches by their places, of which no two are of one customer."""
+        outcomes: dict[int, Outcome] = {}
+        with as_system():
+            held = self._held(list(patches.values()))
+            writes = []
+            for place, patch in patches.items():
+                found = self._difference(place, patch, held)
+                if isinstance(found, Write):
+                    writes.append(found)
+                else:
+                    outcomes[place] = found
+            sent = Sending(self._client, self._selection, {each.place: each.id for each in writes})
+            return outcomes | sent.send(steps_of(writes, self._selection))
 
     def _unfit(self, patch: FieldPatch) -> Rejected | None:
         """Why a patch is not sent at all; nothing was asked of Shopify for that."""
@@ -311,3 +327,20 @@ class ShopifyConnector:
         if name == TAGS or is_namespace(name):
             return not any(tag_changes(read.node, name, value, self._selection))
         return same(name, read.record.fields[name], value)
+
+
+def _rounds(patches: Mapping[int, FieldPatch]) -> Iterator[dict[int, FieldPatch]]:
+    """The patches in portions, none with one customer twice: what is written is compared with what was read just
+    before, and that must not be what the patch before it has changed.
+    """
+    some: dict[int, FieldPatch] = {}
+    there: set[int | None] = set()
+    for place, patch in patches.items():
+        number = customer_number(patch.key or "")
+        if number in there:
+            yield some
+            some, there = {}, set()
+        some[place] = patch
+        there.add(number)
+    if some:
+        yield some

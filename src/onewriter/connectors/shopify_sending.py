@@ -17,9 +17,9 @@ from onewriter.errors import ScopeMissing, ShopifyRefused, ShopifyThrottled, Sho
 from onewriter.shopify.client import AdminClient, Answer, CostTooHigh, NotSent
 from onewriter.shopify.scopes import WRITE
 
+PAUSE_S = 30.0
 STEPS_MAX = 20
 """Mutations in one document: 200 of the 1,000 points that one may cost, and as much is unknown if the line breaks."""
-PAUSE_S = 30.0
 
 
 @dataclass(slots=True)
@@ -91,11 +91,16 @@ class Sending:
     def _learn(self, step: Step, answer: Answer, alias: str) -> list[Step]:
         payload = answer.data.get(alias)
         if not isinstance(payload, dict):
-            about = [error for error in answer.errors if error.path[:1] == (alias,)] or list(answer.errors)
+            about = [error for error in answer.errors if error.path[:1] == (alias,)] or [
+                error for error in answer.errors if not error.path
+            ]
             outcome = failed(about[0]) if about else Ambiguous("Shopify left a write out of its answer.")
             self._stop([step], outcome)
             return []
         errors = payload.get("userErrors") or []
+        if not errors and len(payload.get("metafields") or ()) != len(step.owners):
+            self._stop([step], Ambiguous("Shopify left a part of a write out of its answer."))
+            return []
         if not errors:
             self._applied(step, payload)
             return []

@@ -35,7 +35,7 @@ def place(text: str) -> URL:
     try:
         url = make_url(text)
         backend = url.get_backend_name()
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise BadSetting(
             "The url of the database cannot be read; it begins like postgresql://USER@HOST/NAME."
         ) from None

@@ -133,14 +133,22 @@ def _sent_datetime(form: Form, value: RemoteValue) -> Any:
         raise Unfit("not a time like 2026-03-02T10:00:00+00:00") from None
     placed = found if found.tzinfo is not None else found.replace(tzinfo=form.zone)
     if form.aware:
-        return placed
-    local = placed.astimezone(form.zone).replace(tzinfo=None)
+        try:
+            return placed.astimezone(UTC)
+        except OverflowError:
+            raise Unfit("a time that is out of reach") from None
+    try:
+        local = placed.astimezone(form.zone).replace(tzinfo=None)
+    except OverflowError:
+        raise Unfit("a time that is out of reach") from None
     return local.isoformat(sep=" ") if form.plain else local
 
 
 def _sent_list(form: Form, value: RemoteValue) -> Any:
-    if not isinstance(value, list) or not all(isinstance(each, str) and "\x00" not in each for each in value):
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise Unfit("not a list of texts")
+    if any("\x00" in each or not _is_whole(each) for each in value):
+        raise Unfit("holds a character that the database cannot keep")
     return value
 
 
@@ -188,7 +196,11 @@ def _told_datetime(form: Form, held: Any) -> RemoteValue:
     if not isinstance(held, datetime):
         return held
     placed = held if held.tzinfo is not None else held.replace(tzinfo=form.zone)
-    return placed.astimezone(UTC).isoformat()
+    try:
+        return placed.astimezone(UTC).isoformat()
+    except OverflowError:
+        # The first and the last day of all: they stand for never.
+        return placed.isoformat()
 
 
 def _told_list(form: Form, held: Any) -> RemoteValue:

@@ -103,6 +103,10 @@ class Workbench:
         """While it lasts, the system makes small letters of what is written to the field."""
         raise NotApplicable("the workbench cannot have the system alter a value")
 
+    def trims(self, field: str) -> bool:
+        """Whether the system takes blanks off either end of what is written to the field."""
+        return False
+
     def cut_while_reading(self) -> AbstractContextManager[None]:
         """While it lasts, what is read comes half."""
         raise NotApplicable("the workbench cannot cut a reading")

@@ -128,11 +128,13 @@ def settle(db: Connection, places: Iterable[tuple[bytes, str, str, str]], now: I
     return end(db, [bytes(row.id) for place, row in held.items() if place in wanted], SETTLED, None, now)
 
 
-def open_fields(db: Connection, system: str, ids: Iterable[bytes]) -> dict[bytes, set[str]]:
-    """The fields of these customers that a system could not take, and that nobody has decided about yet."""
+def open_fields(
+    db: Connection, system: str, ids: Iterable[bytes], direction: str = OUT, *, reason: str | None = None
+) -> dict[bytes, set[str]]:
+    """The fields of these customers of which a value is parked, for that reason if one is given, and still open."""
     found: dict[bytes, set[str]] = {}
-    for place in _open_rows(db, ids):
-        if place[1] == system and place[3] == OUT:
+    for place, row in _open_rows(db, ids).items():
+        if place[1] == system and place[3] == direction and reason in (None, row.reason):
             found.setdefault(place[0], set()).add(place[2])
     return found
 

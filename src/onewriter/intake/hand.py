@@ -209,7 +209,11 @@ def _consented(profile: Profile, name: str, value: Value, by: str, now: Instant)
     if value is not None:
         level = value.get("level") or ("single_opt_in" if value["state"] == "subscribed" else None)
         told = {**value, "level": level, "at": now, "source": by}
-    taken = consent.step(profile.own.get(name), told, by=by, is_owner=True, bulk=False)
+    held = profile.own.get(name)
+    if value is not None and value["state"] == "unsubscribed" and held is not None and (held.get("at") or 0) > now:
+        # What is dated in the future was dated by a clock that is off, and keeps nobody from opting out.
+        held = {**held, "at": None}
+    taken = consent.step(held, told, by=by, is_owner=True, bulk=False)
     if isinstance(taken, consent.Refused):
         raise CannotSet(f"{name} was not set: {taken.reason}.")
     return taken.value

@@ -5,7 +5,7 @@ commits.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -77,10 +77,15 @@ class _Coming:
         records = remote.of_customers(db, vault, self.reading.system, list(people))
         loaded = profiles.load(db, vault, [one.shopify_id for one in people.values()])
         waiting, proposals = _waiting(db, self.reading, list(people))
+        undecided = parked.open_fields(db, self.reading.system, list(people), parked.IN, reason=settling.BOTH_CHANGED)
         for identity, person in people.items():
             profile, one = loaded.get(person.shopify_id), the_one(records.get(identity, ()))
             if profile is not None and one is not None:
-                self._bring_one(profile, person, one, waiting.get(identity, ()))
+                met = Meeting(
+                    own=person.fields, told=one.fields, pending=waiting.get(identity, ()), bulk=self.bulk,
+                    undecided=undecided.get(identity, ()),
+                )  # fmt: skip
+                self._bring_one(profile, person, one, met)
         profiles.save(db, vault, self.changed, now)
         note_apart(db, vault, self.reading.policy, self.changed, now)
         remote.save(db, vault, self.saved, now)
@@ -93,21 +98,17 @@ class _Coming:
         if self.changed:
             facts.take(db, vault, Written(self.changed, (), (), ()), now, run_id=self.reading.run_id)
 
-    def _bring_one(self, profile: Profile, person: Owned, one: Remote, waiting: Collection[str]) -> None:
-        settled = self._settle(person, one, waiting)
+    def _bring_one(self, profile: Profile, person: Owned, one: Remote, met: Meeting) -> None:
+        settled = settling.settle(self.reading.policy, self.reading.system, met, region=self.reading.region)
         self._refuse(person, one, settled)
         if settled.take:
             self._write(profile, person, one, settled)
-            settled = self._settle(person, one, waiting)
+            settled = settling.settle(self.reading.policy, self.reading.system, met, region=self.reading.region)
         before = (one.unclean, one.digests)
         keep(self.reading, one, person, settled, self.now)
         # Where nothing came in, what is not in step may be so for years, and is not sealed anew in each cycle.
         if (one.unclean, one.digests) != before:
             self.saved.append(one)
-
-    def _settle(self, person: Owned, one: Remote, waiting: Collection[str]) -> Settled:
-        met = Meeting(own=person.fields, told=one.fields, pending=waiting, bulk=self.bulk)
-        return settling.settle(self.reading.policy, self.reading.system, met, region=self.reading.region)
 
     def _write(self, profile: Profile, person: Owned, one: Remote, settled: Settled) -> None:
         """Write the owner's values to a customer, and mark whoever must be told of them."""

@@ -14,7 +14,19 @@ import msgspec
 from sqlalchemy import Connection
 
 from onewriter.connectors.interface import Deleted, Record
-from onewriter.customers import erasing, expected, links, log, matching, parked, pending, remote, strangers, tombstones
+from onewriter.customers import (
+    erasing,
+    expected,
+    links,
+    log,
+    matching,
+    parked,
+    pending,
+    proposals,
+    remote,
+    strangers,
+    tombstones,
+)
 from onewriter.customers.log import LogLine
 from onewriter.customers.owned import Owned
 from onewriter.customers.parked import Unplaced
@@ -23,8 +35,8 @@ from onewriter.customers.remote import Glance, Remote
 from onewriter.intake.reading import Reading, comes_in, keep, open_locked
 from onewriter.records import Instant, Path
 from onewriter.rules import settling
-from onewriter.rules.policy import ONEWRITER, Direction
-from onewriter.rules.settling import Meeting, Settled
+from onewriter.rules.policy import CONSENTS, MANUAL, ONEWRITER, Direction
+from onewriter.rules.settling import BOTH_CHANGED, Meeting, Settled
 from onewriter.vault.seal import SubjectKey
 from onewriter.vault.vault import ShopVault
 
@@ -166,7 +178,12 @@ class _Fresh:
         )  # fmt: skip
         settled = settling.settle(reading.policy, reading.system, met, region=reading.region)
         keep(reading, one, customer, settled, self.now)
-        self.beaten += [mark for name, mark in waiting.items() if name in settled.take]
+        # Where neither of two wins, neither is to overwrite the other.
+        undecided = {name for name, each in settled.refused.items() if each.reason == BOTH_CHANGED} - settled.send
+        self.beaten += [
+            mark for name, mark in waiting.items() if name in {*settled.take, *settled.opted_out, *undecided}
+        ]
+        self._tell_owners(customer, settled.opted_out)
         told = settled.send
         if before is not None:
             told = settled.send & settled.refused.keys()
@@ -174,6 +191,19 @@ class _Fresh:
             self.lines += _echoed(reading, customer, before, one, echoes, settled)
             self.level += [(customer.id, reading.system, name) for name in settled.level]
         self.marks += [(reading.system, customer.id, name) for name in told]
+
+    def _tell_owners(self, customer: Owned, opted_out: Mapping[str, Any]) -> None:
+        """Propose an opt-out to the owner of the consent; it has the time at which it was heard of, if no other."""
+        vault, now = self.reading.vault, self.now
+        for name, value in opted_out.items():
+            owner = self.reading.policy.owner_of(name)
+            if owner is None or owner == MANUAL:
+                reason = "an opt-out, which nobody can be told of: set it by hand"
+                self.unplaced.append(Unplaced(customer.id, customer.key, self.reading.system, name, value, reason))
+                continue
+            dated = value if value["at"] is not None else {**value, "at": now}
+            place = (owner, customer.id, customer.key, name)
+            proposals.propose(self.db, vault.shop_id, *place, dated, self.reading.system, now)
 
     def _refuse(self, one: Remote, customer: Owned, before: Mapping[str, Any], settled: Settled) -> None:
         """Write down what a system changed that it may not write, and park the values."""
@@ -220,9 +250,10 @@ def stranger(reading: Reading, name: str, record: Record) -> matching.Stranger:
 
 
 def _waiting(db: Connection, reading: Reading, ids: Iterable[bytes]) -> dict[bytes, dict[str, Pending]]:
-    """The fields that the system is still to be told of; they matter only where several may write one."""
-    maps = reading.policy.maps(reading.system).values()
-    if all(each.direction is not Direction.BOTH for each in maps):
+    """The fields that the system is still to be told of; they matter only where several may write one, and of
+    consents, which anybody may take back."""
+    maps = reading.policy.maps(reading.system)
+    if maps.keys().isdisjoint(CONSENTS) and all(each.direction is not Direction.BOTH for each in maps.values()):
         return {}
     found: dict[bytes, dict[str, Pending]] = {}
     for each in pending.of_customers(db, reading.vault.shop_id, reading.system, list(ids)):

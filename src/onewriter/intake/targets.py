@@ -18,7 +18,8 @@ from onewriter.customers.remote import Remote
 from onewriter.db.engine import Database
 from onewriter.errors import SystemChanged
 from onewriter.intake import others
-from onewriter.intake.apply import apply
+from onewriter.intake.apply import apply, lock_for
+from onewriter.intake.extras import take_extras
 from onewriter.intake.inbound import the_one
 from onewriter.intake.reading import Reading
 from onewriter.intake.relinking import settle_again
@@ -86,9 +87,7 @@ class SystemTarget:
         found: list[Record | Deleted] = list(self.connector.read_keys(there))
         missing = set(there) - {each.id for each in found}
         if len(missing) > VANISHED_MAX and len(missing) * 2 > len(there):
-            raise SystemChanged(
-                "Most of the records that were asked for are not there; a full cycle has to look first."
-            )
+            raise SystemChanged("Most of the records that were asked for are gone; a full cycle has to look first.")
         self._take([*found, *(Deleted(each) for each in sorted(missing))])
 
     def take(self, records: Sequence[Record]) -> None:
@@ -161,18 +160,10 @@ class ShopifyTarget:
         read = read_customers(self.client, wanted, began=self.clock(), position=0)
         more = list(self.connector.read_keys([str(each) for each in wanted])) if self.extras else []
         with self.database.write() as db:
+            lock_for(db, vault, read.changes)
+            # First, since applying what was read back ends all that is awaited of a customer.
+            take_extras(db, self.reading, self.extras, more, self.clock())
             apply(db, vault, read.changes, self.clock(), run_id=self.reading.run_id)
-            self._take_extras(db, more)
-
-    def _take_extras(self, db: Connection, records: Sequence[Record]) -> None:
-        told = {int(each.id): {name: each.fields.get(name) for name in self.extras} for each in records}
-        changed = []
-        for number, profile in profiles.load(db, self.reading.vault, list(told)).items():
-            if any(profile.side.get(name) != value for name, value in told[number].items()):
-                profile.side.update(told[number])
-                profile.changed = True
-                changed.append(profile)
-        profiles.save(db, self.reading.vault, changed, self.clock())
 
     def held(self, db: Connection, ids: Sequence[bytes]) -> dict[bytes, Remote]:
         numbers = owned.numbers(db, self.reading.vault.shop_id, ids)

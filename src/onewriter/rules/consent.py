@@ -16,6 +16,8 @@ _RANKS = {"subscribed": 0, "pending": 1, "not_subscribed": 2, "unsubscribed": 3,
 """The greater, the less may be sent."""
 _ENDS = ("invalid", "redacted")
 """States that only Shopify sets, and nobody leaves."""
+_TIMES = range(1, 4_102_444_800_000_000)
+"""Times that a consent can have been given at, to the year 2100; any other is a clock's mistake, or another unit."""
 LEVELS = ("single_opt_in", "confirmed_opt_in", "unknown")
 
 Consent = Mapping[str, Any]
@@ -88,7 +90,9 @@ def _newest(held: Consent | None, told: Consent) -> Value:
 
 
 def _at(consent: Consent) -> Any:
-    return consent.get("at")
+    """When it was given, where that can be; else None."""
+    at = consent.get("at")
+    return at if isinstance(at, int) and not isinstance(at, bool) and at in _TIMES else None
 
 
 def writable_to_shopify(value: Value) -> Value | Unfit:

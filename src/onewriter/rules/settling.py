@@ -12,6 +12,7 @@ from typing import Any
 
 from onewriter.records import Value
 from onewriter.rules import consent, mapping
+from onewriter.rules.comparing import same_consent
 from onewriter.rules.mapping import Unfit
 from onewriter.rules.policy import CONSENTS, Direction, FieldMap, Policy
 from onewriter.rules.tags import is_tags
@@ -40,6 +41,8 @@ class Settled:
     """The system is to be told the owner's value."""
     refused: dict[str, Refusal] = field(default_factory=dict)
     """What the system changed by itself in fields of others, or what of its own cannot be taken up."""
+    opted_out: dict[str, Value] = field(default_factory=dict)
+    """Opt-outs that the owners of these consents are to be told of."""
     apart: set[str] = field(default_factory=set)
     """Not in step, and only looked at."""
 
@@ -63,6 +66,8 @@ class Meeting:
     """Fields that the system is still to be told of."""
     echoes: Collection[str] = ()
     """Fields in which it says just what we wrote there."""
+    undecided: Collection[str] = ()
+    """Fields that two have changed at once and a person is to decide about."""
     first: bool = False
     """Whether they meet for the first time, or by new rules: nobody knows then who of several writers wrote last."""
     bulk: bool = False
@@ -140,6 +145,9 @@ def _settle_one(settled: Settled, one: _Field) -> None:
     elif one.map.direction is Direction.IN:
         _take(settled, one)
     elif one.map.direction is Direction.OUT:
+        if _is_opt_out(settled, one):
+            settled.apart.add(one.name)
+            return
         if one.was_edited:
             settled.refused[one.name] = Refusal(one.readable, f"owned by {one.owner}")
         settled.send.add(one.name)
@@ -163,10 +171,33 @@ def _take(settled: Settled, one: _Field) -> None:
         settled.take[one.name] = value
 
 
+def _is_opt_out(settled: Settled, one: _Field) -> bool:
+    """Whether a system that does not own a consent holds an opt-out from it, which is then never written over.
+
+    It counts from everybody, if it is news or is dated: an old check mark takes no newer opt-in back, which is what
+    ours is where the system is still to be told of it.
+    """
+    if one.name not in CONSENTS or one.name in one.met.echoes:
+        return False
+    value, own = one.value, one.met.own.get(one.name)
+    if not isinstance(value, dict) or value["state"] != "unsubscribed":
+        return False
+    taken = consent.step(own, value, by=one.system, is_owner=False, bulk=False)
+    if isinstance(taken, consent.Refused) or same_consent(own, taken.value):
+        return False
+    if one.was_edited or value["at"] is not None:
+        settled.opted_out[one.name] = value
+        return True
+    return one.name not in one.met.pending
+
+
 def _settle_shared(settled: Settled, one: _Field) -> None:
     """One of several writers (decision D11): whoever changed it last wrote it, unless two did at once."""
     rule = one.policy.fields[one.name].shared
     is_owner = one.owner == one.system
+    if one.name in one.met.undecided:
+        settled.apart.add(one.name)
+        return
     if one.met.first and not is_owner:
         settled.send.add(one.name)
         return

@@ -39,8 +39,9 @@ def _first(system: System, plan: Plan, evidence: Mapping[str, object]) -> Ask:
         subject=system.name,
         text=(
             f"{system.name} has not been written by the present rules yet. The first cycle would take "
-            f"{_told(plan.takes, plan.empties)} from it, write {_told(plan.sends)} to it, and make {plan.makes} records there; "
-            f"{plan.linked} records are linked. `onewriter systems cycle {system.name} --dry-run` lists each write."
+            f"{_told(plan.takes, plan.empties)} from it, write {_told(plan.sends)} to it, and make "
+            f"{plan.makes} records there; {plan.linked} records are linked. "
+            f"`onewriter systems cycle {system.name} --dry-run` lists each write."
         ),
         answers={
             GO_ON: "write this from now on, and keep what is overwritten, so that it can be taken back",

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import structlog
@@ -212,8 +213,9 @@ class _Carrying:
         if agreed >= self.policy.version:
             return False
         with self.runtime.database.write() as db:
-            before = policies.of_version(db, self.system.shop_id, agreed)
-            if self.system.name in affected(before, self.policy):
+            # Each version by itself: what was given away and back again was somebody else's in between.
+            known = [policies.of_version(db, self.system.shop_id, each) for each in range(agreed, self.policy.version)]
+            if any(self.system.name in affected(*pair) for pair in pairwise([*known, self.policy])):
                 return True
             systems.change(
                 db, self.system.shop_id, self.system.name, self.runtime.now(), agreed_version=self.policy.version

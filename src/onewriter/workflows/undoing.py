@@ -29,7 +29,10 @@ def queue(runtime: Runtime, db: Connection, run_id: str, by: str, now: Instant) 
     name = str(undone.checkpoint[SYSTEM])
     if runs.is_active(db, undone.shop_id, runs.cycle_of(name)):
         raise NotUndone(f"A cycle of {name} is under way; `onewriter systems pause {name}` ends it, then try again.")
-    systems.get(db, undone.shop_id, name)
+    if systems.get(db, undone.shop_id, name).is_shopify:
+        raise NotUndone(
+            "What Shopify held before is not kept here, so it cannot be put back; give the field another owner instead."
+        )
     systems.change(db, undone.shop_id, name, now, state=PAUSED)
     undo_id = new_run_id(now)
     runs.add(db, undo_id, undone.shop_id, runs.undo_of(name), by, now, checkpoint={SYSTEM: name, OF: run_id})

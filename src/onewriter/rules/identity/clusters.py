@@ -5,7 +5,7 @@ in either cluster; a cluster that grows too large is for a person to look at.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from onewriter.rules.identity.decide import (
@@ -20,7 +20,7 @@ from onewriter.rules.identity.decide import (
     keys_of,
     vetoes_between,
 )  # fmt: skip
-from onewriter.rules.identity.people import Agreement, Name, compare_names
+from onewriter.rules.identity.people import Agreement, Name, Names, compare_names
 from onewriter.rules.identity.records import Person, Prepared, prepare
 from onewriter.rules.identity.rule import DEFAULT_RULE, IdentityRule
 
@@ -121,16 +121,19 @@ def too_many(names: Sequence[Name], rule: IdentityRule) -> str | None:
     nameless = sum(not name.surname for name in names)
     if nameless > rule.nameless_max:
         return f"{nameless} records without a name"
-    surnames = _distinct(name for name in names if name.surname)
-    return f"{surnames} surnames" if surnames > rule.surnames_max else None
+    surnames = _distinct((name for name in names if name.surname), lambda both: both.surname)
+    if surnames > rule.surnames_max:
+        return f"{surnames} surnames"
+    givens = _distinct((name for name in names if name.given), lambda both: both.given)
+    return f"{givens} given names" if givens > rule.givens_max else None
 
 
-def _distinct(names: Iterable[Name]) -> int:
-    """How many surnames there are, where one that was mistyped or swapped with the given name is no other."""
+def _distinct(names: Iterable[Name], part: Callable[[Names], Agreement]) -> int:
+    """How many surnames or given names there are, where one that was mistyped or swapped with the other is the same."""
     kept: list[Name] = []
     for name in dict.fromkeys(names):
         found = [compare_names(name, each) for each in kept]
-        if not any(each.surname > Agreement.CONFLICT or each.agree for each in found):
+        if not any(part(each) > Agreement.CONFLICT or each.agree for each in found):
             kept.append(name)
     return len(kept)
 
@@ -221,21 +224,21 @@ class _Clusters:
                 vetoes = vetoes_between(first, second, self._shared)
                 if vetoes:
                     return vetoes[0]
-                if not by_id and compare_names(first.name, second.name).given is Agreement.CONFLICT:
+                if not by_id and compare_names(first.name, second.name).given <= Agreement.DOUBT:
                     return "the given names conflict"
         return None
 
     def clusters(self) -> tuple[tuple[str, ...], ...]:
-        """Those that are small enough to be one person; of the others every link is to be looked at."""
+        """Those that are small enough to be one person; of each of the others the weakest link is to be looked at."""
         fit = []
         for root, members in sorted(self._members.items()):
             if len(members) <= self._rule.cluster_max:
                 fit.append(tuple(sorted(self._ordered[at].record_id for at in members)))
                 continue
-            links = self._links.pop(root)
-            weakest = self._edge(links[-1], "")
-            why = f"a cluster of {len(members)} records; its weakest link is between {weakest.one} and {weakest.other}"
-            self.review.extend(self._edge(link, f"{link[2].reason}; but in {why}") for link in links)
+            # Links were joined in their order, so that the last is the weakest.
+            weakest = self._links.pop(root)[-1]
+            why = f"the weakest link of a cluster of {len(members)} records, too many for one person"
+            self.review.append(self._edge(weakest, f"{weakest[2].reason}; but it is {why}"))
         return tuple(sorted(fit))
 
     def links(self) -> tuple[Edge, ...]:

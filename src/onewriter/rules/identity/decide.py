@@ -170,6 +170,8 @@ def _against_email(one: Prepared, other: Prepared, names: Names, contested: bool
         return "one address, but the names conflict"
     if names.given is Agreement.CONFLICT:
         return "one address and two given names: a couple or a family"
+    if names.given is Agreement.DOUBT:
+        return "one address, and given names that may be those of two of a family"
     if names.surname is Agreement.CONFLICT and names.given is not Agreement.SAME:
         return "one address and two surnames"
     if contested and not names.agree:

@@ -31,6 +31,7 @@ deleted redacted undefined nan nil user shop store cash cashier barverkauf nonam
 _NOBODY = frozenset(_PLACEHOLDERS.split())
 _HYPHENS = re.compile(r"[\-\u2010\u2013\u00b7\s]+")
 _VOWELS = frozenset("aeioy")
+_SHORT_MAX = 5
 _ENDINGS = (
     ("ova", "ov"), ("eva", "ev"), ("skaya", "ski"), ("skaia", "ski"), ("ska", "ski"), ("sky", "ski"), ("cka", "cki"),
 )  # fmt: skip
@@ -51,9 +52,10 @@ class Agreement(IntEnum):
     """What one part of two names says, from against to for."""
 
     CONFLICT = 0
-    UNKNOWN = 1
-    NEAR = 2  # an initial, a slip of the finger, a shortened name
-    SAME = 3
+    DOUBT = 1  # one person's as well as a relative's: Pierre and Jean-Pierre, Mika and Nika, father and son
+    UNKNOWN = 2
+    NEAR = 3  # an initial, a slip of the finger, a shortened name, the first of two
+    SAME = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,9 @@ def compare_names(one: Name, other: Name) -> Names:
     straight = Names(_given(one.given, other.given), _surname(one.surname, other.surname))
     if one.generation and other.generation and one.generation != other.generation:
         return Names(Agreement.CONFLICT, straight.surname)
+    if one.generation != other.generation and straight.given > Agreement.UNKNOWN:
+        # A son without his Jr. is written like his father.
+        return Names(Agreement.DOUBT, straight.surname)
     if straight.agree or not (one.is_whole and other.is_whole):
         return straight
     swapped = Names(_either(one.given, other.surname), _either(one.surname, other.given))
@@ -167,7 +172,7 @@ def _given(one: tuple[str, ...], other: tuple[str, ...]) -> Agreement:
     if not one or not other:
         return Agreement.UNKNOWN
     if one == other or "".join(one) == "".join(other):
-        return Agreement.SAME
+        return Agreement.SAME if any(len(word) > 1 for word in one) else Agreement.NEAR
     shared = {word for word in one if len(word) > 1}.intersection(other)
     if shared:
         return _of_shared(one, other, shared)
@@ -177,11 +182,17 @@ def _given(one: tuple[str, ...], other: tuple[str, ...]) -> Agreement:
 
 
 def _of_shared(one: tuple[str, ...], other: tuple[str, ...], shared: set[str]) -> Agreement:
-    """A word in common says enough, unless two more stand beside it: María José and María Carmen are sisters."""
-    rest = [[word for word in words if word not in shared and len(word) > 1] for words in (one, other)]
-    if not rest[0] or not rest[1]:
+    """A word in common says enough if both begin with it, and no two others stand beside it.
+
+    María José and María Carmen are sisters, and Pierre is often the father of Jean-Pierre.
+    """
+    rest = [tuple(word for word in words if word not in shared and len(word) > 1) for words in (one, other)]
+    if rest[0] and rest[1]:
+        return Agreement.SAME if _near_given(*rest) > Agreement.DOUBT else Agreement.CONFLICT
+    more = rest[0] or rest[1]
+    if not KNOWN.intersection(more):
         return Agreement.SAME
-    return Agreement.SAME if _near_given(tuple(rest[0]), tuple(rest[1])) else Agreement.CONFLICT
+    return Agreement.NEAR if one[0] == other[0] else Agreement.DOUBT
 
 
 def _near_given(one: tuple[str, ...], other: tuple[str, ...]) -> Agreement:
@@ -194,10 +205,14 @@ def _near_given(one: tuple[str, ...], other: tuple[str, ...]) -> Agreement:
         return Agreement.NEAR
     if head.isascii() != lead.isascii():
         return _across_scripts("".join(one), "".join(other))
-    if any(_is_short_for(each, another) or _is_slip(each, another) for each in one for another in other):
-        return Agreement.NEAR
     whole, total = "".join(one), "".join(other)
-    return Agreement.NEAR if _is_slip(whole, total) else Agreement.CONFLICT
+    pairs = [(each, another) for each in one for another in other]
+    if any(_is_short_for(*pair) for pair in pairs):
+        return Agreement.NEAR
+    slips = [pair for pair in (*pairs, (whole, total)) if _is_slip(*pair)]
+    if not slips:
+        return Agreement.CONFLICT
+    return Agreement.DOUBT if all(_may_be_two(*pair) for pair in slips) else Agreement.NEAR
 
 
 def _initials(words: tuple[str, ...], most: int = 9) -> str | None:
@@ -222,6 +237,12 @@ def _is_slip(one: str, other: str) -> bool:
     if long[:-1] == short and long[-1] in _VOWELS:
         return False
     return is_one_edit_apart(one, other)
+
+
+def _may_be_two(one: str, other: str) -> bool:
+    """True for short names with one letter in the place of another: too many pairs of names differ by no more."""
+    changed = len(one) == len(other) and sorted(one) != sorted(other)
+    return changed and len(one) <= _SHORT_MAX
 
 
 def _surname(one: tuple[str, ...], other: tuple[str, ...]) -> Agreement:

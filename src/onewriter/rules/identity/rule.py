@@ -26,7 +26,9 @@ class IdentityRule:
     """Records without a name that may share a value; of more, it tells nobody apart."""
     surnames_max: int = 2
     """Surnames that may share a value; of more, it is a company's, a till's or a shared mailbox."""
-    records_max: int = 50
+    givens_max: int = 6
+    """Given names that may share a value; of more, it is a house's or a school's, even where all have one surname."""
+    records_max: int = 25
     """Records that may share a value at all."""
     cluster_max: int = 8
     """Records that are proposed as one person; more are for a person to look at."""

@@ -1,0 +1,196 @@
+"""Fields that several may write, and fields whose owner changes: no word of an owner is lost, and no other stands."""
+
+from dataclasses import replace
+
+import pytest
+
+from onewriter.customers import owned, parked, proposals
+from onewriter.intake.cycle import Cycle
+from onewriter.records import SECOND, SHOPIFY, RunState
+from onewriter.rules.policy import Direction, FieldMap, FieldRule, Policy
+from tests.support.crm import ANN, CRM, Crm, once_before, policy_of, shared_note
+from tests.support.shops import gone
+
+
+def propose(beside: Crm, customer: bytes, tier: str) -> None:
+    """Somebody here asks the CRM, which owns the tier, for another."""
+    with beside.tea.runtime.database.write() as db:
+        key = owned.load(db, beside.tea.vault, [customer])[customer].key
+        shop = beside.tea.shop_id
+        proposals.propose(db, shop, CRM, customer, key, "custom.tier", tier, "user:ben", beside.moment)
+
+
+def with_owner(policy: Policy, **owners: str) -> Policy:
+    return replace(policy, fields=dict(policy.fields) | {name: FieldRule(owner=who) for name, who in owners.items()})
+
+
+def people_of_the_tier(way: Direction) -> Policy:
+    """The tier belongs to the people here, and no longer to the CRM."""
+    made = policy_of(frozenset(), **{"custom.tier": FieldMap(remote="tier", direction=way)})
+    return with_owner(made, **{"custom.tier": "manual"})
+
+
+@pytest.mark.req("M77")
+@pytest.mark.parametrize("conflict", ["owner wins", "newest wins"])
+def test_where_both_change_a_shared_field_the_owner_s_newer_word_stands(beside: Crm, conflict: str) -> None:
+    customer, number = beside.joined(shared_note(conflict), note="one")
+    beside.cycle()
+    beside.customer(101, **ANN | {"note": "Shopify says"})
+    beside.edit(number, remarks="the CRM says")
+    beside.cycle()
+    assert beside.record(number)["remarks"] == "the CRM says"
+    assert beside.own(customer)["note"] == "the CRM says"
+
+
+@pytest.mark.req("M77")
+def test_what_a_person_is_to_decide_is_parked_and_neither_writes_over_the_other(beside: Crm) -> None:
+    customer, number = beside.joined(shared_note("manual", owner=SHOPIFY, writers=(CRM,)), note="one")
+    beside.cycle()
+    beside.customer(101, **ANN | {"note": "Shopify says"})
+    beside.edit(number, remarks="the CRM says")
+    for _each in range(2):
+        beside.cycle()
+    assert (beside.own(customer)["note"], beside.record(number)["remarks"]) == ("Shopify says", "the CRM says")
+    assert [(system, name) for system, name, _reason in beside.parked()] == [(CRM, "note")]
+
+
+def test_at_a_first_meeting_the_owner_of_a_shared_field_is_believed(beside: Crm) -> None:
+    customer = beside.customer(101, **ANN, note="the owner says")
+    number = beside.put(mail="ann@example.com", first="Ann", last="Lee", remarks="stale")
+    beside.connect(shared_note("owner wins", owner=SHOPIFY, writers=(CRM,)))
+    assert beside.agree().state is RunState.DONE
+    assert (beside.own(customer)["note"], beside.record(number)["remarks"]) == ("the owner says", "the owner says")
+
+
+def test_a_mass_change_of_a_shared_field_stops_too(beside: Crm) -> None:
+    ids = [
+        beside.customer(200 + each, first_name="A", last_name=f"B{each}", email=f"p{each}@example.com", note="n")
+        for each in range(24)
+    ]
+    beside.connect(shared_note("owner wins"))
+    beside.agree()
+    beside.cycle()
+    beside.sql("UPDATE people SET remarks = 'wrecked', updated = ?", beside.stamp)
+    run = beside.cycle(full=True)
+    assert run.state is RunState.PARTIAL
+    assert "wrote" not in run.checkpoint
+    assert all(beside.own(each)["note"] == "n" for each in ids)
+
+
+@pytest.mark.req("M22", "M82")
+def test_a_proposal_does_not_outlive_the_owner_that_it_was_made_to(beside: Crm) -> None:
+    customer, number = beside.joined()
+    beside.edit(number, tier="silver")
+    beside.cycle()
+    propose(beside, customer, "gold")
+    beside.set(people_of_the_tier(Direction.OUT))
+    beside.agree()
+    beside.cycle(full=True)
+    assert (beside.own(customer)["custom.tier"], beside.record(number)["tier"]) == ("silver", "silver")
+
+
+@pytest.mark.req("M48")
+def test_a_proposal_that_the_owner_will_not_have_is_parked_as_it_was_made(beside: Crm, faults: list[str]) -> None:
+    customer, number = beside.joined()
+    beside.edit(number, tier="silver")
+    beside.cycle()
+    propose(beside, customer, "gold")
+    faults[:] = ["refuse tier"]
+    beside.cycle()
+    with beside.tea.runtime.database.read() as db:
+        waiting = parked.listed(db, beside.tea.shop_id, 10)
+        assert list(parked.values(beside.tea.vault, waiting).values()) == ["gold"]
+    assert beside.own(customer)["custom.tier"] == "silver"
+
+
+@pytest.mark.req("M82")
+def test_a_field_that_is_made_manual_while_a_cycle_runs_is_left_alone_at_once(
+    beside: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer, number = beside.joined()
+    beside.edit(number, tier="gold")
+    once_before(monkeypatch, Cycle, "bring_in", lambda: beside.set(people_of_the_tier(Direction.NONE)))
+    assert beside.cycle().state is RunState.PARTIAL
+    assert beside.own(customer).get("custom.tier") is None
+
+
+def test_what_shopify_said_while_a_field_was_lent_away_counts_once_it_is_given_back(beside: Crm) -> None:
+    customer, number = beside.joined(note="old")
+    beside.set(policy_of(frozenset({"custom.tier", "note"})))
+    beside.customer(101, **ANN | {"note": "new"})
+    assert beside.own(customer)["note"] == "old", "the CRM owns it now"
+    beside.set(policy_of())
+    beside.agree()
+    beside.cycle(full=True)
+    assert (beside.own(customer)["note"], beside.record(number)["remarks"]) == ("new", "new")
+
+
+def test_what_the_crm_said_while_a_field_was_taken_away_counts_once_it_is_given_back(beside: Crm) -> None:
+    customer, number = beside.joined()
+    beside.edit(number, tier="silver")
+    beside.cycle()
+    beside.set(people_of_the_tier(Direction.OUT))
+    beside.edit(number, tier="gold")
+    beside.cycle()
+    beside.set(policy_of())
+    beside.agree()
+    beside.cycle(full=True)
+    assert (beside.own(customer)["custom.tier"], beside.record(number)["tier"]) == ("gold", "gold")
+
+
+@pytest.mark.req("M76")
+def test_a_field_that_shopify_is_told_of_from_now_on_is_sent_for_everybody(beside: Crm) -> None:
+    _customer, number = beside.joined()
+    beside.edit(number, tier="gold")
+    beside.cycle()
+    made = policy_of()
+    tier = {"custom.tier": FieldMap(remote="custom.tier", direction=Direction.OUT)}
+    beside.set(replace(made, systems=dict(made.systems) | {SHOPIFY: tier}))
+    beside.cycle(full=True)
+    assert beside.marks(SHOPIFY) == ["custom.tier"]
+
+
+@pytest.mark.req("M22")
+def test_two_fields_in_one_column_are_not_taken_for_one_another(beside: Crm) -> None:
+    column = {"remote": "labels", "transform": "joined", "options": {"separator": ","}}
+    maps = {
+        "tags": FieldMap(direction=Direction.OUT, **column),  # type: ignore[arg-type]
+        "tags[vip:*]": FieldMap(direction=Direction.IN, **column),  # type: ignore[arg-type]
+    }
+    policy = with_owner(policy_of(**maps), **{"tags": SHOPIFY, "tags[vip:*]": CRM})
+    customer, number = beside.joined(policy, tags=["tea"])
+    beside.customer(101, **ANN | {"tags": ["tea", "milk"]})
+    beside.edit(number, labels="tea,vip:gold")
+    beside.cycle()
+    assert beside.parked() == []
+    assert sorted(beside.record(number)["labels"].split(",")) == ["milk", "tea", "vip:gold"]
+    assert beside.own(customer)["tags[vip:*]"] == ["vip:gold"]
+
+
+@pytest.mark.req("M22")
+def test_making_a_customer_s_record_does_not_empty_what_the_system_owns(beside: Crm) -> None:
+    ids = [
+        beside.customer(200 + each, first_name="A", last_name=f"B{each}", email=f"p{each}@example.com", note="tea")
+        for each in range(3)
+    ]
+    beside.connect(policy_of(frozenset({"custom.tier", "note"})))
+    beside.agree()
+    beside.cycle()
+    assert [beside.own(each).get("note") for each in ids] == ["tea"] * 3
+    assert beside.sql("SELECT DISTINCT remarks FROM people") == [("tea",)]
+    assert beside.marks(SHOPIFY) == []
+
+
+@pytest.mark.req("M76")
+def test_an_owner_s_word_of_a_customer_who_was_hidden_meanwhile_is_heard_once_they_are_back(beside: Crm) -> None:
+    customer, number = beside.joined()
+    beside.edit(number, tier="silver")
+    beside.cycle()
+    beside.moment += SECOND
+    beside.tea.apply(gone(101, beside.moment), now=beside.moment)
+    beside.edit(number, tier="gold")
+    beside.cycle()
+    assert beside.own(customer)["custom.tier"] == "silver"
+    beside.customer(101, **ANN)
+    beside.cycle(full=True)
+    assert beside.own(customer)["custom.tier"] == "gold"
