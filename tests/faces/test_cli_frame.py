@@ -21,7 +21,9 @@ LEAVES = {path: command for path, command in COMMANDS.items() if not isinstance(
 
 def test_the_story_is_told_in_order() -> None:
     names = list(root.list_commands(click.Context(root)))
-    told = "demo shop serve worker sync runs customers systems fields parked links programme points merge identity inbox "
+    told = (
+        "demo shop serve worker sync runs customers systems fields parked links programme points merge identity inbox "
+    )
     told += "questions privacy keys backup restore-backup people check settings sandbox bench"
     assert names == told.split()
 

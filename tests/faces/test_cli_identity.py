@@ -119,6 +119,9 @@ def test_any_column_may_be_missing_and_rows_are_counted_then(capsys: pytest.Capt
         capsys, "match", write("ids.csv", "shopify_id,last_name\n" + "".join(f"1,{x * 5}\n" for x in "abc"))
     )
     assert refused["refused"][0]["value"] == "shopify:1"
+    rows = "".join(f"crm,ann@x.com,{x * 5}\n" for x in "abc")
+    hidden = document(capsys, "match", write("ids.csv", "system,system_id,last_name\n" + rows))
+    assert hidden["refused"][0]["value"] == "crm:a•••@x•••"
 
 
 def test_a_long_answer_is_cut_for_people(capsys: pytest.CaptureFixture[str]) -> None:

@@ -278,6 +278,8 @@ def test_the_suite_runs_without_an_installation_and_tells_each_check(onewriter: 
     document = onewriter.json("systems", "conformance", place, "--config", str(crm.settings))
     assert document["kind"] == "sql"
     assert {each["verdict"] for each in document["checks"]} == {"passed", "not applicable"}
+    assert "deleted record is noticed" in document["not_tried"]
+    assert all(each in told.out.splitlines()[-2] for each in document["not_tried"])
     assert "There is no Nothing" in onewriter("systems", "conformance", "onewriter:Nothing", code=USAGE).err
 
 

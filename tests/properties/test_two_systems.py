@@ -112,7 +112,11 @@ def world(tea: Tea, tmp_path: Path, now: Instant, faults: list[str]) -> World:
         system.sql(TABLE)
     crm.connect(policy())
     erp.connect()
+    # Somebody has to be there who is linked: of nobody nothing is asked, and nothing agreed to.
+    crm.customer(999, email="first@example.com", first_name="First", last_name="Lee")
+    erp.moment = crm.moment
     crm.agree()
+    erp.moment = crm.moment
     erp.agree()
     return World(crm, erp, faults)
 

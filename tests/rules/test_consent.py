@@ -133,3 +133,12 @@ def test_shopify_takes_three_states_only(value: Any, word: str | None) -> None:
     else:
         assert isinstance(written, Unfit)
         assert word in written.reason
+
+
+@pytest.mark.parametrize("at", [10**18, -5, 0, True, "2020"])
+def test_a_time_that_cannot_be_is_none(at: Any) -> None:
+    """It would keep everybody from ever opting out again."""
+    opt_in = {"state": "subscribed", "level": "single_opt_in", "at": at, "source": "form"}
+    assert isinstance(step(None, opt_in, by="crm", is_owner=True, bulk=False), Refused)
+    opt_out = {"state": "unsubscribed", "level": None, "at": 5}
+    assert isinstance(step(opt_in, opt_out, by="shopify", is_owner=False, bulk=False), Taken)

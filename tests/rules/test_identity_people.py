@@ -9,6 +9,7 @@ from onewriter.rules.identity.nicknames import KNOWN, are_forms_of_one
 from onewriter.rules.identity.people import is_one_edit_apart
 
 SAME, NEAR, UNKNOWN, CONFLICT = Agreement.SAME, Agreement.NEAR, Agreement.UNKNOWN, Agreement.CONFLICT
+DOUBT = Agreement.DOUBT
 Columns = tuple[str | None, str | None]
 
 
@@ -31,7 +32,16 @@ Columns = tuple[str | None, str | None]
         (("JP", "Lee"), ("Jean Pierre Luc", "Lee"), NEAR, SAME),
         (("JL", "Lee"), ("Jean-Pierre", "Lee"), CONFLICT, SAME),
         (("Jean-Pierre", "Lee"), ("Jeanpierre", "Lee"), SAME, SAME),
-        (("Anna Maria", "Lee"), ("Maria", "Lee"), SAME, SAME),
+        (("Anna Maria", "Lee"), ("Maria", "Lee"), DOUBT, SAME),
+        (("Jean-Pierre", "Lee"), ("Pierre", "Lee"), DOUBT, SAME),
+        (("José Luis", "Lee"), ("Luis", "Lee"), DOUBT, SAME),
+        (("Jean-Pierre", "Lee"), ("Jean", "Lee"), NEAR, SAME),
+        (("Ann Xu", "Lee"), ("Ann", "Lee"), SAME, SAME),
+        (("J.", "Lee"), ("J.", "Lee"), NEAR, SAME),
+        (("Mika", "Lee"), ("Nika", "Lee"), UNKNOWN, SAME),
+        (("Mika", "Lee"), ("Mkia", "Lee"), NEAR, SAME),
+        (("Amit", "Lee"), ("Amt", "Lee"), UNKNOWN, SAME),
+        (("Gabriel", "Lee"), ("Biel", "Lee"), SAME, SAME), (("Elisabet", "Lee"), ("Lisa", "Lee"), SAME, SAME),
         (("Anna M.", "Lee"), ("Anna", "Lee"), SAME, SAME),
         (("María José", "Lee"), ("María Carmen", "Lee"), CONFLICT, SAME),
         (("María José", "Lee"), ("María Jose", "Lee"), SAME, SAME),
@@ -75,7 +85,7 @@ Columns = tuple[str | None, str | None]
         (("Ann", "Lee"), ("Bob", "Ray"), CONFLICT, CONFLICT),
         (("John", "Lee Jr."), ("John", "Lee Sr."), CONFLICT, SAME),
         (("John", "Lee II"), ("John", "Lee III"), CONFLICT, SAME),
-        (("John", "Lee Jr."), ("John", "Lee"), SAME, SAME),
+        (("John", "Lee Jr."), ("John", "Lee"), UNKNOWN, SAME),
         (("Иван", "Петров"), ("Ivan", "Petrov"), SAME, SAME),
         (("Наталья", "Петрова"), ("Natalia", "Petrov"), NEAR, NEAR),
         (("Иван", "Петров"), ("Boris", "Petrov"), UNKNOWN, SAME),

@@ -71,7 +71,7 @@ def test_a_rule_has_its_keys_in_order_and_a_version() -> None:
     assert rule.blocked == {"+41446681800"}
     standard = rule_of(KeyRule())
     assert (standard.keys, standard.soft_email, standard.nameless_max) == (("id", "email", "phone"), True, 4)
-    assert (standard.version, standard.surnames_max, standard.records_max, standard.cluster_max) == (0, 2, 50, 8)
+    assert (standard.version, standard.surnames_max, standard.records_max, standard.cluster_max) == (0, 2, 25, 8)
     assert rule_of(KeyRule(shared_by_max=1)).nameless_max == 1
     assert IdentityRule().version == 0
 

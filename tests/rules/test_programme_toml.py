@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from onewriter.errors import BadSetting
 from onewriter.loyalty.programme import compare, in_words
 from onewriter.loyalty.programme_toml import (
-    CONTROL,
     DAYS_MAX,
     FILE_BYTES_MAX,
     POINTS_MAX,
@@ -19,6 +18,7 @@ from onewriter.loyalty.programme_toml import (
     to_toml,
 )
 from onewriter.rules.earning import UNIT, Basis, Expiry, Gift, OrderRule, Programme, Rounding, When
+from onewriter.rules.toml_text import CONTROL
 
 FULL = """
 currency = "EUR"

@@ -185,3 +185,40 @@ def test_a_part_of_the_tags_is_settled_without_the_other_parts() -> None:
     assert (found.level, found.take, found.send) == ({"tags", "tags[vip:*]"}, {}, set())
     moved = settle(rules, CRM, Meeting(own=own, told=told | {"levels": ["vip:new", "coffee"]}), region=None)
     assert moved.take == {"tags[vip:*]": ["vip:new"]}
+
+
+SUBSCRIBED = {"state": "subscribed", "level": "single_opt_in", "at": 5}
+
+
+@pytest.mark.parametrize(
+    ("there", "more", "sent", "told"),
+    [
+        # News, whether dated or not.
+        (False, {"before": {"remarks": True}}, False, True),
+        (False, {"before": {"remarks": True}, "pending": {"note"}}, False, True),
+        # What stood there before may be older than our opt-in, and nobody knows: neither wins.
+        (False, {}, False, False),
+        (False, {"before": {"remarks": False}}, False, False),
+        # The system has not heard yet of ours.
+        (False, {"before": {"remarks": False}, "pending": {"email_consent"}}, True, False),
+        (None, {"before": {"remarks": True}}, True, False),
+    ],
+)
+def test_an_opt_out_that_a_system_tells_is_never_written_over(
+    there: Any, more: dict[str, Any], sent: bool, told: bool
+) -> None:
+    rule = FieldRule(owner="shopify")
+    each = FieldMap(remote="remarks", direction=Direction.OUT, transform="consent_flag")
+    rules = Policy(fields={"email_consent": rule}, systems={CRM: {"email_consent": each}})
+    found = settled(rules, Meeting(own={"email_consent": SUBSCRIBED}, told={"remarks": there}, **more))
+    assert (bool(found.send), bool(found.opted_out)) == (sent, told)
+    assert found.unclean == {"email_consent"}
+
+
+@pytest.mark.parametrize(("at", "told"), [(6, True), (4, False)])
+def test_a_dated_opt_out_counts_if_it_is_not_older_than_the_opt_in(at: int, told: bool) -> None:
+    each = FieldMap(remote="remarks", direction=Direction.OUT)
+    rules = Policy(fields={"email_consent": FieldRule(owner="shopify")}, systems={CRM: {"email_consent": each}})
+    there = {"state": "unsubscribed", "at": at}
+    found = settled(rules, Meeting(own={"email_consent": SUBSCRIBED}, told={"remarks": there}))
+    assert (bool(found.send), bool(found.opted_out)) == (not told, told)

@@ -2,13 +2,17 @@
 
 import json
 from dataclasses import replace
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from onewriter.customers import clean, links, parked, remote, runs, systems
 from onewriter.customers.deciding import Pair, break_link
+from onewriter.db.bulk import stripe_of
+from onewriter.errors import DatabaseBusy
 from onewriter.intake import relinking
+from onewriter.intake import take as taking
 from onewriter.intake.cycle import Cycle
 from onewriter.intake.planning import linked_count
 from onewriter.intake.sender import Sender
@@ -16,7 +20,7 @@ from onewriter.records import DAY, SECOND, RunState
 from onewriter.rules.policy import Direction, FieldMap, FieldRule
 from tests.support.crm import ANN, CRM, Crm, once_before, policy_of
 from tests.support.faulty import Died
-from tests.support.shops import absent, gone, merged
+from tests.support.shops import absent, gone, merged, told
 
 FEW = 24
 """A few more than may be changed at once without a question."""
@@ -164,19 +168,20 @@ def test_a_cycle_matches_only_so_many_strangers_at_a_time_and_still_links_them_a
         assert linked_count(db, beside.tea.shop_id, CRM) == 8
 
 
-def test_a_customer_with_two_records_after_a_merge_is_still_listened_to(beside: Crm) -> None:
+def test_a_customer_with_two_records_after_a_merge_is_still_heard_and_told(beside: Crm) -> None:
     customer = beside.customer(101, **ANN)
     beside.customer(102, first_name="Ann", last_name="Li", email="ann2@example.com")
     beside.connect()
     beside.agree()
     number = int(beside.of(101)["id"])
-    for told in (merged(102, 101, beside.moment + SECOND), absent(102, beside.moment + 2 * SECOND)):
+    for news in (merged(102, 101, beside.moment + SECOND), absent(102, beside.moment + 2 * SECOND)):
         beside.moment += SECOND
-        beside.tea.apply(told, now=beside.moment)
+        beside.tea.apply(news, now=beside.moment)
     beside.cycle(full=True)
     beside.edit(number, tier="gold")
+    beside.customer(101, **ANN | {"last_name": "Long"})
     beside.cycle(full=True)
-    assert beside.own(customer).get("custom.tier") == "gold" or beside.parked()
+    assert (beside.own(customer).get("custom.tier"), beside.record(number)["last"]) == ("gold", "Long")
 
 
 # ---- Nothing is doubled -----------------------------------------------------------------------------------------
@@ -244,6 +249,50 @@ def test_a_record_made_for_a_customer_who_is_hidden_meanwhile_is_theirs_once_the
     assert (count_of(beside), len(linked.get(customer, ()))) == (1, 1)
 
 
+def test_a_delivery_and_a_cycle_that_finds_a_record_gone_do_not_lock_each_other_out(
+    beside: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if beside.tea.runtime.database.is_sqlite:
+        pytest.skip("SQLite has one writer at a time, who cannot be locked out in the middle.")
+    many(beside, 4)
+    beside.connect()
+    beside.agree()
+    hashed = beside.tea.vault.key.id_hash
+    low, *_between, high = sorted(range(200, 204), key=lambda number: stripe_of(hashed(number)))
+    numbers = int(beside.of(low)["id"]), int(beside.of(high)["id"])
+
+    def both(**fields: str) -> None:
+        moment = beside.moment + SECOND
+        beside.tea.apply(told(low, moment, fields), told(high, moment, fields), now=moment)
+
+    def change_there() -> None:
+        beside.edit(numbers[1], first="X")
+        beside.sql("DELETE FROM people WHERE id = ?", numbers[0])
+
+    failed: list[DatabaseBusy] = []
+    deliveries: list[Thread] = []
+
+    def deliver() -> None:
+        try:
+            both(first_name="Q")
+        except DatabaseBusy as error:
+            failed.append(error)
+
+    def deliver_beside() -> None:
+        deliveries.append(Thread(target=deliver))
+        deliveries[0].start()
+        deliveries[0].join(0.3)
+
+    both(last_name="Li")
+    once_before(monkeypatch, Sender, "run", change_there)
+    once_before(monkeypatch, taking, "take_gone", deliver_beside)
+    beside.moment += SECOND
+    run = beside.cycle()
+    assert deliveries, "the cycle has looked and found one gone"
+    deliveries[0].join(10)
+    assert (run.state, failed) == (RunState.DONE, [])
+
+
 # ---- What is told is so -----------------------------------------------------------------------------------------
 
 
@@ -277,7 +326,9 @@ def test_a_parked_value_ends_by_itself_once_a_fitting_one_has_arrived(beside: Cr
 
 @pytest.mark.req("M48")
 def test_part_of_an_address_that_was_refused_is_parked_with_its_value(beside: Crm, faults: list[str]) -> None:
-    policy = policy_of(**{"address.city": FieldMap(remote="labels", direction=Direction.OUT)})
+    policy = policy_of(
+        frozenset({"custom.tier"}), **{"address.city": FieldMap(remote="labels", direction=Direction.OUT)}
+    )
     beside.joined(policy, addresses=[{"default": True, "city": "Leeds", "id": 1}])
     beside.customer(101, **ANN | {"addresses": [{"default": True, "city": "York", "id": 1}]})
     faults[:] = ["refuse labels"]

@@ -1,15 +1,23 @@
 """Fields that several may write, and fields whose owner changes: no word of an owner is lost, and no other stands."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from onewriter.customers import owned, parked, proposals
+from onewriter.customers.runs import Run
 from onewriter.intake.cycle import Cycle
 from onewriter.records import SECOND, SHOPIFY, RunState
-from onewriter.rules.policy import Direction, FieldMap, FieldRule, Policy
-from tests.support.crm import ANN, CRM, Crm, once_before, policy_of, shared_note
+from onewriter.rules.policy import Conflict, Direction, FieldMap, FieldRule, Policy
+from onewriter.runtime import Runtime, now
+from tests.support.crm import ANN, CRM, TABLE, Crm, once_before, policy_of, shared_note
+from tests.support.joined import Joined, joined
 from tests.support.shops import gone
+
+TIER = frozenset({"custom.tier"})
 
 
 def propose(beside: Crm, customer: bytes, tier: str) -> None:
@@ -32,7 +40,7 @@ def people_of_the_tier(way: Direction) -> Policy:
 
 @pytest.mark.req("M77")
 @pytest.mark.parametrize("conflict", ["owner wins", "newest wins"])
-def test_where_both_change_a_shared_field_the_owner_s_newer_word_stands(beside: Crm, conflict: str) -> None:
+def test_where_both_change_a_shared_field_the_owner_s_newer_word_stands(beside: Crm, conflict: Conflict) -> None:
     customer, number = beside.joined(shared_note(conflict), note="one")
     beside.cycle()
     beside.customer(101, **ANN | {"note": "Shopify says"})
@@ -77,6 +85,20 @@ def test_a_mass_change_of_a_shared_field_stops_too(beside: Crm) -> None:
     assert all(beside.own(each)["note"] == "n" for each in ids)
 
 
+@pytest.mark.req("M22", "M48")
+def test_an_edit_is_refused_though_a_write_of_that_very_value_failed_before(beside: Crm, faults: list[str]) -> None:
+    _customer, number = beside.joined(note="a")
+    beside.customer(101, **ANN | {"note": "b"})
+    faults[:] = ["down"]
+    assert beside.cycle().state is RunState.FAILED
+    faults.clear()
+    beside.customer(101, **ANN | {"note": "c"})
+    beside.edit(number, remarks="b")
+    beside.cycle()
+    assert beside.record(number)["remarks"] == "c"
+    assert beside.parked() == [(CRM, "note", "owned by shopify")]
+
+
 @pytest.mark.req("M22", "M82")
 def test_a_proposal_does_not_outlive_the_owner_that_it_was_made_to(beside: Crm) -> None:
     customer, number = beside.joined()
@@ -103,6 +125,17 @@ def test_a_proposal_that_the_owner_will_not_have_is_parked_as_it_was_made(beside
     assert beside.own(customer)["custom.tier"] == "silver"
 
 
+def test_a_proposal_does_not_overwrite_what_the_owner_has_said_since(beside: Crm) -> None:
+    customer, number = beside.joined()
+    beside.edit(number, tier="silver")
+    beside.cycle()
+    propose(beside, customer, "gold")
+    beside.moment += SECOND
+    beside.edit(number, tier="platinum")
+    beside.cycle()
+    assert (beside.own(customer)["custom.tier"], beside.record(number)["tier"]) == ("platinum", "platinum")
+
+
 @pytest.mark.req("M82")
 def test_a_field_that_is_made_manual_while_a_cycle_runs_is_left_alone_at_once(
     beside: Crm, monkeypatch: pytest.MonkeyPatch
@@ -114,15 +147,41 @@ def test_a_field_that_is_made_manual_while_a_cycle_runs_is_left_alone_at_once(
     assert beside.own(customer).get("custom.tier") is None
 
 
-def test_what_shopify_said_while_a_field_was_lent_away_counts_once_it_is_given_back(beside: Crm) -> None:
-    customer, number = beside.joined(note="old")
-    beside.set(policy_of(frozenset({"custom.tier", "note"})))
-    beside.customer(101, **ANN | {"note": "new"})
-    assert beside.own(customer)["note"] == "old", "the CRM owns it now"
-    beside.set(policy_of())
-    beside.agree()
-    beside.cycle(full=True)
-    assert (beside.own(customer)["note"], beside.record(number)["remarks"]) == ("new", "new")
+@contextmanager
+def sandbox_and_crm(runtime: Runtime, folder: Path) -> Iterator[tuple[Joined, Crm, int]]:
+    """A sandbox shop and a CRM, both written by the first policy, and the number of a customer."""
+    with joined(runtime, 2) as shop:
+        shop.carry_out()
+        crm = Crm(shop, folder / "crm.db", now())  # type: ignore[arg-type]
+        crm.sql(TABLE)
+        crm.connect()
+        assert crm.agree().state is RunState.DONE
+        assert cycle_of_shopify(crm).state is RunState.DONE
+        yield shop, crm, shop.shop.ids[0]
+
+
+def cycle_of_shopify(crm: Crm) -> Run:
+    """Tell Shopify what others own, with the answer that is asked for first."""
+    return replace(crm, system=SHOPIFY, moment=now()).agree()
+
+
+def test_what_shopify_said_while_a_field_was_lent_away_counts_once_it_is_given_back(
+    runtime: Runtime, tmp_path: Path
+) -> None:
+    with sandbox_and_crm(runtime, tmp_path) as (shop, crm, number):
+        shop.shop.update(number, note="old")
+        shop.follow()
+        crm.cycle()
+        customer = shop.profile(number).customer_id
+        assert customer is not None
+        crm.set(policy_of(TIER | {"note"}))
+        shop.shop.update(number, note="new")
+        shop.follow()
+        assert crm.own(customer)["note"] == "old", "the CRM owns it now"
+        crm.set(policy_of())
+        cycle_of_shopify(crm)
+        assert crm.agree().state is RunState.DONE
+        assert (crm.own(customer)["note"], crm.of(number)["remarks"]) == ("new", "new")
 
 
 def test_what_the_crm_said_while_a_field_was_taken_away_counts_once_it_is_given_back(beside: Crm) -> None:
@@ -139,15 +198,16 @@ def test_what_the_crm_said_while_a_field_was_taken_away_counts_once_it_is_given_
 
 
 @pytest.mark.req("M76")
-def test_a_field_that_shopify_is_told_of_from_now_on_is_sent_for_everybody(beside: Crm) -> None:
-    _customer, number = beside.joined()
-    beside.edit(number, tier="gold")
-    beside.cycle()
-    made = policy_of()
-    tier = {"custom.tier": FieldMap(remote="custom.tier", direction=Direction.OUT)}
-    beside.set(replace(made, systems=dict(made.systems) | {SHOPIFY: tier}))
-    beside.cycle(full=True)
-    assert beside.marks(SHOPIFY) == ["custom.tier"]
+def test_a_field_that_shopify_is_told_of_from_now_on_is_sent_for_everybody(runtime: Runtime, tmp_path: Path) -> None:
+    with sandbox_and_crm(runtime, tmp_path) as (shop, crm, number):
+        crm.edit(int(crm.of(number)["id"]), tier="gold")
+        crm.cycle()
+        made = policy_of()
+        tier = {"custom.tier": FieldMap(remote="custom.tier", direction=Direction.OUT)}
+        crm.set(replace(made, systems=dict(made.systems) | {SHOPIFY: tier}))
+        assert cycle_of_shopify(crm).state is RunState.DONE
+        [there] = [each for each in shop.shop.snapshot() if each.id == number]
+        assert {(each.namespace, each.key): each.value for each in there.metafields}["custom", "tier"] == "gold"
 
 
 @pytest.mark.req("M22")
@@ -157,7 +217,7 @@ def test_two_fields_in_one_column_are_not_taken_for_one_another(beside: Crm) -> 
         "tags": FieldMap(direction=Direction.OUT, **column),  # type: ignore[arg-type]
         "tags[vip:*]": FieldMap(direction=Direction.IN, **column),  # type: ignore[arg-type]
     }
-    policy = with_owner(policy_of(**maps), **{"tags": SHOPIFY, "tags[vip:*]": CRM})
+    policy = with_owner(policy_of(TIER, **maps), **{"tags": SHOPIFY, "tags[vip:*]": CRM})
     customer, number = beside.joined(policy, tags=["tea"])
     beside.customer(101, **ANN | {"tags": ["tea", "milk"]})
     beside.edit(number, labels="tea,vip:gold")
@@ -173,7 +233,7 @@ def test_making_a_customer_s_record_does_not_empty_what_the_system_owns(beside: 
         beside.customer(200 + each, first_name="A", last_name=f"B{each}", email=f"p{each}@example.com", note="tea")
         for each in range(3)
     ]
-    beside.connect(policy_of(frozenset({"custom.tier", "note"})))
+    beside.connect(policy_of(TIER | {"note"}))
     beside.agree()
     beside.cycle()
     assert [beside.own(each).get("note") for each in ids] == ["tea"] * 3

@@ -14,7 +14,7 @@ from onewriter.customers.runs import Run
 from onewriter.db.systemtables import policies as policy_table
 from onewriter.records import FIELDS, SECOND, SHOPIFY, Instant, RunState, iso
 from onewriter.records import Path as How
-from onewriter.rules.policy import Direction, FieldMap, FieldRule, Policy, Shared, to_document
+from onewriter.rules.policy import Conflict, Direction, FieldMap, FieldRule, Policy, Shared, to_document
 from onewriter.workflows import cycling, undoing
 from onewriter.workflows.answers import carry_out_answer
 from tests.support.shops import Tea, told
@@ -210,14 +210,14 @@ def beside(tea: Tea, tmp_path: Path, now: Instant) -> Crm:
     return made
 
 
-def shared_note(conflict: str, owner: str = CRM, writers: tuple[str, ...] = (SHOPIFY,)) -> Policy:
+def shared_note(conflict: Conflict, owner: str = CRM, writers: tuple[str, ...] = (SHOPIFY,)) -> Policy:
     """The note may be written by the CRM and by Shopify, and this is done where both do at once."""
     made = policy_of(note=FieldMap(remote="remarks", direction=Direction.BOTH))
     shared = Shared(writers=writers, conflict=conflict, same_identity_rule=True, extra_work_accepted_by="the shop")
     return replace(made, fields=dict(made.fields) | {"note": FieldRule(owner=owner, shared=shared)})
 
 
-def once_before(monkeypatch: pytest.MonkeyPatch, where: type, name: str, act: Callable[[], object]) -> None:
+def once_before(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, act: Callable[[], object]) -> None:
     """Have something happen in the world just before this step of a cycle, once."""
     real = getattr(where, name)
 

@@ -130,7 +130,7 @@ def _read_and_send(runtime: Runtime, shop_id: int) -> dict[str, Any]:
         sampler = Sampler(waits=True)
         began = time.perf_counter()
         with sampler:
-            sent = cycle.send(runtime.database, target, system, now, time.sleep, lambda: None)
+            sent = cycle.send(runtime.database, target, system, now, time.sleep, lambda: None, now())
         send_s = time.perf_counter() - began
     return {"read_s": read_s, "send_s": send_s, "fields": sent.fields["first_name"], "costs": sampler.shares()}
 

@@ -186,8 +186,11 @@ def _edge(edge: Any) -> dict[str, Any]:
 
 
 def _masked(refused: Refused) -> Any:
-    """Enough of the value to know it again."""
-    return refused.value if refused.key == "id" else mask(refused.key.removeprefix("soft "), refused.value)
+    """Enough of the value to know it again; some systems call a person by the address."""
+    if refused.key != "id":
+        return mask(refused.key.removeprefix("soft "), refused.value)
+    system, _, number = refused.value.partition(":")
+    return f"{system}:{mask('email', number)}" if "@" in number else refused.value
 
 
 def _summary(found: Matches, records: int) -> None:

@@ -147,7 +147,7 @@ def drop(identity: str, domain: str | None, why: str, yes: bool, as_json: bool) 
         permit(runtime, Role.STAFF, DROP, [About(one.customer_id, fields=[one.field])], shop_id=shop.id, why=why)
         with runtime.database.write() as db:
             parked.get(db, shop.id, one.id)
-            parked.end(db, [one.id], parked.DROPPED, session.actor(), now())
+            parked.end_one(db, one.id, parked.DROPPED, session.actor(), now())
     answer(as_json, {"id": id_text(one.id), "outcome": parked.DROPPED}, lambda: say("Dropped."))
 
 

@@ -147,6 +147,12 @@ def end(db: Connection, ids: Sequence[bytes], outcome: str, by: str | None, now:
     return sum(db.execute(_END, row).rowcount for row in rows)
 
 
+def end_one(db: Connection, identity: bytes, outcome: str, by: str | None, now: Instant) -> None:
+    """End a parked value; raises NotParked if somebody else has just done so."""
+    if not end(db, [identity], outcome, by, now):
+        raise NotParked("Somebody has just decided about that value; `onewriter parked list` shows what is left.")
+
+
 def listed(
     db: Connection,
     shop_id: int,

@@ -71,6 +71,9 @@ def draft(
         desired = mapping.outward(name, each, value, held=told.get(each.remote), namespaces=policy.namespaces)
         if isinstance(desired, Unfit):
             made.unplaced.append(Unplaced(person.id, person.key, system, name, value, desired.reason, "out"))
+        elif record is not None and mark is None and _is_opted_out(reading, name, each, record):
+            # Nobody asked for this field: an opt-out that stands there is not written over by what is sent beside it.
+            continue
         elif record is not None and _is_level(reading, name, each, value, record):
             made.cleared += [mark] if mark is not None else []
             continue
@@ -132,6 +135,13 @@ def _is_level(reading: Reading, name: str, each: FieldMap, value: Value, record:
     there = record.fields[each.remote]
     namespaces = reading.policy.namespaces
     return mapping.in_step(name, each, value, there, region=reading.region, namespaces=namespaces)
+
+
+def _is_opted_out(reading: Reading, name: str, each: FieldMap, record: Remote) -> bool:
+    if name not in CONSENTS or each.remote not in record.fields:
+        return False
+    there = mapping.inward(name, each, record.fields[each.remote], region=reading.region)
+    return isinstance(there, dict) and there["state"] == "unsubscribed"
 
 
 def _patch(reading: Reading, made: Draft) -> FieldPatch:

@@ -5,6 +5,7 @@ from sqlalchemy import Connection
 from onewriter.customers import owned, parked, pending, policies, systems
 from onewriter.customers.parked import NotParked, Parked
 from onewriter.intake import hand
+from onewriter.intake.apply import lock
 from onewriter.intake.hand import CannotSet, Outcome, Wish
 from onewriter.records import Instant
 from onewriter.rules import mapping
@@ -16,9 +17,10 @@ from onewriter.vault.vault import ShopVault
 def release(db: Connection, vault: ShopVault, identity: bytes, by: str, now: Instant, *, keep_days: int) -> str:
     """Release a parked value and say what becomes of it. Raises CannotSet where its owner cannot be given it either."""
     one = parked.get(db, vault.shop_id, identity)
-    told = _send_again(db, vault, one, now) if one.direction == parked.OUT else _set(db, vault, one, by, now, keep_days)
-    parked.end(db, [one.id], parked.RELEASED, by, now)
-    return told
+    lock(db, vault, list(owned.numbers(db, vault.shop_id, [one.customer_id]).values()))
+    # Ended before anything is done: of two who decide in one moment, the second finds nothing left to decide.
+    parked.end_one(db, one.id, parked.RELEASED, by, now)
+    return _send_again(db, vault, one, now) if one.direction == parked.OUT else _set(db, vault, one, by, now, keep_days)
 
 
 def _send_again(db: Connection, vault: ShopVault, one: Parked, now: Instant) -> str:

@@ -7,6 +7,7 @@ after it), the same reading settles it; nothing is ever tried again blindly.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -228,8 +229,10 @@ class Sender:
         asked = max((each.seconds for each in outcomes if isinstance(each, RetryAfter)), default=0.0)
         if waits and asked <= PATIENCE_S:
             self.sleep(asked)
-            for number, each in zip(waits, self.target.write([patches[one] for one in waits]), strict=True):
-                outcomes[number] = each
+            # Should the system be gone by then, what was written before is known all the same.
+            with suppress(OnewriterError):
+                for number, each in zip(waits, self.target.write([patches[one] for one in waits]), strict=True):
+                    outcomes[number] = each
         return outcomes
 
     def _seeds(self) -> frozenset[str]:

@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})(?:\.[0-9]{1,12})?")
 def is_empty(value: Any) -> bool:
     """True for what says nothing: None, blanks, and a list or a document without anything in it."""
     if isinstance(value, str):
-        return not value or value.isspace()
+        return not visible(value).strip()
     return value is None or (isinstance(value, list | dict | tuple) and not value)
 
 

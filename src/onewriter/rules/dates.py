@@ -17,6 +17,10 @@ _YEAR_FIRST = re.compile(
 _YEAR_LAST = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4})")
 _DIGITS = re.compile(r"(?P<year>(?:19|20)[0-9]{2})(?P<month>[0-9]{2})(?P<day>[0-9]{2})")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NAMES = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
 _DAY_FIRST = re.compile(r"(?P<day>[0-9]{1,2})[ -](?P<month>[a-z]{3,9})[ ,-]+(?P<year>[0-9]{4})")
 _MONTH_FIRST = re.compile(r"(?P<month>[a-z]{3,9}) (?P<day>[0-9]{1,2}),? (?P<year>[0-9]{4})")
 
@@ -63,6 +67,7 @@ def _year_last(first: str, second: str, year: str) -> date | None:
 
 
 def _with_word(year: str, month: str, day: str) -> date | None:
-    if month[:3] not in _MONTHS:
+    number = _MONTHS.index(month[:3]) + 1 if month[:3] in _MONTHS else 0
+    if not number or not (len(month) == 3 or month == _NAMES[number - 1] or month == "sept"):
         return None
-    return _date(year, str(_MONTHS.index(month[:3]) + 1), day)
+    return _date(year, str(number), day)

@@ -188,6 +188,8 @@ def _email(value: Any) -> Value | Unfit:
 
 
 def _phone(value: Any, region: str | None) -> Value | Unfit:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     number = canonical_phone(str(value), region) if isinstance(value, str | int) else None
     if number is None:
         return Unfit("not a phone number that can be told for sure")

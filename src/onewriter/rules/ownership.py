@@ -187,9 +187,13 @@ def _owner_problems(policy: Policy, systems: Mapping[str, Facts], name: str, own
         yield _error(
             name, owner, "owner", f"{name} is owned by {owner}, which is no connected system; name one, or manual."
         )
-    elif owner not in (SHOPIFY, MANUAL) and name not in policy.systems.get(owner, {}):
+    elif owner not in (SHOPIFY, MANUAL) and not _is_read(policy.systems.get(owner, {}).get(name)):
         text = f"{owner} owns {name} and is not asked for it; map it with `onewriter fields map {owner} {name}`."
         yield _warning(name, owner, "owner", text)
+
+
+def _is_read(each: FieldMap | None) -> bool:
+    return each is not None and each.direction in READ
 
 
 def _shares(policy: Policy, systems: Mapping[str, Facts]) -> Iterator[PolicyProblem]:
@@ -199,6 +203,10 @@ def _shares(policy: Policy, systems: Mapping[str, Facts]) -> Iterator[PolicyProb
             continue
         if kind_of(name) in (FieldKind.CONSENT, FieldKind.DERIVED):
             text = f"{name} cannot be shared; name one owner, whose opt-ins count, while opt-outs count from everybody."
+            yield _error(name, None, "shared", text)
+            continue
+        if name == "state":
+            text = "The state of an account is made by Shopify alone, so it cannot be shared."
             yield _error(name, None, "shared", text)
             continue
         missing = _missing(rule.shared)
@@ -213,9 +221,9 @@ def _missing(shared: Shared) -> list[str]:
     missing = []
     if not shared.same_identity_rule:
         missing.append("that all of them tell persons apart by the same rule (same_identity_rule)")
-    if not shared.extra_work_accepted_by:
+    if not (shared.extra_work_accepted_by or "").strip():
         missing.append("who accepts the extra work of clearing up (extra_work_accepted_by)")
-    if not shared.why:
+    if not (shared.why or "").strip():
         missing.append("the reason (why)")
     return missing
 
@@ -283,12 +291,19 @@ def _remotes(policy: Policy, systems: Mapping[str, Facts]) -> Iterator[PolicyPro
         for name, each in maps.items():
             if not each.remote.strip():
                 yield _error(name, system, "remote", f"{name} needs the name of a field in {system}.")
+            elif system == SHOPIFY and each.remote != name:
+                text = f"{name} is called {name} in Shopify and nothing else; map it by that name."
+                yield _error(name, system, "remote", text)
             by_remote.setdefault(each.remote, []).append(name)
         for remote, names in by_remote.items():
             # Several kinds of tags may lie in one list: each changes its own, and leaves the others alone.
             if len(names) > 1 and not all(map(is_tags, names)):
                 told = f"{' and '.join(sorted(names))} are one field in {system}, {remote}"
                 text = f"{told}; map each to a field of its own."
+                yield _error(sorted(names)[0], system, "remote", text)
+            elif len({(maps[name].transform, str(sorted(maps[name].options.items()))) for name in names}) > 1:
+                told = f"{' and '.join(sorted(names))} stand in one field of {system}, {remote}"
+                text = f"{told}, and are written in two ways there; give them one transform and the same options."
                 yield _error(sorted(names)[0], system, "remote", text)
 
 

@@ -80,7 +80,8 @@ def map_told(each: FieldMap) -> str:
 def keys_told(rule: KeyRule) -> str:
     """By what a person is known, in words that say all of it."""
     soft = "with soft addresses" if rule.soft_email else "without soft addresses"
-    return f"known by {', '.join(rule.keys) or 'nothing'}, {soft}, shared by {rule.shared_by_max} at most"
+    keys = ", ".join(rule.keys) if rule.keys else "nothing"
+    return f"known by {keys}, {soft}, shared by {rule.shared_by_max} at most"
 
 
 def affected(old: Policy, new: Policy) -> set[str]:

@@ -146,7 +146,8 @@ def _of_key(key: Key, one: Prepared, other: Prepared, rule: IdentityRule, names:
     if kind == PHONE:
         if not names.are_same and is_somebody_elses(one, other):
             contested = True
-        return _by_phone(weakest(one.phone.strength, other.phone.strength), names, contested)
+        missing = not (one.name.is_whole and other.name.is_whole)
+        return _by_phone(weakest(one.phone.strength, other.phone.strength), names, contested, missing=missing)
     if names.conflict:
         return Decision("no_match", kind, "a number that differs in form, and the names conflict", ("names",))
     return Decision("review", kind, "numbers that may be one line: they differ in extension or in a prefix")
@@ -204,12 +205,12 @@ def _by_soft_email(strength: Strength, names: Names, contested: bool, rule: Iden
     return Decision("match", SOFT_EMAIL, "addresses of one mailbox, and both names agree")
 
 
-def _by_phone(strength: Strength, names: Names, contested: bool) -> Decision:
+def _by_phone(strength: Strength, names: Names, contested: bool, *, missing: bool) -> Decision:
     if names.conflict:
         return Decision("no_match", PHONE, "one number, but the names conflict", ("names",))
     if strength == "weak":
         return Decision("review", PHONE, "a number of a service or a company, or one that is not in use")
-    if Agreement.UNKNOWN in (names.given, names.surname):
+    if missing:
         return Decision("review", PHONE, "one number, and a name is missing")
     if not names.agree:
         return Decision("review", PHONE, "one number, and the names agree too loosely")

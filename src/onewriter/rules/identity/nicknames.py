@@ -50,7 +50,8 @@ tatyana tanya | natalia natalya natasha | olga olya | maksim maxim max | małgor
 krzysztof krzysiek | tomasz tomek | agnieszka aga | jakub kuba | zofia zosia | cornelis kees | hendrik henk | pieter
 piet | mikael micke | kristina stina | eduardo lalo edu | guadalupe lupita lupe | rosario chayo | fernanda fer nanda |
 fernando fer nando | alejandro ale | alejandra ale | vikram vicky vikki | isabelle isa | nathalie nath | sebastien seb
-bastien
+bastien | elisabet lisa elise | elisabeth els | wilhelmina mina wil | gabriel biel | antonio toninho | carlos
+carlinhos | patricia pati | camila mila | birgitta gittan | sandeep sandy | rajesh raj | veronica vero | rafael rafa
 """
 """Groups of forms of one name; a short form may be in several."""
 

@@ -32,6 +32,7 @@ _NOBODY = frozenset(_PLACEHOLDERS.split())
 _HYPHENS = re.compile(r"[\-\u2010\u2013\u00b7\s]+")
 _VOWELS = frozenset("aeioy")
 _SHORT_MAX = 5
+_TINY_MIN = 4
 _ENDINGS = (
     ("ova", "ov"), ("eva", "ev"), ("skaya", "ski"), ("skaia", "ski"), ("ska", "ski"), ("sky", "ski"), ("cka", "cki"),
 )  # fmt: skip
@@ -52,8 +53,8 @@ class Agreement(IntEnum):
     """What one part of two names says, from against to for."""
 
     CONFLICT = 0
-    DOUBT = 1  # one person's as well as a relative's: Pierre and Jean-Pierre, Mika and Nika, father and son
-    UNKNOWN = 2
+    DOUBT = 1  # one person's as well as a relative's: Pierre and Jean-Pierre
+    UNKNOWN = 2  # missing, or nothing that can be told: two scripts, one letter of a short name, a son without his Jr.
     NEAR = 3  # an initial, a slip of the finger, a shortened name, the first of two
     SAME = 4
 
@@ -156,8 +157,7 @@ def compare_names(one: Name, other: Name) -> Names:
     if one.generation and other.generation and one.generation != other.generation:
         return Names(Agreement.CONFLICT, straight.surname)
     if one.generation != other.generation and straight.given > Agreement.UNKNOWN:
-        # A son without his Jr. is written like his father.
-        return Names(Agreement.DOUBT, straight.surname)
+        return Names(Agreement.UNKNOWN, straight.surname)
     if straight.agree or not (one.is_whole and other.is_whole):
         return straight
     swapped = Names(_either(one.given, other.surname), _either(one.surname, other.given))
@@ -188,7 +188,7 @@ def _of_shared(one: tuple[str, ...], other: tuple[str, ...], shared: set[str]) -
     """
     rest = [tuple(word for word in words if word not in shared and len(word) > 1) for words in (one, other)]
     if rest[0] and rest[1]:
-        return Agreement.SAME if _near_given(*rest) > Agreement.DOUBT else Agreement.CONFLICT
+        return Agreement.SAME if _near_given(*rest) > Agreement.CONFLICT else Agreement.CONFLICT
     more = rest[0] or rest[1]
     if not KNOWN.intersection(more):
         return Agreement.SAME
@@ -212,7 +212,7 @@ def _near_given(one: tuple[str, ...], other: tuple[str, ...]) -> Agreement:
     slips = [pair for pair in (*pairs, (whole, total)) if _is_slip(*pair)]
     if not slips:
         return Agreement.CONFLICT
-    return Agreement.DOUBT if all(_may_be_two(*pair) for pair in slips) else Agreement.NEAR
+    return Agreement.UNKNOWN if all(_may_be_two(*pair) for pair in slips) else Agreement.NEAR
 
 
 def _initials(words: tuple[str, ...], most: int = 9) -> str | None:
@@ -229,7 +229,8 @@ def _is_short_for(one: str, other: str) -> bool:
 
 def _is_slip(one: str, other: str) -> bool:
     """True if one letter was missed, added, changed or swapped, and not to another name that people have."""
-    if min(len(one), len(other)) < 4 or (one in KNOWN and other in KNOWN):
+    shorter, longer = sorted((len(one), len(other)))
+    if shorter < 3 or longer < 4 or (one in KNOWN and other in KNOWN):
         return False
     if one[:-1] == other[:-1] and one[-1] in _VOWELS and other[-1] in _VOWELS:
         return False
@@ -242,7 +243,7 @@ def _is_slip(one: str, other: str) -> bool:
 def _may_be_two(one: str, other: str) -> bool:
     """True for short names with one letter in the place of another: too many pairs of names differ by no more."""
     changed = len(one) == len(other) and sorted(one) != sorted(other)
-    return changed and len(one) <= _SHORT_MAX
+    return min(len(one), len(other)) < _TINY_MIN or (changed and len(one) <= _SHORT_MAX)
 
 
 def _surname(one: tuple[str, ...], other: tuple[str, ...]) -> Agreement:
