@@ -219,6 +219,7 @@ def test_the_newest_cannot_win_where_nobody_says_when() -> None:
 # ---- Directions -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.req("M42")
 @pytest.mark.parametrize(
     ("name", "way", "expected"),
     [
