@@ -41,7 +41,7 @@ from onewriter.workflows import asking, reaching
 SYSTEM, DRY, FULL, ONLY, PLAN, WROTE, REFUSED, LINES = (
     "system", "dry", "full", "only", "plan", "wrote", "refused", "lines",
 )  # fmt: skip
-WRITE_BACK_EVERY: Instant = 60 * SECOND
+WRITE_BACK_EVERY: Instant = 10 * SECOND
 WRITE_BACK_LATER: Instant = 15 * 60 * SECOND
 TROUBLES = (SystemUnreachable, SystemThrottled, SystemRefused, SystemChanged, TooManyVanished, BadSetting)
 
