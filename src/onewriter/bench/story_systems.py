@@ -15,7 +15,7 @@ from onewriter.bench.story_checks import Check
 from onewriter.bench.story_points import Hands
 from onewriter.errors import Permanent
 
-PEOPLE, STRANGERS = 300, 20
+PEOPLE, STRANGERS = 60, 20
 """How many of the shop's customers the CRM knows, and how many people beside them."""
 NAME = "crm"
 VIP = "tags[vip:*]"
