@@ -32,7 +32,7 @@ DEFAULT = 100_000
 """Customers."""
 LINES = 2_000
 """Lines that the baseline asks the database about at a time."""
-TELLING = ("runs", "workers", "shops")
+TELLING = ("runs", "workers", "shops", "systems")
 """The tables in which a run tells how far it is."""
 
 
