@@ -27,6 +27,7 @@ from onewriter.connectors.interface import (
     Unchanged,
 )
 from onewriter.errors import SystemRefused, SystemUnreachable
+from onewriter.vault.sealedfile import sync_folder
 
 LOCK_WAIT_S = 2.0
 LOCK_STEP_S = 0.02
@@ -153,7 +154,7 @@ def _replaced(
         return [RetryAfter(RETRY_S) if isinstance(each, Applied) else each for each in outcomes]
     part.replace(file)
     try:
-        _sync_folder(file.parent)
+        sync_folder(file.parent)
     except OSError:
         # The new file is there; whether it outlives a loss of power is what nobody knows.
         unsure = Ambiguous("the folder could not be brought to the disk")
@@ -273,11 +274,3 @@ def key_of(settings: CsvSettings, patch: FieldPatch) -> str:
     if patch.idempotency_key is None:
         return uuid.uuid4().hex
     return uuid.UUID(bytes=hashlib.sha256(patch.idempotency_key.encode()).digest()[:16], version=4).hex
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

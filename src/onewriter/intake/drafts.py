@@ -14,7 +14,7 @@ from onewriter.intake.reading import Reading
 from onewriter.records import Value
 from onewriter.rules import mapping
 from onewriter.rules.mapping import Unfit
-from onewriter.rules.policy import CONSENTS, FieldMap, Policy
+from onewriter.rules.policy import CONSENTS, FieldMap
 
 
 @dataclass(slots=True)
@@ -41,7 +41,8 @@ class Draft:
         """True if it writes what a person proposed to the owner."""
         return any(each.box is not None for each in self.marks)
 
-    def expected(self, policy: Policy, system: str) -> dict[str, bytes]:
+    @property
+    def expected(self) -> dict[str, bytes]:
         """Field: the digest of what will be read back."""
         return {name: self.person.key.digest(value) for name, value in self.fields.items()}
 

@@ -105,7 +105,7 @@ def rough(db: Connection, reading: Reading) -> Plan:
     return plan
 
 
-def exact(database: Database, target: Target, clock: Callable[[], Instant], *, lines_max: int = LINES_MAX) -> Plan:
+def exact(database: Database, target: Target, clock: Callable[[], Instant]) -> Plan:
     """Just what would be written, each value looked at; nothing is changed for it."""
     reading = target.reading
     shop, system = reading.vault.shop_id, reading.system
@@ -119,7 +119,7 @@ def exact(database: Database, target: Target, clock: Callable[[], Instant], *, l
             some, after = remote.unclean(db, shop, system, ways, after, AT_ONCE)
             if not after:
                 break
-            _count_in(db, reading, plan, [customer for customer, _name in some], clock(), lines_max)
+            _count_in(db, reading, plan, [customer for customer, _name in some])
     last = b""
     while True:
         with database.read() as db:
@@ -127,10 +127,10 @@ def exact(database: Database, target: Target, clock: Callable[[], Instant], *, l
             if not ids:
                 return plan
             last = ids[-1]
-            _count_out(db, target, plan, ids, clock(), lines_max)
+            _count_out(db, target, plan, ids, clock())
 
 
-def _count_in(db: Connection, reading: Reading, plan: Plan, ids: list[bytes], now: Instant, lines_max: int) -> None:
+def _count_in(db: Connection, reading: Reading, plan: Plan, ids: list[bytes]) -> None:
     people = owned.load(db, reading.vault, ids, reading.policy.namespaces)
     records = remote.of_customers(db, reading.vault, reading.system, ids)
     for customer, person in people.items():
@@ -146,10 +146,10 @@ def _count_in(db: Connection, reading: Reading, plan: Plan, ids: list[bytes], no
         plan.opt_ins += sum(
             1 for name, value in settled.take.items() if name in CONSENTS and (value or {}).get("state") == "subscribed"
         )
-        _tell(plan, reading.policy, customer, settled.take, IN, lines_max)
+        _tell(plan, reading.policy, customer, settled.take, IN)
 
 
-def _count_out(db: Connection, target: Target, plan: Plan, ids: list[bytes], now: Instant, lines_max: int) -> None:
+def _count_out(db: Connection, target: Target, plan: Plan, ids: list[bytes], now: Instant) -> None:
     reading = target.reading
     people = owned.load(db, reading.vault, ids, reading.policy.namespaces)
     with_points(db, reading.vault, reading.policy, reading.system, people, now)
@@ -165,12 +165,12 @@ def _count_out(db: Connection, target: Target, plan: Plan, ids: list[bytes], now
         plan.refused.update(one.field for one in made.unplaced)
         if record is not None:
             plan.sends.update(list(made.fields))
-        _tell(plan, reading.policy, customer, made.fields, OUT if record else MAKE, lines_max)
+        _tell(plan, reading.policy, customer, made.fields, OUT if record else MAKE)
 
 
-def _tell(plan: Plan, policy: Policy, customer: bytes, fields: Mapping[str, object], way: str, lines_max: int) -> None:
+def _tell(plan: Plan, policy: Policy, customer: bytes, fields: Mapping[str, object], way: str) -> None:
     for name in fields:
-        if len(plan.lines) < lines_max:
+        if len(plan.lines) < LINES_MAX:
             plan.lines.append(Line(id_text(customer), name, way, policy.owner_of(name)))
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-import structlog
 from sqlalchemy import Connection
 
 from onewriter.connectors.interface import (
@@ -29,7 +28,7 @@ from onewriter.intake.afterwards import Afterwards, Sent
 from onewriter.intake.drafts import Draft, draft
 from onewriter.intake.reading import Reading, comes_in, open_locked, refuse_change
 from onewriter.intake.targets import Target
-from onewriter.records import HOUR, SECOND, Instant
+from onewriter.records import HOUR, Instant
 from onewriter.rules import mapping
 
 AT_ONCE = 200
@@ -38,9 +37,6 @@ TRIES_MAX = 3
 """How often one cycle tries the same mark; after that it waits for the next one."""
 PATIENCE_S = 20.0
 """For so long a cycle waits where a system asks to be left alone; for longer, the cycle ends."""
-IN_FLIGHT: Instant = 15 * 60 * SECOND
-
-slog = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -57,7 +53,6 @@ class Sender:
     give_way: Callable[[], None] = field(default=lambda: None)
     only: frozenset[bytes] | None = None
     """These customers alone, for a cycle of one customer."""
-    progress: Callable[[Sent], None] = field(default=lambda _sent: None)
     full_hours: int = 24
     sent: Sent = field(default_factory=Sent)
     _can: Discovery | None = None
@@ -85,7 +80,6 @@ class Sender:
             after = ids[-1]
             marks = self._due(ids)
             again = (bool(marks) and self._send_some(marks)) or again
-            self.progress(self.sent)
             self.give_way()
         return False
 
@@ -198,11 +192,7 @@ class Sender:
 
     def _expect(self, db: Connection, drafts: Sequence[Draft], now: Instant) -> None:
         """Written down before anything is sent, so that a process that dies in between leaves no edit of a stranger."""
-        wanted = {
-            (each.record.name, each.person.id): each.expected(self.reading.policy, self.reading.system)
-            for each in drafts
-            if each.record is not None
-        }
+        wanted = {(each.record.name, each.person.id): each.expected for each in drafts if each.record is not None}
         expected.expect(db, self.reading.vault.shop_id, self.reading.system, wanted, now, run_id=self.reading.run_id)
 
     # ---- The write and after ----------------------------------------------------------------------------------------

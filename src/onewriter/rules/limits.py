@@ -7,8 +7,3 @@ SHARE_PERCENT = 2
 def too_many(count: int, of: int) -> bool:
     """True if so many values of one field are more than a cycle changes unasked: more than 20, and more than 2 %."""
     return count > FLOOR and count * 100 > of * SHARE_PERCENT
-
-
-def most(of: int) -> int:
-    """The most that is done unasked."""
-    return max(FLOOR, of * SHARE_PERCENT // 100)

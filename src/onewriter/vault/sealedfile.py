@@ -224,14 +224,14 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
             except BaseException:
                 part.unlink(missing_ok=True)
                 raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except BlockingIOError:
         raise FileInTheWay(f"Another process is writing {path} now.") from None
     except OSError as error:
         raise FileInTheWay(f"{path} cannot be written ({error.strerror}); nothing was left there.") from None
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Bring a name to disk that was just given."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -32,6 +33,7 @@ from onewriter.errors import (
 from onewriter.intake import cycle, planning, resettling
 from onewriter.intake.afterwards import Sent
 from onewriter.intake.cycle import Cycle, TooManyVanished
+from onewriter.intake.planning import Plan
 from onewriter.intake.targets import ShopifyTarget, SystemTarget
 from onewriter.records import SECOND, SHOPIFY, Instant, RunState
 from onewriter.rules.policy_changes import affected
@@ -255,6 +257,11 @@ class _Carrying:
         with self.runtime.database.write() as db:
             runs.move(db, self.run, self.runtime.now(), done=done, counts={k: v for k, v in counts.items() if v})
 
+    @cached_property
+    def _plan(self) -> Plan:
+        """Just what would be written, looked at once: nothing is written between its uses."""
+        return planning.exact(self.runtime.database, self.target, self.runtime.now)
+
     # ---- Before the first write -------------------------------------------------------------------------------------
 
     def _doubt(self, is_new: bool) -> str | None:
@@ -267,12 +274,11 @@ class _Carrying:
             plan = planning.rough(db, self.target.reading)
         if not plan.too_many(self.system.allowed):
             return None
-        plan = planning.exact(self.runtime.database, self.target, self.runtime.now, lines_max=0)
-        return asking.MASS_WRITES if plan.too_many(self.system.allowed) else None
+        return asking.MASS_WRITES if self._plan.too_many(self.system.allowed) else None
 
     def _plan_only(self, doubt: str | None) -> Run:
         """Say what would be written, and ask where somebody must be asked."""
-        plan = planning.exact(self.runtime.database, self.target, self.runtime.now)
+        plan = self._plan
         told = {
             PLAN: plan.document(),
             LINES: [[each.customer, each.field, each.way, each.owner] for each in plan.lines],
@@ -321,8 +327,7 @@ class _Carrying:
     def _is_bulk(self) -> bool:
         if not any(name.endswith("_consent") for name in self.policy.maps(self.system.name)):
             return False
-        plan = planning.exact(self.runtime.database, self.target, self.runtime.now, lines_max=0)
-        return plan.opt_ins > planning.OPT_INS_MAX
+        return self._plan.opt_ins > planning.OPT_INS_MAX
 
     def _finish(self, taken: Mapping[str, int], sent: Sent, told: Mapping[str, Any]) -> Run:
         counts: dict[str, int] = dict(self.cycle.counts if self.cycle is not None else {})
@@ -345,9 +350,3 @@ class _Carrying:
         return _end(
             self.runtime, self.run, self.system, state, reason, **told, **{WROTE: wrote, REFUSED: dict(sent.rejected)}
         )
-
-
-def plan_of(run: Run) -> Mapping[str, Any] | None:
-    """What a cycle would write, or would have written, as it was counted before its first write."""
-    plan: Mapping[str, Any] | None = run.checkpoint.get(PLAN)
-    return plan

@@ -10,9 +10,9 @@ from onewriter.intake.undoing import Undoing
 from onewriter.records import Instant, RunState
 from onewriter.runtime import Runtime, new_run_id
 from onewriter.workflows import reaching
+from onewriter.workflows.cycling import SYSTEM
 
 OF = "of"
-SYSTEM = "system"
 
 
 class NotUndone(Permanent):
