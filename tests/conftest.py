@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 from onewriter.records import Instant, parse_instant
 
 pytest_plugins = [
+    "tests.support.sparing",
     "tests.support.databases",
     "tests.support.guards",
     "tests.support.requirements",

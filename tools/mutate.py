@@ -2,30 +2,45 @@
 
     python tools/mutate.py onewriter.rules.ordering tests/rules/test_ordering.py --least 90
 
-A mutant lives in memory only: a test process is started with its number in the environment, and this file, loaded there
-as a pytest plugin, puts the broken module in the place of the true one. The working tree is never written to. What no
-test noticed is listed, with its line; exits with 1 when fewer than `--least` per cent were noticed.
+The tests are collected and run once unharmed; then this process is forked for each mutant, which lives in the fork's
+memory only. The working tree is never written to. In a fork the code of functions and the plain values of the module
+are exchanged in place, and every cache is emptied; what that cannot do, a class's defaults above all, is imported anew
+with all that knows it. A value that some other module made of the true one at its import stays the true one, which can
+hide a mutant and never kill one. What killed a mutant lately is tried first on the next.
+
+The tests must need nothing of conftest.py, as those of pure rules do. What no test noticed is listed, with its line;
+exits with 1 when fewer than `--least` per cent were noticed.
 """
 
 import argparse
 import ast
+import contextlib
 import copy
 import importlib.abc
 import importlib.util
+import inspect
+import io
 import os
-import subprocess
+import re
 import sys
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
+import pytest
+from hypothesis import settings
+
 ROOT = Path(__file__).resolve().parent.parent
-SECONDS_MAX = 120
-NAMED = "ONEWRITER_TEST_MUTANT"
+SECONDS_MAX = 60
+"""How long the tests of one mutant may take; one that never ends is noticed too."""
+OPTIONS = ("-q", "-x", "--noconftest", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -47,6 +62,8 @@ class Mutant:
     line: int
     what: str
     tree: ast.Module
+    in_place: bool
+    """Whether it is enough to exchange code and plain values; else the module must be imported anew."""
 
 
 def source_of(module: str) -> str:
@@ -66,8 +83,17 @@ def mutants(source: str) -> Iterator[Mutant]:
             if at == number:
                 before = ast.unparse(node)
                 change()
-                yield Mutant(number, getattr(node, "lineno", 0), f"{before}  ->  {ast.unparse(node)}", tree)
+                what = f"{before}  ->  {ast.unparse(node)}"
+                yield Mutant(number, getattr(node, "lineno", 0), what, tree, _is_in_place(tree, node))
                 break
+
+
+def _is_in_place(tree: ast.Module, broken: ast.AST) -> bool:
+    statement = next(each for each in tree.body if broken in set(ast.walk(each)))
+    if isinstance(statement, ast.ClassDef):
+        methods = (each for each in statement.body if isinstance(each, ast.FunctionDef))
+        return any(broken in set(ast.walk(each)) for method in methods for each in method.body)
+    return isinstance(statement, ast.FunctionDef | ast.Assign | ast.AnnAssign)
 
 
 def _sites(tree: ast.Module) -> Iterator[tuple[ast.AST, Callable[[], None]]]:
@@ -80,9 +106,11 @@ def _sites(tree: ast.Module) -> Iterator[tuple[ast.AST, Callable[[], None]]]:
 
 
 def _passive(tree: ast.Module) -> set[ast.AST]:
-    """Docstrings and annotations: no behaviour is in them."""
+    """Docstrings, annotations and how much a cache holds: no behaviour is in them."""
     found: set[ast.AST] = set()
     for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "lru_cache":
+            found |= set(ast.walk(node))
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             found |= set(ast.walk(node))
         for name in ("annotation", "returns"):
@@ -125,6 +153,10 @@ def _constants(node: ast.Constant) -> Iterator[Callable[[], None]]:
         yield lambda: setattr(node, "value", not value)
     elif isinstance(value, int):
         yield lambda: setattr(node, "value", value + 1)
+    elif isinstance(value, str) and "\n" in value.strip():
+        # A table of words: one more would be of no interest, while one less is.
+        yield lambda: setattr(node, "value", value.strip().partition(" ")[2])
+        yield lambda: setattr(node, "value", value.strip().rpartition(" ")[0])
     elif isinstance(value, str) and value:
         yield lambda: setattr(node, "value", value + " mutated")
 
@@ -146,30 +178,188 @@ class _Broken(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(tree, f"<mutant {self.mutant.number} of {self.module}>", "exec"), module.__dict__)
 
 
-def pytest_configure() -> None:
-    """Put the mutant that the environment names in its module's place, before any test imports it."""
-    named = os.environ.get(NAMED)
-    if not named:
-        return
-    module, _, number = named.rpartition(":")
-    chosen = next(mutant for mutant in mutants(source_of(module)) if mutant.number == int(number))
-    for name in [each for each in sys.modules if each == module or each.startswith(module.rpartition(".")[0] + ".")]:
-        # To find its source its package was imported, and with it what holds the true module's names.
-        del sys.modules[name]
-    sys.modules.pop(module.rpartition(".")[0], None)
-    sys.meta_path.insert(0, _Broken(module, chosen))
+PLAIN = (str, bytes, int, float, bool, tuple, frozenset, set, list, dict, re.Pattern, type(None))
+
+
+def _exchange(name: str, mutant: Mutant) -> bool:
+    """Put the mutant's code and plain values into the module as it is; False if something else of it differs."""
+    module = sys.modules[name]
+    broken = ModuleType(name)
+    # Whatever is made while the module runs, such as a dataclass, looks itself up under its name.
+    sys.modules[name] = broken
+    try:
+        exec(compile(ast.fix_missing_locations(mutant.tree), f"<mutant {mutant.number}>", "exec"), broken.__dict__)
+    finally:
+        sys.modules[name] = module
+    for key, value in vars(broken).items():
+        true = vars(module).get(key)
+        if isinstance(value, type) and value.__module__ == name:
+            for attribute, part in vars(value).items():
+                _recode(vars(true).get(attribute), part)
+        elif isinstance(value, PLAIN):
+            if value != true:
+                _rebind(key, true, value)
+        elif getattr(value, "__module__", None) == name:
+            _recode(true, value)
+    assigned = [each for each in mutant.tree.body if isinstance(each, ast.Assign | ast.AnnAssign)]
+    at = next((each for each in assigned if each.lineno <= mutant.line <= (each.end_lineno or 0)), None)
+    made = [each for each in ast.walk(at) if isinstance(each, ast.Name)] if at is not None else []
+    return all(isinstance(getattr(broken, each.id), PLAIN) for each in made if isinstance(each.ctx, ast.Store))
+
+
+def _recode(true: object, broken: object) -> None:
+    one, other = _function(true), _function(broken)
+    if one is not None and other is not None:
+        one.__code__, one.__defaults__ = other.__code__, other.__defaults__
+        one.__kwdefaults__ = other.__kwdefaults__
+
+
+def _function(found: object) -> FunctionType | None:
+    if isinstance(found, property):
+        found = found.fget
+    found = inspect.unwrap(getattr(found, "__func__", found))  # type: ignore[arg-type]
+    return found if isinstance(found, FunctionType) else None
+
+
+def _rebind(key: str, true: object, broken: object) -> None:
+    for module in _ours():
+        if vars(module).get(key) is true:
+            setattr(module, key, broken)
+
+
+def _ours() -> list[ModuleType]:
+    """The modules of this project that were imported."""
+    return [module for name, module in sys.modules.items() if name.partition(".")[0] in ("onewriter", "tests")]
+
+
+def _empty_caches() -> None:
+    for module in _ours():
+        for found in vars(module).values():
+            if hasattr(found, "cache_clear") and not isinstance(found, type):
+                found.cache_clear()
+
+
+class _Player:
+    """Plays the mutants where pytest has collected the tests and would run them."""
+
+    def __init__(self, module: str, tests: list[str], jobs: int) -> None:
+        self._module = module
+        self._tests = tests
+        self._jobs = jobs
+        self._is_playing = False
+        self._killer: str | None = None
+        self._killers: dict[str, None] = {}
+        """Tests that noticed something, the latest last."""
+        self.found: list[Mutant] = []
+        self.survivors: list[Mutant] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember the test that failed."""
+        if report.failed:
+            self._killer = report.nodeid
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Run the tests as they are, and then against each mutant."""
+        if self._is_playing:
+            return None
+        self._is_playing = True
+        session.config.hook.pytest_runtestloop(session=session)
+        self.found = list(mutants(source_of(self._module)))
+        waiting, running = self.found[::-1], list[_Fork]()
+        while waiting or running:
+            while waiting and len(running) < self._jobs:
+                running.append(self._forked(waiting.pop(), session))
+            wait([fork.process.sentinel for fork in running], timeout=1)
+            for fork in [each for each in running if _is_over(each)]:
+                running.remove(fork)
+                self._judge(fork)
+        return True
+
+    def _forked(self, mutant: Mutant, session: pytest.Session) -> "_Fork":
+        answers, told = FORKS.Pipe(duplex=False)
+        process = FORKS.Process(target=self._broken_run, args=(mutant, session, told))
+        process.start()
+        told.close()
+        return _Fork(process, mutant, answers, time.monotonic() + SECONDS_MAX)
+
+    def _judge(self, fork: "_Fork") -> None:
+        if fork.process.exitcode == 0:
+            self.survivors.append(fork.mutant)
+        # A test that could not even be collected has no name.
+        with contextlib.suppress(EOFError):
+            killer = fork.answers.recv()
+            if killer is not None:
+                self._killers.pop(killer, None)
+                self._killers[killer] = None
+        fork.process.close()
+        fork.answers.close()
+
+    def _broken_run(self, mutant: Mutant, session: pytest.Session, told: Connection) -> None:
+        """In a fork: run the tests with the mutant in its module's place; a mutant that cannot run is killed."""
+        code = 1
+        with contextlib.suppress(BaseException):
+            code = (
+                self._in_place(session) if mutant.in_place and _exchange(self._module, mutant) else self._anew(mutant)
+            )
+        told.send(self._killer)
+        told.close()
+        # Whatever a broken module would have done at the end of its process is of no interest.
+        os._exit(code)
+
+    def _in_place(self, session: pytest.Session) -> int:
+        _empty_caches()
+        first = {nodeid: at for at, nodeid in enumerate(reversed(self._killers))}
+        session.items.sort(key=lambda item: first.get(item.nodeid, len(first)))
+        session.config.hook.pytest_runtestloop(session=session)
+        return 1 if session.testsfailed else 0
+
+    def _anew(self, mutant: Mutant) -> int:
+        for module in _ours():
+            sys.modules.pop(module.__name__, None)
+        sys.meta_path.insert(0, _Broken(self._module, mutant))
+        return 1 if pytest.main([*OPTIONS, *self._tests]) else 0
+
+
+FORKS = get_context("fork")
+
+
+@dataclass(frozen=True, slots=True)
+class _Fork:
+    """A process that plays one mutant."""
+
+    process: BaseProcess
+    mutant: Mutant
+    answers: Connection
+    until: float
+
+
+def _is_over(fork: _Fork) -> bool:
+    """True for one that ended, or was to be ended."""
+    if fork.process.is_alive() and time.monotonic() > fork.until:
+        fork.process.kill()
+    fork.process.join(timeout=0 if fork.process.is_alive() else None)
+    return not fork.process.is_alive()
 
 
 def main() -> int:
-    """Play all mutants of the modules that are named; the exit code."""
+    """Play all mutants of the module that is named; the exit code."""
     wanted = _arguments()
-    if _run(wanted.tests, None) != 0:
-        print("The tests fail without any mutant; mend them first.", file=sys.stderr)
+    # No example of chance, and no clock: the same mutants are noticed each time.
+    settings.register_profile("mutate", deadline=None, derandomize=True, database=None)
+    settings.load_profile("mutate")
+    os.chdir(ROOT)
+    player = _Player(wanted.module, wanted.tests, wanted.jobs)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        code = pytest.main([*OPTIONS, *wanted.tests], plugins=[player])
+    if code or not player.found:
+        print(said.getvalue(), "The tests fail without any mutant; mend them first.", file=sys.stderr)
         return 2
-    survivors, played = _play(wanted.module, wanted.tests, wanted.jobs)
-    killed = played - len(survivors)
-    share = 100 * killed / played
-    print(f"{wanted.module}: {killed} of {played} mutants killed ({share:.1f} %).")
+    survivors = sorted(player.survivors, key=lambda mutant: mutant.number)
+    killed = len(player.found) - len(survivors)
+    share = 100 * killed / len(player.found)
+    print(f"{wanted.module}: {killed} of {len(player.found)} mutants killed ({share:.1f} %).")
     for mutant in survivors:
         print(f"  survived, line {mutant.line}: {mutant.what}")
     return 0 if share >= wanted.least else 1
@@ -182,25 +372,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--least", type=float, default=90.0, help="per cent that must be killed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     return parser.parse_args()
-
-
-def _play(module: str, tests: list[str], jobs: int) -> tuple[list[Mutant], int]:
-    all_of_them = list(mutants(source_of(module)))
-    with ThreadPoolExecutor(jobs) as pool:
-        codes = list(pool.map(lambda mutant: _run(tests, f"{module}:{mutant.number}"), all_of_them))
-    return [mutant for mutant, code in zip(all_of_them, codes, strict=True) if code == 0], len(all_of_them)
-
-
-def _run(tests: list[str], mutant: str | None) -> int:
-    """Run the tests in a process of their own; 0 when all of them pass. A mutant that never ends is noticed too."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "mutate", "-p", "no:cacheprovider", *tests]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "tools")}
-    environment |= {NAMED: mutant} if mutant else {}
-    try:
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=SECONDS_MAX, check=False)
-    except subprocess.TimeoutExpired:
-        return 1
-    return done.returncode
 
 
 if __name__ == "__main__":

@@ -181,6 +181,7 @@ def test_what_we_write_has_odoos_form(odoo: FakeOdoo) -> None:
         "birthday": False,
     }
     assert one(opened(odoo), key, **given) == Unchanged(key)
+    assert opened(odoo).write([FieldPatch(key=key, set=given, again=True)]) == [Applied(key)]
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,18 @@ def test_what_is_there_already_is_not_written(stall: Stall, shopify: ShopifyConn
     assert stall.line.writes == []
 
 
+def test_what_is_there_already_is_written_again_where_that_is_asked_for(
+    stall: Stall, shopify: ShopifyConnector
+) -> None:
+    key = somebody(stall)
+    [outcome] = shopify.write([FieldPatch(key=key, set={"first_name": "Ann", "tags": ["NEW"]}, again=True)])
+    assert isinstance(outcome, Applied)
+    assert len(stall.line.writes) == 1
+    assert b"customerUpdate(" in stall.line.writes[0]
+    assert b"tagsAdd" not in stall.line.writes[0]
+    assert shopify.write([FieldPatch(key=key, set={"tags": ["NEW"]}, again=True)]) == [Unchanged(key)]
+
+
 def test_of_tags_only_the_difference_within_the_part_is_sent(stall: Stall, shopify: ShopifyConnector) -> None:
     key = somebody(stall, tags=["new", "Sale", "vip:old", "vip:kept"])
     outcome = patched(shopify, key, {"tags[vip:*]": ["vip:kept", "vip:gold"]})

@@ -24,6 +24,7 @@ from onewriter.shopify import queries
 from onewriter.shopify.auth import Credentials
 from onewriter.shopify.client import AdminClient
 from onewriter.workflows import carrying
+from tests.support.databases import Pair, move_in
 
 PUBLIC_URL = "http://127.0.0.1:8480"
 
@@ -126,18 +127,27 @@ def installed(database_url: str, keys_url: str, tmp_path: Path, monkeypatch: pyt
     """The command line of a new installation, on each database."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ONEWRITER_DATA_DIR", str(tmp_path / "data"))
-    if not database_url.startswith("sqlite"):
+    if database_url.startswith("sqlite"):
+        move_in((database_url, keys_url), tmp_path / "data")
+    else:
         monkeypatch.setenv("ONEWRITER_DATABASE_URL", database_url)
         monkeypatch.setenv("ONEWRITER_KEYSTORE_URL", keys_url)
     return Onewriter()
 
 
 @pytest.fixture
-def onewriter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Onewriter:
-    """The command line of a new installation on SQLite, for what has nothing to do with the database."""
+def nothing_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Onewriter:
+    """The command line where nothing was ever installed: the first command that needs it makes the data folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ONEWRITER_DATA_DIR", str(tmp_path / "data"))
     return Onewriter()
+
+
+@pytest.fixture
+def onewriter(nothing_yet: Onewriter, migrated_files: Pair, tmp_path: Path) -> Onewriter:
+    """The command line of a new installation on SQLite, for what has nothing to do with the database."""
+    move_in(migrated_files, tmp_path / "data", copied=True)
+    return nothing_yet
 
 
 @pytest.fixture

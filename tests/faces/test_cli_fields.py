@@ -98,6 +98,9 @@ def test_a_field_is_made_manual_in_one_step(shop: Onewriter) -> None:
     }
     phone = row(shop, "phone")
     assert (phone["owner"], phone["systems"]["shopify"]["direction"]) == ("manual", "none")
+    back = shop("fields", "own", "phone", "shopify", *WHY)
+    assert "crm is not told of phone, which it is mapped none for; `onewriter fields map crm phone" in back.out
+    assert row(shop, "phone")["systems"]["crm"]["direction"] == "none"
     versions = shop.json("fields", "show")["versions"]
     assert (versions[-1]["set_by"], versions[-1]["why"]) == (actor(), "agreed with the team")
     assert "agreed with the team" in shop("fields", "show", "--history").out
@@ -113,10 +116,11 @@ def test_what_a_change_comes_to_is_shown_before_it_is_made(shop: Onewriter, monk
     assert "Fields that more than one may write: 0 before, 0 then." in told.out
     assert "add --yes" in told.err
     assert shop.json("fields", "show")["version"] == 1
+    assert shop.json("fields", "own", "custom.size", "crm", *WHY)["editable"] == {"before": 12, "after": 13}
     done = shop("fields", "own", "note", "crm", *WHY)
     assert "shopify is told from then on of note." in done.out
     assert "The next cycle of shopify shows what it would change and asks first." in done.out
-    assert done.out.rstrip().endswith("Set as version 2 of the policy of tea.myshopify.com.")
+    assert done.out.rstrip().endswith("Set as version 3 of the policy of tea.myshopify.com.")
 
 
 def test_an_owner_must_be_there_and_a_field_too(shop: Onewriter) -> None:
@@ -201,6 +205,7 @@ def test_what_is_shown_as_a_file_sets_the_same(shop: Onewriter) -> None:
     assert shop.json("fields", "set", "policy.toml", *WHY) | {"warnings": []} == {
         "shop": "tea.myshopify.com", "version": 3, "set": False, "asking": [], "changes": [], "told_newly": {},
         "editable": {"before": 13, "after": 13}, "two_way": {"before": 0, "after": 0}, "fields": 13, "warnings": [],
+        "left_out": {},
     }  # fmt: skip
     Path("policy.toml").write_text(text.replace('owner = "shopify"', 'owner = "manual"', 1))
     assert shop.json("fields", "set", "policy.toml", *WHY)["version"] == 4
@@ -215,7 +220,7 @@ def test_a_file_with_an_error_changes_nothing(shop: Onewriter) -> None:
     Path("policy.toml").write_text("[fields.phone]\nowner = 'shopify'\n")
     refused = shop("fields", "set", "policy.toml", *WHY, code=USAGE).err
     assert "Who owns email is not written down" in refused
-    assert "more; `onewriter fields check FILE` lists them" in refused
+    assert "more; of a policy in a file, `onewriter fields check FILE` lists all" in refused
     assert "no version 7 of the policy" in shop("fields", "show", "--version", "7", code=USAGE).err
     assert shop.json("fields", "show")["version"] == 1
 
@@ -232,4 +237,5 @@ def test_sharing_is_set_with_all_that_it_asks_for_and_counted(shop: Onewriter) -
     told = shop("fields", "set", "policy.toml", *WHY).out
     assert "Fields that more than one may write: 0 before, 1 then." in told
     assert "One field has more than one writer" in told
+    assert "the extra work accepted by anna, because: both teams edit it" in told, "who agreed, and why"
     assert "shopify, shared with crm" in shop("fields", "show").out

@@ -21,10 +21,8 @@ LEAVES = {path: command for path, command in COMMANDS.items() if not isinstance(
 
 def test_the_story_is_told_in_order() -> None:
     names = list(root.list_commands(click.Context(root)))
-    told = (
-        "demo shop serve worker sync runs customers systems fields parked links programme points merge identity inbox "
-    )
-    told += "questions privacy keys backup restore-backup people check settings sandbox bench"
+    told = "demo shop serve worker sync runs customers systems fields parked audit links programme points merge "
+    told += "identity inbox questions privacy keys backup restore-backup people check settings sandbox bench"
     assert names == told.split()
 
 

@@ -95,7 +95,7 @@ def test_a_file_of_people_is_matched(capsys: pytest.CaptureFixture[str]) -> None
     found = document(capsys, "match", file)
     assert found["records"] == 10
     assert found["clusters"] == [["a", "b", "c"]]
-    assert [each["records"] for each in found["review"]] == [["a", "d"], ["c", "d"]]
+    assert [each["records"] for each in found["review"]] == [["a", "d"]]
     assert {each["reason"] for each in found["review"]} == {"one number, and a name is missing"}
     (refused,) = found["refused"]
     assert (refused["key"], refused["value"], refused["reason"]) == ("phone", "•••00", "6 records without a name")

@@ -153,6 +153,7 @@ def test_a_question_shows_what_each_answer_does(parked: Onewriter) -> None:
     shown = parked.json("questions", "show", str(listed["id"]))
     assert shown == listed
     told = parked("questions", "show", str(listed["id"])).out
+    assert f'onewriter questions answer {listed["id"]} "ANSWER" --why WHY' in told, "the next step is named"
     assert "try to apply the delivery again" in told
     assert "otherwise" in told
     assert "retry | drop" in parked("questions", "list").out

@@ -1,13 +1,16 @@
 """`onewriter links` and `onewriter fields keys check`, on the command line."""
 
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from onewriter import settings
 from onewriter.cli.frame import DONE, FAILED, FINDINGS, USAGE
-from onewriter.customers import find, shops
-from onewriter.records import id_text
+from onewriter.customers import find, links, shops
+from onewriter.records import SHOPIFY, id_text
+from onewriter.rules.policy import Direction, FieldMap
 from onewriter.runtime import Runtime, now
 from onewriter.sandbox import RunningSandbox
 from tests.faces.conftest import Onewriter
@@ -117,6 +120,28 @@ def test_another_rule_is_tried_before_it_is_set(onewriter: Onewriter, known: dic
     assert onewriter.json("fields", "keys", "check")["counts"]["joins"] == 0, "what was taken apart stays so"
     refused = onewriter.json("fields", "keys", "check", "--keys", "email,last_name", code=FAILED)
     assert "never a key" in refused["error"]["message"]
+
+
+def test_a_rule_is_tried_on_the_records_of_others_and_not_on_shopify_s_own(
+    onewriter: Onewriter, known: dict[str, Any]
+) -> None:
+    told = FieldMap(remote="note", direction=Direction.NONE)
+    with Runtime(settings.load()) as runtime:
+        policy = policy_of()
+        write_policy(
+            Tea(runtime, 1), replace(policy, version=3, systems={**policy.systems, SHOPIFY: {"note": told}}), now()
+        )
+    assert onewriter.json("fields", "keys", "check")["records"] == len(RECORDS)
+
+
+def test_a_record_that_was_made_for_a_customer_stays_theirs_whatever_the_keys(
+    onewriter: Onewriter, known: dict[str, Any]
+) -> None:
+    made = {known["names"]["crm-9"]: links.Linked(UUID(known["zoe"]).bytes, links.CREATED, "made there")}
+    with Runtime(settings.load()) as runtime, runtime.database.write() as db:
+        links.link(db, runtime.vault(1), CRM, made, 2, "onewriter", now())
+    told = onewriter.json("fields", "keys", "check")
+    assert (told["by_hand"], told["counts"]["splits"]) == (0, 0)
 
 
 def test_records_of_nobody_that_another_rule_would_link_are_counted(

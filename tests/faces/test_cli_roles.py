@@ -30,6 +30,7 @@ RUNS_HERE = ("demo", "serve", "worker", "sandbox", "bench", "identity")
 """What runs the service or a rehearsal of it, or needs no installation, and is the operating system's to allow."""
 
 VIEWER: dict[str, tuple[tuple[str, ...], ...]] = {
+    "audit check": ((), ("--field", "email", "--days", "5")),
     "check": ((),),
     "customers corrections": ((),),
     "customers find": (("{id}",), ("Mia.Canary@example.com",), ("canary",), ("+41446681800",)),
@@ -37,6 +38,7 @@ VIEWER: dict[str, tuple[tuple[str, ...], ...]] = {
     "customers show": (("{id}",), ("{id}", "--history"), ("{ours}",), ("{other}", "--history", "--field", "email")),
     "fields check": ((),),
     "fields keys check": ((), ("--keys", "id,email")),
+    "fields rates": ((), ("--days", "5")),
     "fields show": ((), ("--toml",), ("--history",)),
     "inbox list": ((),),
     "inbox show": (("1",),),
@@ -74,6 +76,7 @@ VIEWER: dict[str, tuple[tuple[str, ...], ...]] = {
 """What everybody may do, and how it is tried."""
 
 STAFF: dict[str, tuple[str, ...]] = {
+    "audit check": ("--system", "crm", "--try", "{id}", "--yes"),
     "customers find": ("{id}", "--reveal", *WHY),
     "customers restore": ("{id}", *WHY),
     "customers set": ("{id}", "note=canary", *WHY),

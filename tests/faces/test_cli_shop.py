@@ -103,9 +103,9 @@ def assert_no_secret(text: str, sandbox: RunningSandbox) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_done(
-    onewriter: Onewriter, tmp_path: Path, domain: str, words: tuple[str, ...], says: str
+    nothing_yet: Onewriter, tmp_path: Path, domain: str, words: tuple[str, ...], says: str
 ) -> None:
-    told = onewriter("shop", "connect", domain, *words, code=USAGE)
+    told = nothing_yet("shop", "connect", domain, *words, code=USAGE)
     assert any(part in told.err for part in says.split("|")), told.err
     assert len(told.err.splitlines()) == 1
     assert "canary" not in told.err.replace("/nowhere/canary", "")

@@ -110,7 +110,10 @@ def test_a_system_is_tried_before_it_is_kept_and_tells_what_it_has(shop: Onewrit
         (("crm", "--kind", "sql", "--set", "url=postgresql://me:hush@db/x"), "--secret url="),
         (("crm", "--kind", "sql", "--secret", "url=hush-hush"), "names no environment variable"),
         (("crm", "--kind", "csv", "--set", "folder=/x", "--set", "key=id", "--set", "colour=red"), "no setting colour"),
-        (("crm", "--kind", "csv", "--set", "folder=/x", "--set", "key=id", "--set", "settle_s=soon"), "settle_s"),
+        (
+            ("crm", "--kind", "csv", "--set", "folder=/x", "--set", "key=id", "--set", "settle_s=soon"),
+            "settle_s of a system of the kind csv must be a whole number that fits",
+        ),
         (("crm", "--kind", "csv", "--set", "folder=/x", "--set", "key=id", "--set", "settle_s=-1"), "from 0 to 3,600"),
         (("crm", "--kind", "csv", "--every", "often"), "15m, 2h or 1d"),
         (("crm", "--kind", "csv", "--every", "1h", "--by-hand"), "not both"),
@@ -132,7 +135,8 @@ def test_a_secret_comes_from_the_environment_or_a_file(
 ) -> None:
     settings = ("--set", "table=people", "--set", "key=id", "--set", "lookup=mail,shop_no")
     monkeypatch.setenv("CRM_URL", f"sqlite:///{crm.file}")
-    shop("systems", "add", "one", "--kind", "sql", *settings, "--secret", "url=CRM_URL")
+    told = shop("systems", "add", "one", "--kind", "sql", *settings, "--secret", "url=CRM_URL").out
+    assert "onewriter fields map one email --remote mail --why" in told, "the next step, with a field that it has"
     (tmp_path / "url").write_text(f"sqlite:///{crm.file}\n")
     shop("systems", "add", "two", "--kind", "sql", *settings, "--secret", "url=@url")
     assert [each["name"] for each in shop.json("systems", "list")] == ["one", "shopify", "two"]

@@ -180,7 +180,7 @@ def stands_for(entry: Entry) -> object:
     return None if name is None else (entry.origin_id, entry.kind, entry.rule, entry.order_id, name)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=400)
 @given(histories())
 def test_a_replay_says_what_living_through_every_day_says(history: History) -> None:
     drops = history.ledger.drops()[0]
@@ -364,7 +364,7 @@ def lived(steps: Sequence[tuple[str, int]]) -> list[Order]:
 STEPS = st.tuples(st.sampled_from(["pay", "pay", "fulfil", "refund", "refund", "edit", "cancel"]), st.integers(1, 40))
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(st.lists(STEPS, max_size=6), PROGRAMME, st.data())
 def test_an_order_ends_the_same_whichever_of_its_states_were_read(
     steps: list[tuple[str, int]], version: Version, data: st.DataObject

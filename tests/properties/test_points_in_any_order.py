@@ -241,7 +241,7 @@ def standings(tea: Tea, now: Instant) -> dict[int, Any]:
 
 @pytest.mark.req("K15", "K46")
 @pytest.mark.time_limit(240)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(events=EVENTS, on=st.sampled_from(["paid", "fulfilled"]), ends=st.sampled_from(ENDS), data=st.data())
 def test_any_order_and_repetition_gives_the_same_points(
     loyal: Loyal, now: Instant, events: list[tuple[int, str, int, int]], on: str, ends: str, data: st.DataObject

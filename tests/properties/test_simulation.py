@@ -21,15 +21,15 @@ from onewriter.rules.lots import Pool
 from onewriter.rules.ordering import Held, Stamp
 from onewriter.vault.keystore import KeyStore
 
-EVENTS = 60
+EVENTS, FEW = 60, 24
 WITHHELD, WHOLE, ENDING = 110, 86, 1
 """A seed in which deliveries are lost, one in which everything is told at last, and one in which points end."""
 
 
-def played(seed: int, place: dict[str, str]) -> Tally:
+def played(seed: int, place: dict[str, str], events: int = EVENTS) -> Tally:
     kind = "postgres" if "ONEWRITER_DATABASE_URL" in place else "sqlite"
     with quietly():
-        return play(seed, place, kind, EVENTS)
+        return play(seed, place, kind, events)
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def test_what_was_lost_is_reported_with_its_reason_and_healed(place: dict[str, s
 
 @pytest.mark.time_limit(120)
 def test_the_same_seed_is_the_same_run_in_another_process_too(tmp_path: Path) -> None:
-    here = played(WITHHELD, {"ONEWRITER_DATA_DIR": str(tmp_path)})
-    words = ("bench", "simulate", "--seed", str(WITHHELD), "--seeds", "1", "--events", str(EVENTS))
+    here = played(WITHHELD, {"ONEWRITER_DATA_DIR": str(tmp_path)}, FEW)
+    words = ("bench", "simulate", "--seed", str(WITHHELD), "--seeds", "1", "--events", str(FEW))
     done = subprocess.run(
         [*COMMAND, *words, "--database", "sqlite", "--json"],
         env=dict(os.environ) | {"PYTHONHASHSEED": "77"}, capture_output=True, check=False,
@@ -112,15 +112,13 @@ def test_a_broken_rule_of_points_breaks_the_simulation(tmp_path: Path, monkeypat
 
 
 @pytest.mark.time_limit(120)
-def test_what_an_erasure_leaves_behind_breaks_the_simulation(
-    place: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_an_erasure_leaves_behind_breaks_the_simulation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody(_keys: KeyStore, _ids: object, _now: int) -> int:
         return 0
 
     monkeypatch.setattr(KeyStore, "destroy_subjects", nobody)
     monkeypatch.setattr(inbox, "empty", lambda _db, _positions: None)
-    wrong = played(WHOLE, place).wrong
+    wrong = played(WHOLE, {"ONEWRITER_DATA_DIR": str(tmp_path)}).wrong
     assert any("keys is left" in line for line in wrong)
     assert any("inbox is left" in line for line in wrong)
 

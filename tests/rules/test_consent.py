@@ -17,13 +17,14 @@ def consent(state: str, at: int | None = None, source: str | None = None, level:
 
 
 def told(held: Any, said: Any, *, by: str = "crm", is_owner: bool = True, bulk: bool = False) -> Taken | Refused:
-    return step(held, said, by=by, is_owner=is_owner, bulk=bulk)
+    return step(held, said, by=by, is_owner=is_owner, bulk=bulk, now=NOW)
 
 
 consents = st.builds(
     consent, st.sampled_from(STATES), st.none() | st.integers(0, 9), st.sampled_from([None, "form"]),
     st.sampled_from([None, "single_opt_in"]),
 )  # fmt: skip
+NOW = 1_000
 MAY_SEND = ("subscribed", "pending")
 
 
@@ -77,6 +78,24 @@ def test_an_opt_out_of_before_the_opt_in_is_no_news() -> None:
     assert isinstance(told(consent("subscribed"), consent("unsubscribed", 4)), Taken)
 
 
+def test_an_opt_in_from_the_future_counts_as_of_now_and_keeps_nobody_from_opting_out() -> None:
+    assert told(consent("unsubscribed", 5), consent("subscribed", NOW + 9, "form")) == Taken(
+        consent("subscribed", NOW, "form")
+    )
+    # One that was taken in before its date was looked at; whoever opts out then, whenever that was, has opted out.
+    kept = consent("subscribed", NOW + 9, "form")
+    for at in (None, 5, NOW, NOW + 1):
+        for is_owner in (True, False):
+            out = told(kept, consent("unsubscribed", at), is_owner=is_owner)
+            assert out == Taken(consent("unsubscribed", None if at is None else min(at, NOW)))
+    # And an opt-out from the future does not keep anybody out until then.
+    assert told(consent("unsubscribed", NOW - 1), consent("subscribed", NOW, "form")) == Taken(
+        consent("subscribed", NOW, "form")
+    )
+    assert told(consent("subscribed", NOW), consent("unsubscribed", NOW)) == Taken(consent("unsubscribed", NOW))
+    assert isinstance(told(consent("subscribed", NOW), consent("unsubscribed", NOW - 1)), Refused)
+
+
 def test_that_nobody_was_asked_there_takes_nothing_back_but_from_the_owner() -> None:
     held, said = consent("subscribed", 5), consent("not_subscribed")
     assert isinstance(told(held, said, is_owner=False), Refused)
@@ -115,6 +134,8 @@ def test_nobody_may_be_written_to_who_could_not_before_but_by_the_owner(
     ("value", "word"),
     [
         (consent("subscribed", 5, level="single_opt_in"), None),
+        (consent("subscribed", 5, level="confirmed_opt_in"), None),
+        (consent("subscribed", 5, level="unknown"), None),
         (consent("unsubscribed"), None),
         (consent("pending", 5, level="confirmed_opt_in"), None),
         (consent("subscribed", 5), "level"),
@@ -139,6 +160,6 @@ def test_shopify_takes_three_states_only(value: Any, word: str | None) -> None:
 def test_a_time_that_cannot_be_is_none(at: Any) -> None:
     """It would keep everybody from ever opting out again."""
     opt_in = {"state": "subscribed", "level": "single_opt_in", "at": at, "source": "form"}
-    assert isinstance(step(None, opt_in, by="crm", is_owner=True, bulk=False), Refused)
+    assert isinstance(step(None, opt_in, by="crm", is_owner=True, bulk=False, now=NOW), Refused)
     opt_out = {"state": "unsubscribed", "level": None, "at": 5}
-    assert isinstance(step(opt_in, opt_out, by="shopify", is_owner=False, bulk=False), Taken)
+    assert isinstance(step(opt_in, opt_out, by="shopify", is_owner=False, bulk=False, now=NOW), Taken)

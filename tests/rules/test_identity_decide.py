@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onewriter.rules.identity import DEFAULT_RULE, Decision, IdentityRule, Person, Shared, decide, prepare
+from onewriter.rules.identity import DEFAULT_RULE, Decision, IdentityRule, Person, Prepared, Shared, decide, prepare
 from onewriter.rules.identity.decide import keys_of, weakest
 from onewriter.rules.identity.records import birth_days
 
@@ -237,6 +237,43 @@ def test_the_keys_of_a_record_are_told() -> None:
 )  # fmt: skip
 def test_a_date_of_birth_is_every_day_that_it_can_mean(raw: str, days: set[tuple[int, int, int]]) -> None:
     assert birth_days(raw) == days
+
+
+@pytest.mark.parametrize(
+    "raw", ["1900-01-01", "1970-01-01", "1901-01-01", "1800-01-01", "9999-12-31", "1899-12-30", "2000-01-01"]
+)
+def test_what_a_system_writes_where_there_is_no_date_is_none(raw: str) -> None:
+    assert birth_days(raw) == birth_days(raw.replace("-", "")) == set()
+    year, month, day = map(int, raw.split("-"))
+    for near in (f"{year - 3:04}-{month:02}-{day:02}", f"{year:04}-{month:02}-{day - 1 or 2:02}"):
+        assert len(birth_days(near)) == 1
+
+
+@pytest.mark.parametrize("account", ["account", "Enabled", "registered", "active", "member", "login", "user"])
+def test_every_word_for_an_account_is_known(account: str) -> None:
+    assert prepare(Person(record_id="1", account=account)).is_live
+    assert not prepare(Person(record_id="1", account=f"{account}s")).is_live
+
+
+def test_a_record_of_which_nothing_is_known_is_neither_live_nor_redacted() -> None:
+    made = Prepared("1")
+    assert (made.is_live, made.redacted) == (False, False)
+    read = prepare(Person(record_id="1", system="crm", system_id="7", shopify_id="1"))
+    assert read.ids == ("crm:7", "shopify:1")
+    assert not read.is_live
+
+
+def test_an_id_may_hold_the_sign_that_parts_it_from_its_system() -> None:
+    own = {"system": "crm", "account": "account", "email": MAIL}
+    assert decided({**own, "system_id": "a:1"}, {**own, "system_id": "a:2"}).vetoes == (ACCOUNTS,)
+    assert decided({**own, "system_id": "a:1"}, {**own, "system_id": "a:1"}).key == "id"
+
+
+def test_a_conflict_of_names_is_among_the_vetoes() -> None:
+    assert decided({"phone": CALL, **ANN}, {"phone": CALL, **BOB}).vetoes == ("names",)
+    assert decided({"phone": f"{CALL} x1", **ANN}, {"phone": CALL, **BOB}).vetoes == ("names",)
+    ids = (shopify("1", email=MAIL, **ANN), shopify("2", email=MAIL, **RAY))
+    assert decided(*ids).vetoes == ("names",)
 
 
 def test_dates_that_may_be_one_day_are_no_veto() -> None:

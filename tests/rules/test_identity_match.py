@@ -108,8 +108,20 @@ def test_a_large_cluster_is_for_a_person_with_its_weakest_link() -> None:
     assert (found.clusters, found.links) == ((), ())
     (weakest,) = found.review
     assert (weakest.one, weakest.other) == ("r7", "r9")
-    assert "the weakest link of a cluster of 9 records" in weakest.reason
+    assert weakest.reason == (
+        "one number, and both names agree; but it is the weakest link of a cluster of 9 records, "
+        "too many for one person"
+    )
     assert matched([*people, last], rule=IdentityRule(cluster_max=9)).links
+
+
+def test_a_person_is_asked_once_of_two_whose_records_are_many() -> None:
+    people = [person(f"a{at}", email=MAIL, **ANN) for at in range(5)] + [
+        person(f"b{at}", email=MAIL, phone=CALL, **BOB) for at in range(5)
+    ]
+    found = matched([*people, person("c", phone=CALL)])
+    assert [len(cluster) for cluster in found.clusters] == [5, 5]
+    assert [(edge.one, edge.other, edge.key) for edge in found.review] == [("a0", "b0", "email"), ("b0", "c", "phone")]
 
 
 def test_whoever_may_be_either_of_two_is_left_to_a_person() -> None:
@@ -152,7 +164,7 @@ def test_a_name_that_conflicts_with_somebody_in_the_cluster_is_left_to_a_person(
     ]
     found = matched(rows)
     assert found.clusters == (("a", "b"),)
-    assert "the given names conflict" in found.review[0].reason
+    assert found.review[0].reason == "one number, and both names agree; but in its cluster the given names conflict"
     # An id links whatever the names are.
     linked = [
         person("a", system="shopify", shopify_id="1", **ANN),
@@ -176,6 +188,18 @@ def test_a_value_in_two_forms_is_refused_once() -> None:
     people = [person(f"r{at}", phone=f"{CALL}{' x1' if at == 5 else ''}") for at in range(6)]
     found = matched(people)
     assert [(each.key, len(each.records)) for each in found.refused] == [("phone", 5), ("soft phone", 6)]
+
+
+def test_what_is_refused_is_told_from_the_strongest_key_on() -> None:
+    people = [person(f"r{at}", phone=CALL, email=f"ann+{at}@x.com" if at < 5 else None) for at in range(6)]
+    assert [each.key for each in matched(people).refused] == ["soft email", "phone"]
+
+
+def test_of_two_links_that_cannot_both_be_the_one_of_equal_names_is_kept() -> None:
+    initial = person("a", phone=CALL, first_name="A.", last_name="Lee", dob="1980-02-01")
+    found = matched([initial, person("b", phone=CALL, **ANN), person("c", phone=CALL, dob="1981-02-01", **ANN)])
+    assert found.clusters == (("b", "c"),)
+    assert [(edge.one, edge.other) for edge in found.review] == [("a", "b")]
 
 
 def test_a_chain_far_too_long_is_not_looked_at_twice() -> None:

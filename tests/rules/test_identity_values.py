@@ -3,10 +3,20 @@
 import pytest
 
 from onewriter.errors import NotUnderstood
-from onewriter.rules.identity import IdentityRule, canonical_field, compare_values, read_id, rule_of, scoped
+from onewriter.rules.identity import (
+    DEFAULT_RULE,
+    VALUE_KINDS,
+    IdentityRule,
+    ValueKind,
+    canonical_field,
+    compare_values,
+    read_id,
+    rule_of,
+    scoped,
+)
 from onewriter.rules.identity.fields import Canonical
 from onewriter.rules.identity.ids import ID_LENGTH_MAX
-from onewriter.rules.identity.text import cleaned, demojibaked, skeleton, visible, without_entities
+from onewriter.rules.identity.text import cleaned, demojibaked, is_null_like, skeleton, visible, without_entities
 from onewriter.rules.policy import KeyRule
 
 MATCH, REVIEW, NO_MATCH = "match", "review", "no_match"
@@ -29,7 +39,13 @@ MATCH, REVIEW, NO_MATCH = "match", "review", "no_match"
         ("gid://shopify/Order/123", "123", NO_MATCH), ("crm:123", "pos:123", NO_MATCH), ("crm:123", "123", NO_MATCH),
         ("1.23E+18", "1.23E+18", NO_MATCH), ("null", "null", NO_MATCH), ("0", "0", NO_MATCH), ("-1", "-1", NO_MATCH),
         ("gid://shopify/Customer/0", "gid://shopify/Customer/0", NO_MATCH),
-        ("0000", "0000", NO_MATCH), ("guest", "guest", NO_MATCH), ("", "", NO_MATCH), ("123.5", "123", NO_MATCH),
+        ("0000", "0000", NO_MATCH), ("guest", "guest", NO_MATCH), ("1e0", "1e0", NO_MATCH),
+        ("0-0.0", "0-0.0", NO_MATCH),
+        ("Anonymous", "Anonymous", NO_MATCH), ("true", "true", NO_MATCH), ("false", "false", NO_MATCH),
+        ("default", "default", NO_MATCH), ("new", "new", NO_MATCH), ("id", "id", NO_MATCH), ("deux", "deux", MATCH),
+        ("gid://shopify/Customer/00", "gid://shopify/Customer/00", NO_MATCH),
+        ("{550e8400-e29b-41d4-a716-446655440000", "550e8400-e29b-41d4-a716-446655440000", MATCH),
+        ("", "", NO_MATCH), ("123.5", "123", NO_MATCH),
         ("9" * (ID_LENGTH_MAX + 1), "9" * (ID_LENGTH_MAX + 1), NO_MATCH),
     ],
 )  # fmt: skip
@@ -134,3 +150,89 @@ def test_letters_that_look_alike_have_one_skeleton() -> None:
 )
 def test_a_field_has_one_form_whoever_brought_it(name: str, raw: str | None, kept: Canonical) -> None:
     assert canonical_field(name, raw, "CH") == kept
+
+
+SOFT_EMAIL = "addresses that may be one mailbox: they differ in tags, dots or how a letter is written"
+SOFT_PHONE = "numbers that may be one line: they differ in extension or prefix, or in a country that is not known"
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other", "decision", "key", "reason"),
+    [
+        ("email", "a@x.com", "a@x.com", MATCH, "email", "one value"),
+        ("email", "a@x.com", "A@x.com", MATCH, "email", "one value, but for its format"),
+        ("email", "a@x.com", "b@x.com", NO_MATCH, None, "two values"),
+        ("email", "a+1@x.com", "a@x.com", REVIEW, "soft email", SOFT_EMAIL),
+        ("email", "noreply+1@x.com", "noreply@x.com", NO_MATCH, None, "two values"),
+        ("email", "info@x.com", "info@x.com", REVIEW, "email", "one value, which several people can share"),
+        ("email", "test@test.com", "test@test.com", NO_MATCH, "email", "a placeholder, which is nobody's"),
+        ("email", "a@x.com", "ann", NO_MATCH, None, "no key in one of them: not one @"),
+        ("email", "n/a", "ann", NO_MATCH, None, "no key in one of them: empty"),
+        ("phone", "+41446681800", "+41446681800", MATCH, "phone", "one value"),
+        ("phone", "+41446681800", "+41446681800 x1", REVIEW, "soft phone", SOFT_PHONE),
+        ("phone", "+41446681800", "12", NO_MATCH, None, "no key in one of them: not a number"),
+        ("id", "1", None, NO_MATCH, None, "no key in one of them"),
+        ("id", "1", "2", NO_MATCH, None, "two ids"),
+        ("id", "a0", "A0", REVIEW, "id", "ids that differ in case, in zeros before them or in how a letter is written"),
+        ("id", "d1", "1", NO_MATCH, None, "two ids"),
+    ],
+)
+def test_of_two_values_the_reason_is_told(
+    kind: ValueKind, one: str | None, other: str | None, decision: str, key: str | None, reason: str
+) -> None:
+    found = compare_values(kind, one, None, other, None)
+    assert (found.decision, found.key, found.reason) == (decision, key, reason)
+    turned = compare_values(kind, other, None, one, None)
+    assert (turned.decision, turned.key) == (decision, key)
+
+
+def test_every_kind_of_value_is_named() -> None:
+    assert VALUE_KINDS == ("email", "phone", "id", "name")
+
+
+def test_an_id_of_shopify_keeps_its_kind_and_a_damaged_one_its_text() -> None:
+    assert read_id("gid://Shopify/Order/7") == "gid://shopify/order/7"
+    assert read_id("gid://shopify/Customer/0") is None
+    assert read_id("Z2lkOi8vc2hvcGlmeS9DdXN0b21lci83") == "7"
+
+
+def test_a_rule_keeps_its_limits() -> None:
+    assert (DEFAULT_RULE.nameless_max, DEFAULT_RULE.surnames_max, DEFAULT_RULE.givens_max) == (4, 2, 6)
+    for name in ("fullname", "given_name", "full_name"):
+        with pytest.raises(NotUnderstood) as refused:
+            rule_of(KeyRule(keys=(name,)))
+        assert str(refused.value) == (
+            "A name is never a key: many people have one name, and one person's is written in many ways. Name some of "
+            "id, email, phone; names speak against a link, and for a weak one."
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", "N/A", "na", "n.a.", "none", "null", "nil", "NaN", "undefined", "unknown", "-", "--", "---", ".", "?",
+        "test", "tbd", "[object Object]", "#N/A", "#REF!", "#VALUE!", "(null)", "<null>", "(none)", "\\n",
+        "not provided",
+    ],
+)  # fmt: skip
+def test_what_stands_where_there_is_nothing_is_nothing(text: str) -> None:
+    assert is_null_like(text)
+    assert read_id(text) is None
+
+
+def test_a_word_that_only_holds_one_for_nothing_is_one() -> None:
+    assert not any(map(is_null_like, ("nora", "naa", "tests", "0")))
+
+
+def test_signs_that_are_drawn_as_nothing_go_whatever_their_kind() -> None:
+    assert visible("é\ufe00\ufe0f\U000e0100\U000e01efé\u2028\u2029\x85\x9f") == "éé   "
+    assert visible("é\ufdff\ufe10\U000e01f0") == "é\ufdff\ufe10\U000e01f0"
+    assert visible("a\x0bb\x0cc\rd\x1fm") == "a b c dm"
+    assert without_entities("a&b") == "a&b"
+    assert without_entities("a;b") == "a;b"
+
+
+@pytest.mark.parametrize("name", ["first_name", "last_name", "company", "city"])
+def test_names_are_compared_without_case(name: str) -> None:
+    assert canonical_field(name, "STRASSE").key == canonical_field(name, "straße").key == "strasse"
+    assert canonical_field(f"x{name}", "Lee").key == "Lee"

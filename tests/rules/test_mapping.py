@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onewriter.rules.comparing import is_empty
-from onewriter.rules.mapping import Unfit, in_step, inward, outward, own_value
+from onewriter.rules.mapping import Unfit, in_step, inward, is_made_of, outward, own_value
 from onewriter.rules.policy import CONSENTS, Direction, FieldMap
 
 VIP = "tags[vip:*]"
@@ -125,6 +125,23 @@ def test_a_text_is_sent_whole_or_not_at_all(value: str, most: int) -> None:
         (VIP, mapped(enum={"vip:gold": "Gold"}), ["vip:gold"], ["Other"], ["Gold", "Other"]),
         (VIP, mapped(enum={"vip:gold": "Gold"}), None, ["Gold", "Other"], ["Other"]),
         ("tags", mapped(), ["a"], ["b", "vip:1"], ["a", "vip:1"]),
+        (VIP, mapped(max_length=6), ["vip:2"], ["vip:1", "far too long"], ["far too long", "vip:2"]),
+        (
+            VIP,
+            mapped(max_length=6),
+            ["vip:long"],
+            [],
+            Unfit("one of them is longer than the 6 characters that mobile holds"),
+        ),
+        (VIP, mapped(max_length=4), None, ["far too long", "vip:1"], ["far too long"]),
+        (VIP, mapped(transform="joined", max_length=4), None, "far too long, vip:1", "far too long"),
+        (
+            VIP,
+            mapped(transform="joined", max_length=19),
+            ["vip:12"],
+            "far too long",
+            Unfit("longer than the 19 characters that mobile holds"),
+        ),
         ("tags", mapped(transform="upper"), ["a"], None, Unfit("not a text")),
         ("tags", mapped(), ["a"], 5, Unfit("not a list of words")),
         ("tags", mapped(transform="json"), ["a"], "{", Unfit("not JSON")),
@@ -148,6 +165,9 @@ def test_tags_are_changed_one_by_one_and_those_of_others_stay(
         ("phone", mapped("in", transform="e164", options={"country": "US"}), "(415) 555-2671", "+14155552671"),
         ("phone", mapped("in", transform="e164"), "044 668 18 00", "+41446681800"),
         ("phone", mapped("in"), 41446681800, "+41446681800"),
+        ("phone", mapped("in"), 41446681800.0, "+41446681800"),
+        ("custom.size", mapped("in"), 10.5, 10.5),
+        ("custom.doc", mapped("in"), {"a": [1, None, True]}, {"a": [1, None, True]}),
         ("first_name", mapped("in"), " Zoe\u0308\0 ", "Zoë"),
         ("note", mapped("in"), "one\ntwo", "one\ntwo"),
         ("note", mapped("in"), 12, "12"),
@@ -196,6 +216,12 @@ def test_what_a_system_holds_comes_in_in_one_form(name: str, each: FieldMap, rem
         ("tags", mapped("in"), {"a": 1}, "not a list of words"),
         ("email_consent", mapped("in"), "perhaps", "not one of the words for a consent"),
         ("email_consent", mapped("in"), 5, "not a consent"),
+        ("custom.size", mapped("in"), float("nan"), "not plain JSON"),
+        ("custom.size", mapped("in"), b"10", "not plain JSON"),
+        ("custom.doc", mapped("in"), {"a": [float("inf")]}, "not plain JSON"),
+        ("custom.doc", mapped("in", transform="json"), '{"a": NaN}', "not plain JSON"),
+        ("custom.doc", mapped("in"), {"a": b"x"}, "not plain JSON"),
+        ("custom.list", mapped("in"), ["a" * 70_000], "longer than 65,536 characters"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_taken_for_sure_is_not_taken(name: str, each: FieldMap, remote: Any, reason: str) -> None:
@@ -263,6 +289,9 @@ def test_form_alone_is_no_difference(name: str, each: FieldMap, own: Any, remote
         ("first_name", mapped(), "Ann", "ANN"),
         ("email", mapped(), "ann@example.com", "bob@example.com"),
         ("email", mapped(), "ann@example.com", "n/a"),
+        ("custom.doc", mapped(), {"a": True}, {"a": 1}),
+        ("custom.list", mapped(), [True], [1]),
+        ("custom.born", mapped(), "March 5 2020", "marble 5 2020"),
         ("phone", mapped(), "+41446681800", "+41446681801"),
         ("phone", mapped(), "+41446681800", "nobody"),
         ("custom.born", mapped(), "1990-04-03", "03/04/1990"),
@@ -319,3 +348,23 @@ def test_what_came_in_is_in_step_with_what_stands_there(remote: str) -> None:
     for name, each in (("first_name", mapped("in")), ("custom.text", mapped("in")), ("note", mapped("in"))):
         value = inward(name, each, remote, region="CH")
         assert in_step(name, each, value, remote, region="CH")
+
+
+@pytest.mark.parametrize(
+    ("told", "written", "made"),
+    [
+        ("MIXED CASE", "Mixed Case", True),
+        ("mixed", "Mixed Case", True),
+        (" MixedCase ", "Mixed Case", True),
+        ("Mixed Case", "Mixed Case", True),
+        ("Mixed Casey", "Mixed Case", False),
+        ("Case", "Mixed Case", False),
+        ("", "Mixed Case", False),
+        (" ", "Mixed Case", False),
+        (None, "Mixed Case", False),
+        ("7", 7, False),
+        (["a"], ["a"], False),
+    ],
+)
+def test_what_a_system_may_have_made_of_a_text_by_itself(told: Any, written: Any, made: bool) -> None:
+    assert is_made_of(told, written) is made

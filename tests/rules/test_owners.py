@@ -1,11 +1,9 @@
 """How many hands are on a field, and what becomes of its mappings when another one owns it."""
 
-from dataclasses import replace
-
 import pytest
 
 from onewriter.records import FIELDS, SHOPIFY
-from onewriter.rules.ownership import metrics, problems, with_owner, writers
+from onewriter.rules.ownership import errors, metrics, problems, with_owner, writers
 from onewriter.rules.policy import MANUAL, Direction, FieldRule, KeyRule
 from tests.rules.test_ownership import SHARED, SYSTEMS, mapped, policy
 
@@ -20,8 +18,34 @@ def test_a_field_becomes_manual_in_one_step_and_no_system_is_told_of_it() -> Non
     assert after.maps("crm")["phone"] == mapped("none")
     assert problems(after, SYSTEMS) == []
     back = with_owner(after, "phone", "crm")
-    assert back == before or back == replace(before, systems={**before.systems, SHOPIFY: {}})
-    assert "phone" in back.goes_out(SHOPIFY)
+    assert [system for system in SYSTEMS if "phone" in back.goes_out(system)] == [], "until it is mapped out again"
+    assert back.maps("crm") == before.maps("crm")
+    assert with_owner(after, "phone", SHOPIFY).systems == {
+        "crm": {"phone": mapped("none")},
+        "erp": {"phone": mapped("none")},
+    }
+
+
+@pytest.mark.req("M82")
+def test_who_is_left_out_stays_so_whoever_owns_the_field() -> None:
+    before = policy({"phone": "crm"}, {"crm": {"phone": mapped("in")}, "erp": {"phone": mapped("none")}})
+    for owners in (["erp", "crm"], [MANUAL, "crm"], [SHOPIFY, MANUAL, SHOPIFY]):
+        after = before
+        for owner in owners:
+            after = with_owner(after, "phone", owner)
+        told = after.maps("erp")["phone"].direction
+        assert told is (Direction.OUT if owners[0] == "erp" else Direction.NONE)
+    shopify = policy({"note": "crm"}, {SHOPIFY: {"note": mapped("none", "note")}})
+    assert with_owner(shopify, "note", "erp").maps(SHOPIFY)["note"].direction is Direction.NONE
+    assert with_owner(shopify, "note", SHOPIFY).systems == {}, "what it owns is read"
+
+
+def test_an_attribute_stays_mapped_in_shopify_with_another_owner() -> None:
+    before = policy({"custom.size": "crm"}, {SHOPIFY: {"custom.size": mapped("out", "custom.size")}})
+    assert with_owner(before, "custom.size", "erp").systems == before.systems
+    read = with_owner(before, "custom.size", SHOPIFY)
+    assert read.maps(SHOPIFY)["custom.size"].direction is Direction.IN
+    assert with_owner(policy({"custom.size": "crm"}), "custom.size", MANUAL).systems == {}
 
 
 def test_with_another_owner_the_mappings_turn() -> None:
@@ -53,6 +77,10 @@ def test_the_parts_of_an_address_follow_its_owner() -> None:
     assert after.maps("crm")["address.city"].direction is Direction.NONE
     assert after.maps("crm")["note"].direction is Direction.OUT
     assert with_owner(before, "note", MANUAL).maps("crm")["address.city"].direction is Direction.OUT
+    erp = {"address.zip": mapped("out")}
+    owned = with_owner(policy(systems={"crm": {"address.city": mapped("out")}, "erp": erp}), "addresses", "crm")
+    assert (owned.maps("crm")["address.city"].direction, owned.maps("erp")) == (Direction.NONE, erp)
+    assert errors(problems(owned, SYSTEMS)) == [], "who owns the addresses is told no part of them"
 
 
 # ---- How many hands -------------------------------------------------------------------------------------------------

@@ -70,6 +70,7 @@ def test_the_fields_that_make_the_most_trouble_are_watched_and_need_an_owner() -
     assert found(policy()) == []
 
 
+@pytest.mark.req("M75")
 def test_what_is_watched_comes_first() -> None:
     named = policy(
         {"custom.size": "crm", VIP: "crm"}, {"crm": {"address.city": mapped("out"), "points": mapped("out")}}
@@ -101,6 +102,15 @@ def test_an_owner_that_nobody_asks_is_worth_a_word() -> None:
         "crm owns phone and is not asked for it; map it with `onewriter fields map crm phone`.",
     )  # fmt: skip
     assert found(policy({"phone": "crm"}, {"crm": {"phone": mapped("in")}})) == []
+
+
+@pytest.mark.parametrize("owner", ["crm", SHOPIFY])
+def test_an_owner_that_was_told_to_be_left_out_leaves_the_field_to_nobody(owner: str) -> None:
+    assert only(policy({"phone": owner}, {owner: {"phone": mapped("none", "phone")}}), "warning") == (
+        "phone", owner, "owner",
+        f"{owner} owns phone and is not asked for it, so that nobody writes it; "
+        f"map it with `onewriter fields map {owner} phone --direction in`, or change the owner.",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["points", "shopify_id", "address.city"])
@@ -147,7 +157,7 @@ def test_a_second_writer_that_nobody_agreed_to_is_refused() -> None:
     assert "(same_identity_rule) and the reason (why), or" in message
 
 
-@pytest.mark.req("M66")
+@pytest.mark.req("M13", "M66")
 def test_fields_with_more_than_one_writer_are_counted_aloud() -> None:
     sharing = FieldRule(owner=SHOPIFY, shared=SHARED)
     one = policy({"phone": sharing}, {"crm": {"phone": mapped("both")}})

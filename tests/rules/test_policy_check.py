@@ -8,7 +8,16 @@ from onewriter.records import FIELDS, SHOPIFY
 from onewriter.rules import policy as policies
 from onewriter.rules.ownership import problems
 from onewriter.rules.policy import Direction, FieldMap, FieldRule, Policy
-from onewriter.rules.policy_check import Facts, PolicyProblem, RemoteFact, facts, is_known, is_ownable, sort_of
+from onewriter.rules.policy_check import (
+    LENGTH_MAX,
+    Facts,
+    PolicyProblem,
+    RemoteFact,
+    facts,
+    is_known,
+    is_ownable,
+    sort_of,
+)
 from onewriter.rules.transforms import STATES, TRANSFORMS
 
 
@@ -190,6 +199,7 @@ def test_a_limit_is_never_greater_than_the_systems() -> None:
     ]  # fmt: skip
     assert rules("note", mapped(max_length=20), text(max_length=20)) == []
     assert rules("note", mapped("in"), text(max_length=20)) == []
+    assert rules("note", mapped(), text(max_length=LENGTH_MAX + 1)) == [], "so much that it is no limit"
 
 
 def test_the_words_of_the_system_are_those_it_takes() -> None:
@@ -230,6 +240,16 @@ def test_the_words_of_the_system_are_those_it_takes() -> None:
 def test_a_field_holds_what_its_type_can(name: str, each: FieldMap, fits: list[str], fits_not: list[str]) -> None:
     assert [kind for kind in fits if rules(name, each, text(type=kind))] == []
     assert [kind for kind in fits_not if rules(name, each, text(type=kind)) != [("error", "type")]] == []
+
+
+def test_the_transforms_that_would_do_are_named() -> None:
+    said = "there in crm is of type {}, which cannot hold {} as it is mapped; take {}."
+    for name, kind, other in (
+        ("points", "text", "the transform text, or another field"),
+        ("tags", "text", "the transform joined or json, or another field"),
+        ("note", "boolean", "another field"),
+    ):
+        assert told(name, mapped(), text(type=kind)) == [("error", "type", said.format(kind, name, other))]
 
 
 def test_what_a_system_said_is_read_from_what_was_kept() -> None:

@@ -43,7 +43,7 @@ def test_an_opt_out_is_told_to_a_system_that_holds_nothing(beside: Crm) -> None:
     assert beside.record(number)["tier"] == "unsubscribed"
 
 
-@pytest.mark.req("M22")
+@pytest.mark.req("M22", "M44")
 def test_an_opt_in_of_a_system_that_does_not_own_it_is_refused_though_nothing_was_said_here(beside: Crm) -> None:
     ann = beside.customer(101, **ANN)
     number = beside.put(**THERE, tier="unsubscribed")
@@ -57,7 +57,7 @@ def test_an_opt_in_of_a_system_that_does_not_own_it_is_refused_though_nothing_wa
     assert beside.record(number)["tier"] == "subscribed"
 
 
-@pytest.mark.req("M22")
+@pytest.mark.req("M22", "M44")
 def test_an_opt_out_in_a_system_counts_though_it_does_not_own_the_consent(beside: Crm) -> None:
     ann = beside.customer(101, **ANN, email_consent=OPTED_IN)
     number = beside.put(**THERE, tier="subscribed")

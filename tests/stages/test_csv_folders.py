@@ -231,6 +231,7 @@ def test_a_record_of_the_export_is_written_without_emptying_anything(folder: Pat
     assert outcome == [Applied("1", None, {"points": "9"}), Conflict("3", gone=True)]
     assert (folder / "out.csv").read_text() == "id,name,points\n1,Ann,9\n"
     assert connector.write([FieldPatch(key="1", set={"points": "9"})]) == [Unchanged("1")]
+    assert isinstance(connector.write([FieldPatch(key="1", set={"points": "9"}, again=True)])[0], Applied)
     assert connector.write([FieldPatch(key="1", set={"city": "Hull"})]) == [Rejected("city", "no such field")]
 
 
@@ -295,3 +296,36 @@ def test_nothing_is_written_where_nothing_may_be(folder: Path) -> None:
     with pytest.raises(SystemRefused, match="At most"):
         reads_only.write([FieldPatch(key="1")] * 5001)
     assert sorted(path.name for path in folder.iterdir()) == ["customers.csv"]
+
+
+# ---- What the system has not exported yet ---------------------------------------------------------------------------
+
+
+def test_what_was_written_counts_as_held_until_the_next_export_tells(folder: Path) -> None:
+    put(folder, "customers-1.csv", "id,name,city\n1,Ann,Leeds\n2,Bea,York\n")
+    connector = opened(folder, "name", "city", write="out.csv")
+    made = FieldPatch(key=None, set={"name": "Cem"}, idempotency_key="cem")
+    [_one, new] = connector.write([FieldPatch(key="1", set={"name": "Eve"}), made])
+    assert isinstance(new, Applied)
+    again = opened(folder, "name", "city", write="out.csv", lookup=["name"])
+    assert read(again) == [
+        ("1", {"name": "Eve", "city": "Leeds"}),
+        ("2", {"name": "Bea", "city": "York"}),
+        (new.id, {"name": "Cem", "city": None}),
+    ]
+    assert [each.fields["name"] for each in again.read_keys(["1", new.id])] == ["Eve", "Cem"]
+    assert [each.id for each in again.read_keys(["Eve", "Cem", "Ann"], by="name")] == ["1", new.id]
+    put(folder, "customers-2.csv", f"id,name,city\n1,Ann,Hull\n{new.id},Cem,\n", OLD + 60)
+    assert read(again) == [("1", {"name": "Ann", "city": "Hull"}), (new.id, {"name": "Cem", "city": None})]
+    assert connector.write([FieldPatch(key="1", set={"name": "Eve"})]) == [Unchanged("1")]
+    assert read(again)[0] == ("1", {"name": "Eve", "city": "Hull"}), "it is in the file for the system still"
+
+
+def test_a_note_of_what_was_written_that_cannot_be_read_is_no_trouble(folder: Path) -> None:
+    put(folder, "customers.csv", "id,name\n1,Ann\n")
+    connector = opened(folder, "name", write="out.csv")
+    connector.write([FieldPatch(key="1", set={"name": "Eve"})])
+    put(folder, ".out.csv.awaited", "{")
+    assert read(connector) == [("1", {"name": "Ann"})]
+    connector.write([FieldPatch(key="1", set={"name": "Eve"})])
+    assert read(connector) == [("1", {"name": "Eve"})]

@@ -3,11 +3,14 @@
 import pytest
 
 from onewriter.customers import erasing, links, parked, policies, questions, remote, runs, systems
+from onewriter.errors import DatabaseBusy
+from onewriter.intake.cycle import Cycle
 from onewriter.intake.hand import Wish, set_fields
 from onewriter.records import DAY, SECOND, RunState
-from onewriter.workflows import undoing
+from onewriter.workflows import cycling, undoing
+from onewriter.workflows.carrying import carry_out
 from onewriter.workflows.undoing import NotUndone
-from tests.support.crm import CRM, TABLE, Crm, policy_of
+from tests.support.crm import CRM, TABLE, Crm, once_before, policy_of
 from tests.support.faulty import Died
 from tests.support.shops import absent, later, merged
 
@@ -42,6 +45,41 @@ def test_a_system_that_is_down_says_so_and_the_next_cycle_goes_on(beside: Crm, f
     assert system_of(beside).trouble == run.reason
     assert beside.cycle().state is RunState.DONE
     assert (beside.record(number)["last"], system_of(beside).trouble) == ("Li", None)
+
+
+def test_a_cycle_that_the_database_will_not_take_now_is_taken_up_again(
+    beside: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer, number = joined(beside)
+    beside.edit(number, tier="gold")
+
+    def be_busy() -> None:
+        raise DatabaseBusy("The database is locked.")
+
+    once_before(monkeypatch, Cycle, "bring_in", be_busy)
+    beside.moment += SECOND
+    runtime, rested = beside.tea.runtime, list[float]()
+    with runtime.database.write() as db:
+        run_id = cycling.queue(runtime, db, beside.tea.shop_id, CRM, "schedule", beside.moment)
+    carry_out(runtime, run_id, rested.append)
+    with runtime.database.read() as db:
+        assert runs.get(db, run_id).state is RunState.DONE
+    assert (len(rested), system_of(beside).trouble) == (1, None), "nothing is wrong with the system"
+    assert beside.own(customer)["custom.tier"] == "gold"
+
+
+def test_records_that_are_missing_in_masses_are_not_taken_for_deleted_while_they_are_written(beside: Crm) -> None:
+    many(beside, 50)
+    beside.sql("DELETE FROM people WHERE id <= 21")
+    for number in range(101, 151):
+        beside.customer(number, first_name=f"A{number}", last_name="Li", email=f"a{number}@example.com")
+    assert beside.cycle().state is RunState.PARTIAL
+    beside.answer("allow")
+    run = beside.cycle()
+    assert run.state is RunState.FAILED
+    assert "systems cycle crm --full" in (run.reason or "")
+    assert len(beside.marks()) == 50, "nobody is forgotten"
+    assert "are missing at once" in (beside.cycle(full=True).reason or "")
 
 
 def test_one_system_that_is_gone_stops_no_other(beside: Crm) -> None:

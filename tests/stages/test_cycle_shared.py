@@ -9,12 +9,14 @@ import pytest
 
 from onewriter.customers import owned, parked, proposals
 from onewriter.customers.runs import Run
+from onewriter.intake import releasing
 from onewriter.intake.cycle import Cycle
 from onewriter.records import SECOND, SHOPIFY, RunState
 from onewriter.rules.policy import Conflict, Direction, FieldMap, FieldRule, Policy
 from onewriter.runtime import Runtime, now
 from tests.support.crm import ANN, CRM, TABLE, Crm, once_before, policy_of, shared_note
 from tests.support.joined import Joined, joined
+from tests.support.owners import lines, set_by_hand
 from tests.support.shops import gone
 
 TIER = frozenset({"custom.tier"})
@@ -68,6 +70,16 @@ def test_at_a_first_meeting_the_owner_of_a_shared_field_is_believed(beside: Crm)
     beside.connect(shared_note("owner wins", owner=SHOPIFY, writers=(CRM,)))
     assert beside.agree().state is RunState.DONE
     assert (beside.own(customer)["note"], beside.record(number)["remarks"]) == ("the owner says", "the owner says")
+
+
+@pytest.mark.req("M13")
+def test_a_record_that_was_deleted_there_is_no_word_about_what_others_own(beside: Crm) -> None:
+    _customer, number = beside.joined(shared_note("newest wins", SHOPIFY, (CRM,)), note="one")
+    beside.sql("DELETE FROM people WHERE id = ?", number)
+    beside.moment += SECOND
+    beside.cycle(full=True)
+    [line] = [each for each in lines(beside.tea, 101) if each["reason"] == "the record was deleted there"]
+    assert (line["writer"], line["fields"]) == (CRM, ["custom.tier"])
 
 
 def test_a_mass_change_of_a_shared_field_stops_too(beside: Crm) -> None:
@@ -210,7 +222,7 @@ def test_a_field_that_shopify_is_told_of_from_now_on_is_sent_for_everybody(runti
         assert {(each.namespace, each.key): each.value for each in there.metafields}["custom", "tier"] == "gold"
 
 
-@pytest.mark.req("M22")
+@pytest.mark.req("M22", "M44")
 def test_two_fields_in_one_column_are_not_taken_for_one_another(beside: Crm) -> None:
     column = {"remote": "labels", "transform": "joined", "options": {"separator": ","}}
     maps = {
@@ -225,6 +237,22 @@ def test_two_fields_in_one_column_are_not_taken_for_one_another(beside: Crm) -> 
     assert beside.parked() == []
     assert sorted(beside.record(number)["labels"].split(",")) == ["milk", "tea", "vip:gold"]
     assert beside.own(customer)["tags[vip:*]"] == ["vip:gold"]
+
+
+@pytest.mark.req("M22", "M48")
+def test_the_tags_that_a_system_may_not_write_are_released_as_it_meant_them(beside: Crm) -> None:
+    column = {"remote": "labels", "transform": "joined", "options": {"separator": ","}}
+    maps = {"tags": FieldMap(direction=Direction.OUT, **column)}  # type: ignore[arg-type]
+    customer, number = beside.joined(with_owner(policy_of(TIER, **maps), tags="manual"), tags=["milk", "tea"])
+    set_by_hand(beside.tea, 101, beside.moment, tags="milk, tea")
+    beside.cycle()
+    beside.edit(number, labels="tea,cake")
+    beside.cycle()
+    set_by_hand(beside.tea, 101, beside.moment, tags="milk, new, tea")
+    with beside.tea.runtime.database.write() as db:
+        [one] = parked.listed(db, beside.tea.shop_id, 10)
+        releasing.release(db, beside.tea.vault, one.id, "user:ben", beside.moment, keep_days=1)
+    assert beside.own(customer)["tags"] == ["cake", "new", "tea"]
 
 
 @pytest.mark.req("M22")

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from onewriter.customers import links, log, parked, pending, systems
+from onewriter.customers import links, log, parked, questions, systems
 from onewriter.records import DAY, RunState
 from onewriter.rules.policy import Direction, FieldRule
+from onewriter.workflows import asking
 from tests.support.crm import CRM, Crm, policy_of
+from tests.support.marked import of_system
 
 ANN = {"first_name": "Ann", "last_name": "Lee", "email": "ann@example.com", "phone": "+447700900111"}
 
@@ -27,7 +29,7 @@ def parked_of(beside: Crm) -> list[tuple[str, str, str]]:
 
 def marks_of(beside: Crm, system: str = CRM) -> list[str]:
     with beside.tea.runtime.database.read() as db:
-        return [each.field for each in pending.of_system(db, beside.tea.shop_id, system, most=100)]
+        return [each.field for each in of_system(db, beside.tea.shop_id, system)]
 
 
 @pytest.mark.req("M22")
@@ -41,7 +43,7 @@ def test_a_first_cycle_writes_nothing_and_asks(beside: Crm) -> None:
     assert "question" in str(run.reason)
     assert run.checkpoint["plan"] | {"linked": 1} == {
         "linked": 1, "in": {"custom.tier": 1}, "out": {"phone": 1, "note": 1, "shopify_id": 1}, "make": 0,
-        "parked": {}, "opt_ins": 0, "empty": {},
+        "parked": {}, "opt_ins": 0, "empty": {}, "opt_outs": {},
     }  # fmt: skip
     assert beside.record(number) == before
     assert beside.own(customer).get("custom.tier") is None
@@ -53,6 +55,17 @@ def test_a_first_cycle_writes_nothing_and_asks(beside: Crm) -> None:
     assert beside.own(customer)["custom.tier"] == "gold"
     assert marks_of(beside) == []
     assert parked_of(beside) == [], "what stood there before was nobody's edit"
+
+
+def test_the_first_question_tells_of_records_that_no_mapped_key_leads_from(beside: Crm) -> None:
+    beside.customer(101, **ANN)
+    beside.put(first="Ann", last="Lee")
+    beside.connect()
+    assert beside.cycle().state is RunState.PARTIAL
+    with beside.tea.runtime.database.read() as db:
+        [asked] = questions.waiting_of(db, beside.tea.shop_id, asking.FIRST_WRITES)
+    assert "make 1 records there" in asked.text
+    assert "nobody's by the keys that are mapped: 1; if some of them are customers', map email" in asked.text
 
 
 def test_a_customer_without_a_record_gets_one_and_only_one(beside: Crm) -> None:
@@ -68,7 +81,7 @@ def test_a_customer_without_a_record_gets_one_and_only_one(beside: Crm) -> None:
     assert beside.sql("SELECT count(*) FROM people") == [(2,)]
 
 
-@pytest.mark.req("M22", "M23", "M48")
+@pytest.mark.req("M13", "M22", "M23", "M40", "M48")
 def test_who_does_not_own_a_field_is_refused_parked_and_told_again(beside: Crm) -> None:
     customer, number = joined(beside)
     beside.edit(number, first="Anna-Maria", tier="silver")
@@ -89,18 +102,18 @@ def test_who_does_not_own_a_field_is_refused_parked_and_told_again(beside: Crm) 
     assert (quiet.state, quiet.checkpoint["wrote"]) == (RunState.DONE, {"in": {}, "out": {}})
 
 
-@pytest.mark.req("M76")
+@pytest.mark.req("M44", "M76")
 def test_an_owner_s_change_goes_on_to_whoever_else_holds_the_field(beside: Crm) -> None:
     customer, number = joined(beside)
     beside.customer(101, **ANN | {"first_name": "Anna"}, note="new")
     assert sorted(marks_of(beside)) == ["first_name", "note"]
     assert beside.cycle().checkpoint["wrote"] == {"in": {}, "out": {"first_name": 1, "note": 1}}
     assert (beside.record(number)["first"], beside.record(number)["remarks"]) == ("Anna", "new")
-    beside.set(policy_of(frozenset({"custom.tier", "phone"})))
-    beside.edit(number, mobile="+447700900999")
+    beside.set(policy_of(frozenset({"custom.tier", "phone", "note"})))
+    beside.edit(number, mobile="+447700900999", remarks="by the CRM")
     assert beside.agree().state is RunState.DONE
-    assert beside.own(customer)["phone"] == "+447700900999"
-    assert marks_of(beside, "shopify") == ["phone"], "Shopify is told what the CRM owns now"
+    assert (beside.own(customer)["phone"], beside.own(customer)["note"]) == ("+447700900999", "by the CRM")
+    assert sorted(marks_of(beside, "shopify")) == ["note", "phone"], "Shopify is told what the CRM owns now"
 
 
 @pytest.mark.req("M19")

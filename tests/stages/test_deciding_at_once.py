@@ -5,14 +5,17 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
+from onewriter.connectors.interface import Record
 from onewriter.customers import deciding, links, parked
 from onewriter.customers.deciding import Pair
 from onewriter.customers.links import LINKED, NotLinked, Review
 from onewriter.customers.parked import NotParked, Unplaced
 from onewriter.errors import Permanent
 from onewriter.intake import releasing
+from onewriter.intake.reading import Reading
+from onewriter.intake.take import take
 from onewriter.records import Instant
-from tests.support.linking import CRM, Crm
+from tests.support.linking import CRM, Crm, policy_of
 from tests.support.owners import give, held
 from tests.support.shops import Tea, told
 
@@ -61,6 +64,38 @@ def test_a_record_is_accepted_as_one_customers_only(crm: Crm) -> None:
     )
     assert isinstance(refused, NotLinked)
     assert [each.customer_id for each in crm.on_record("x") if each.state == LINKED] == [one.customer_id]
+
+
+def test_a_record_that_is_linked_while_a_cycle_takes_it_in_stays_linked(crm: Crm) -> None:
+    mia = crm.customer(101, **MIA)
+    crm.hear({"x": {"first_name": "M"}})
+    pair = Pair(CRM, crm.name("x"), mia)
+    reading = Reading(vault=crm.tea.vault, policy=policy_of(), system=CRM, run_id=None, began=crm.now)
+    told = Record("x", {"first": "Em"})
+    refused = at_once(
+        crm.tea,
+        lambda db: deciding.link_by_hand(db, crm.tea.vault, pair, "user:anna", crm.now),
+        lambda db: take(db, reading, [told], crm.now),
+    )
+    crm.end()
+    assert refused == []
+    assert (crm.side("x").customer_id, crm.side("x").fields) == (mia, {"first": "Em"})
+    assert crm.side("x").raw_digest is None or crm.side("x").clean is not None, "it is settled, or is read anew"
+
+
+def test_a_record_that_a_cycle_takes_in_is_linked_by_hand_after_that(crm: Crm) -> None:
+    mia = crm.customer(101, **MIA)
+    crm.hear({"x": {"first_name": "M"}})
+    pair = Pair(CRM, crm.name("x"), mia)
+    reading = Reading(vault=crm.tea.vault, policy=policy_of(), system=CRM, run_id=None, began=crm.now)
+    refused = at_once(
+        crm.tea,
+        lambda db: take(db, reading, [Record("x", {"first": "Em"})], crm.now),
+        lambda db: deciding.link_by_hand(db, crm.tea.vault, pair, "user:anna", crm.now),
+    )
+    crm.end()
+    assert refused == []
+    assert (crm.side("x").customer_id, crm.side("x").fields) == (mia, {"first": "Em"})
 
 
 def test_a_pair_is_not_refused_once_it_is_accepted(crm: Crm) -> None:

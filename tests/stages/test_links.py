@@ -43,7 +43,7 @@ def rows_of(crm: Crm, table: Any) -> list[Any]:
         return list(db.execute(select(table)))
 
 
-@pytest.mark.req("M10")
+@pytest.mark.req("M10", "M74")
 def test_a_link_says_whose_a_record_is_by_which_key_and_who_made_it(crm: Crm) -> None:
     mia = crm.customer(101, **MIA)
     crm.read({"a": MIA})

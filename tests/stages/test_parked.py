@@ -10,7 +10,7 @@ from onewriter.customers.parked import NotParked, Parked, Unplaced
 from onewriter.db.tables import parked_values
 from onewriter.intake import releasing
 from onewriter.intake.hand import CannotSet
-from onewriter.records import DAY, Instant
+from onewriter.records import DAY, Instant, Path
 from onewriter.rules.policy import FieldMap
 from tests.support.owners import BY, IN, OUT, connect, give, held, lines, link, marks, parked_of, say
 from tests.support.purging import delete, purge
@@ -99,6 +99,26 @@ def test_releasing_what_a_system_could_not_take_tells_it_again(ann: Tea, now: In
     assert release(ann, later(now, 60)) == "crm is told of note again in its next cycle"
     assert marks(ann, "crm") == {(101, "note")}
     assert held(ann, 101).own["note"] == "short enough"
+
+
+@pytest.mark.req("M48")
+def test_releasing_tags_adds_and_removes_what_was_meant_and_leaves_what_came_since(ann: Tea, now: Instant) -> None:
+    give(ann, now, {"tags": "manual"})
+    say(ann, 101, {"tags": ["spring", "tea"]}, now)
+    for seconds, tags in ((60, ["spring", "tea"]), (120, ["milk", "spring"])):
+        at = later(now, seconds)
+        ann.apply(told(101, at, ANN | {"tags": tags}, path=Path.READ), now=at)
+    say(ann, 101, {"tags": ["new", "spring", "tea"]}, later(now, 180))
+    assert release(ann, later(now, 240)) == "tags is set"
+    assert held(ann, 101).own["tags"] == ["milk", "new", "spring"]
+
+
+def test_releasing_tags_of_which_nobody_knows_what_they_were_takes_none_away(ann: Tea, now: Instant) -> None:
+    give(ann, now, {"tags": "manual"})
+    say(ann, 101, {"tags": ["new", "Spring"]}, now)
+    park(ann, now, ["milk", "spring"], field="tags")
+    assert release(ann, later(now, 60)) == "tags is set"
+    assert held(ann, 101).own["tags"] == ["Spring", "milk", "new"]
 
 
 def test_what_cannot_be_released_stays_parked(ann: Tea, now: Instant) -> None:

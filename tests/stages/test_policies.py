@@ -49,7 +49,7 @@ def test_a_new_shop_has_the_policy_of_shopify_alone(tea: Tea) -> None:
         assert policies.of_version(db, tea.shop_id, 0) == policies.of_version(db, tea.shop_id, 9) == Policy()
 
 
-@pytest.mark.req("M82")
+@pytest.mark.req("M74", "M82")
 def test_each_change_is_a_version_with_who_and_why(tea: Tea, now: Instant) -> None:
     second = saved(tea, with_owner(held(tea), "phone", MANUAL), later(now, 5), why="the CRM is wrong too often")
     assert second.version == 2
@@ -116,7 +116,9 @@ def test_what_a_system_told_of_itself_is_held_against_the_policy(tea: Tea, now: 
     assert "crm has no field cell that we may see" in str(refused.value)
     with pytest.raises(BadPolicy) as refused:
         saved(tea, with_owner(with_phone(base, most=21), "email", "fax"), now)
-    assert str(refused.value).endswith(" There are 1 more; `onewriter fields check FILE` lists them.")
+    assert str(refused.value).endswith(
+        " There is 1 more; of a policy in a file, `onewriter fields check FILE` lists all."
+    )
     assert saved(tea, with_phone(base), now).version == 2
     assert "phone" in held(tea).goes_out("crm")
 

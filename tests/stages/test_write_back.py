@@ -11,12 +11,13 @@ import pytest
 from onewriter.customers import log, parked, pending, runs, systems
 from onewriter.customers.runs import Run
 from onewriter.loyalty import points
-from onewriter.records import SHOPIFY, RunState
+from onewriter.records import SECOND, SHOPIFY, RunState
 from onewriter.rules.policy import Direction, FieldMap, FieldRule, Policy
 from onewriter.runtime import Runtime, now
 from onewriter.workflows import cycling
 from tests.support.crm import CRM, TABLE, Crm, policy_of
 from tests.support.joined import Joined, joined
+from tests.support.marked import of_system
 
 OWNED = frozenset({"custom.tier", "note"})
 
@@ -80,7 +81,7 @@ def test_what_the_crm_owns_reaches_shopify_and_its_echo_is_no_edit(runtime: Runt
         shop.follow()
         with runtime.database.read() as db:
             assert parked.listed(db, shop.shop_id, 10) == []
-            assert pending.of_system(db, shop.shop_id, SHOPIFY, most=10) == []
+            assert of_system(db, shop.shop_id, SHOPIFY) == []
         assert write_back(crm).checkpoint["wrote"] == {"in": {}, "out": {}}
 
 
@@ -189,3 +190,62 @@ def test_a_policy_that_changes_and_changes_back_leaves_shopifys_own_word(runtime
         [queued] = [run for run in all_runs(runtime) if run.kind == "cycle shopify" and not run.over]
         crm.carry_out(queued.id)
         assert shop.profile(number).own["last_name"] == "Newest"
+
+
+def resting(shop: Joined) -> int:
+    """For how many minutes no cycle of Shopify begins by itself."""
+    with shop.runtime.database.read() as db:
+        due_at = systems.get(db, shop.shop_id, SHOPIFY).due_at
+    return max(0, round(((due_at or 0) - now()) / (60 * SECOND)))
+
+
+def test_shopify_is_not_asked_again_and_again_while_a_question_waits(runtime: Runtime, tmp_path: Path) -> None:
+    with beside(runtime, tmp_path) as (shop, crm):
+        crm.edit(int(crm.of(shop.shop.ids[0])["id"]), tier="gold")
+        crm.cycle()
+        to_shopify = replace(crm, system=SHOPIFY, moment=now())
+        assert to_shopify.cycle().state is RunState.PARTIAL
+        assert (resting(shop), queued_of_shopify(runtime)) == (15, [])
+        to_shopify.moment = now()
+        to_shopify.answer("go on")
+        [queued] = queued_of_shopify(runtime)
+        assert crm.carry_out(queued.id).state is RunState.DONE
+        assert resting(shop) == 0, "what changes next is told within seconds"
+        shop.shop.set_faults({"scopes": ["read_customers"]})
+        assert to_shopify.cycle().state is RunState.FAILED
+        assert resting(shop) == 15
+
+
+def test_shopify_is_not_looked_at_again_and_again_while_it_has_no_customers(runtime: Runtime) -> None:
+    with joined(runtime, 0) as shop:
+        shop.carry_out()
+        crm = Crm(shop, Path("none"), now(), system=SHOPIFY)  # type: ignore[arg-type]
+        crm.set(policy())
+        [queued] = queued_of_shopify(runtime)
+        assert crm.carry_out(queued.id).state is RunState.DONE
+        assert (resting(shop), queued_of_shopify(runtime)) == (15, [])
+
+
+def test_a_value_that_does_not_get_through_keeps_no_other_waiting(runtime: Runtime, tmp_path: Path) -> None:
+    with beside(runtime, tmp_path) as (shop, crm):
+        one, other = shop.shop.ids[:2]
+        write_back(crm)
+        crm.edit(int(crm.of(one)["id"]), tier="gold")
+        crm.cycle()
+        with runtime.database.write() as db:
+            stuck = of_system(db, shop.shop_id, SHOPIFY)
+            pending.move(db, shop.shop_id, SHOPIFY, stuck, pending.WAITING, now() + 5 * SECOND, tried=True)
+        assert replace(crm, system=SHOPIFY, moment=now()).cycle().state is RunState.PARTIAL
+        assert resting(shop) == 0
+        with runtime.database.read() as db:
+            assert not pending.has_any(db, shop.shop_id, SHOPIFY, now() + 600 * SECOND)
+        crm.edit(int(crm.of(other)["id"]), tier="silver")
+        crm.cycle()
+        with runtime.database.read() as db:
+            assert pending.has_any(db, shop.shop_id, SHOPIFY, now())
+
+
+def queued_of_shopify(runtime: Runtime) -> list[Run]:
+    """The cycles of Shopify that wait to be carried out, once the clock has had its turn."""
+    cycling.queue_due(runtime)
+    return [run for run in all_runs(runtime) if run.kind == "cycle shopify" and not run.over]

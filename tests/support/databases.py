@@ -1,7 +1,7 @@
 """A pytest plugin of databases: each test that asks for one gets it new, on SQLite and on PostgreSQL.
 
-New is empty; only a test that works with a `runtime` gets copies of databases that are migrated already, which is most
-of what making one costs. The migrations themselves are tested on empty ones.
+New is empty; only a test that works with a `runtime`, or with the command line as `installed`, gets copies of databases
+that are migrated already, which is most of what making one costs. The migrations themselves are tested on empty ones.
 """
 
 import shutil
@@ -19,6 +19,8 @@ from onewriter.settings import load
 SHARED = pytest.StashKey[ExitStack]()
 SHARED_URL = pytest.StashKey[str]()
 FILE = "sqlite:///"
+READY = {"runtime", "installed"}
+"""The fixtures that begin with tables in their databases."""
 Pair = tuple[str, str]
 """The URLs of a main database and of its key store."""
 
@@ -59,8 +61,8 @@ def _migrate(pair: Pair, folder: Path) -> None:
 
 
 def _migrated(request: pytest.FixtureRequest, fixture: str) -> Pair | tuple[None, None]:
-    """What to copy for this test; nothing for one that works with no runtime."""
-    if "runtime" not in request.fixturenames:
+    """What to copy for this test; nothing for one that is to find its databases empty."""
+    if READY.isdisjoint(request.fixturenames):
         return None, None
     pair: Pair = request.getfixturevalue(fixture)
     return pair
@@ -71,6 +73,16 @@ def _copied_file(like: str | None, url: str) -> str:
     if like is not None:
         shutil.copyfile(like.removeprefix(FILE), url.removeprefix(FILE))
     return url
+
+
+def move_in(pair: Pair, folder: Path, *, copied: bool = False) -> None:
+    """Put SQLite's files where an installation looks for them that names none, which is its own new folder."""
+    folder.mkdir(mode=0o700)
+    for file in (Path(url.removeprefix(FILE)) for url in pair):
+        if copied:
+            shutil.copyfile(file, folder / file.name)
+        else:
+            file.rename(folder / file.name)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from onewriter.customers import clean, log, parked, pending, policies, profiles, systems
+from onewriter.customers import clean, log, parked, policies, profiles, systems
 from onewriter.customers.log import Logged
 from onewriter.customers.profiles import Profile
 from onewriter.db import systemtables
@@ -14,6 +14,7 @@ from onewriter.intake import hand
 from onewriter.intake.hand import Edit, Wish
 from onewriter.records import SHOPIFY, Instant
 from onewriter.rules.policy import Direction, FieldMap, FieldRule, Policy, of_shopify, to_document
+from tests.support.marked import of_system
 from tests.support.shops import Tea
 
 OUT, IN = Direction.OUT, Direction.IN
@@ -70,7 +71,7 @@ def held(tea: Tea, shopify_id: int) -> Profile:
 def marks(tea: Tea, system: str) -> set[tuple[int, str]]:
     """What a system must still be told of: Shopify id and field."""
     with tea.runtime.database.read() as db:
-        found = pending.of_system(db, tea.shop_id, system, most=1000)
+        found = of_system(db, tea.shop_id, system)
         wanted = select(customers.c.id, customers.c.shopify_id)
         numbers = {bytes(row.id): row.shopify_id for row in db.execute(wanted)}
     return {(numbers[each.customer_id], each.field) for each in found}

@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any
 
 from onewriter.bench.parts import peak_mb
@@ -62,8 +63,13 @@ def _ours(made: Population, true: set[tuple[int, int]]) -> Outcome:
     took = time.perf_counter() - begun
     peak = peak_mb()
     clusters = [[places[each] for each in cluster] for cluster in found.clusters]
-    asked = {_pair(places[edge.one], places[edge.other]) for edge in found.review}
-    return _scored("onewriter", made, true, clusters, took, peak, asked)
+    # A pair that is to be looked at stands for all between the clusters of the two.
+    within = {at: members for members in clusters for at in members}
+    asked: set[tuple[int, int]] = set()
+    for edge in found.review:
+        one, other = places[edge.one], places[edge.other]
+        asked.update(_pair(a, b) for a in within.get(one, [one]) for b in within.get(other, [other]))
+    return _scored("onewriter", made, true, clusters, took, peak, asked, len(found.review))
 
 
 def _plain(
@@ -73,7 +79,7 @@ def _plain(
     begun = time.perf_counter()
     clusters = _components(made.records, keys)
     took = time.perf_counter() - begun
-    return _scored(way, made, true, clusters, took, peak_mb(), set())
+    return _scored(way, made, true, clusters, took, peak_mb(), set(), 0)
 
 
 def _components(records: Sequence[Person], keys: Callable[[Person], Iterable[tuple[str, str]]]) -> list[list[int]]:
@@ -112,7 +118,7 @@ def _canonical(person: Person) -> Iterable[tuple[str, str]]:
 
 def _scored(
     way: str, made: Population, true: set[tuple[int, int]], clusters: list[list[int]], took: float, peak: float,
-    asked: set[tuple[int, int]],
+    asked: set[tuple[int, int]], review: int,
 ) -> Outcome:  # fmt: skip
     # Pairs are counted and not listed: one cluster of a careless way may hold thousands of records.
     found = right = wrong = largest = 0
@@ -124,10 +130,11 @@ def _scored(
         right += sum(count * (count - 1) // 2 for count in humans.values())
         wrong += len(humans) > 1
         largest = max(largest, len(humans))
-    seen = right + len(asked & true)
+    joined = {_pair(a, b) for members in clusters for a, b in combinations(members, 2)} if asked else set()
+    seen = right + len((asked & true) - joined)
     return Outcome(
         way, len(made.records), right / found if found else 1.0, right / len(true), wrong, largest, took, peak,
-        len(asked), seen / len(true),
+        review, seen / len(true),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ LISTED = (
     ),
     Listed("fields", "onewriter.cli.fields:group", "Say who may write each field, and how systems hold it."),
     Listed("parked", "onewriter.cli.parked:group", "See values that had nowhere to go, and release or drop them."),
+    Listed("audit", "onewriter.cli.audit:group", "Find where to begin when systems disagree."),
     Listed(
         "links",
         "onewriter.cli.links:group",

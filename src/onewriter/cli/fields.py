@@ -10,8 +10,10 @@ import msgspec
 from onewriter.cli import session
 from onewriter.cli.access import Role, require
 from onewriter.cli.field_keys import keys
+from onewriter.cli.field_rates import rates
 from onewriter.cli.fields_told import (
     direction_of,
+    left_out,
     problem_documents,
     rows_of,
     shown,
@@ -134,7 +136,8 @@ def check(context: click.Context, file: BinaryIO | None, domain: str | None, as_
 def own(field: str, system: str, domain: str | None, why: str, yes: bool, as_json: bool) -> None:
     """Say which system owns a field: the one that may write it.
 
-    Every other system that takes part in it is told what the owner says, and what it says itself is refused and parked.
+    Every other system that takes part in it is told what the owner says, and what it says itself is refused and parked;
+    one that is mapped none stays so, and is named before you say yes.
     With manual in place of a system, people write the field here by hand, and no system is told of it until you map it
     out again. Shows what changes, and asks first; no customer is touched by it.
 
@@ -301,6 +304,7 @@ def _effect(before: Policy, after: Policy, differences: Sequence[Any]) -> Docume
     return {
         "changes": [msgspec.to_builtins(each) for each in differences],
         "told_newly": dict(told_newly(before, after)),
+        "left_out": dict(left_out(before, after)),
         "editable": {"before": old.editable, "after": new.editable},
         "two_way": {"before": old.two_way, "after": new.two_way},
         "fields": len(rows_of(after)),
@@ -313,4 +317,5 @@ def _told(policy: Policy, fresh: bool, shop: str) -> str:
     return f"That is what version {policy.version} of the policy of {shop} says already; nothing was set."
 
 
-group.add_command(keys)
+for _command in (keys, rates):
+    group.add_command(_command)

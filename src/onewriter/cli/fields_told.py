@@ -11,7 +11,7 @@ from onewriter.customers.policies import Recorded
 from onewriter.customers.shops import Shop
 from onewriter.records import SHOPIFY, iso
 from onewriter.rules.ownership import metrics, watch_list, writers
-from onewriter.rules.policy import Direction, Policy, kind_of
+from onewriter.rules.policy import MANUAL, Direction, Policy, kind_of
 from onewriter.rules.policy_changes import Difference, keys_told, map_told
 from onewriter.rules.policy_check import PolicyProblem
 from onewriter.rules.policy_toml import to_toml
@@ -128,6 +128,9 @@ def tell_effect(before: Policy, after: Policy, asking: Iterable[str], warnings: 
     say()
     for system, names in told_newly(before, after).items():
         say(f"{system} is told from then on of {', '.join(names)}.")
+    for system, names in left_out(before, after).items():
+        told = f"`onewriter fields map {system} {names[0]} --direction out` tells it"
+        say(f"{system} is not told of {', '.join(names)}, which it is mapped none for; {told}.")
     for system in sorted(asking):
         say(f"The next cycle of {system} shows what it would change and asks first.")
     say(f"Pairs of a field and a system that may write it: {old.editable} before, {new.editable} then.")
@@ -140,6 +143,18 @@ def tell_effect(before: Policy, after: Policy, asking: Iterable[str], warnings: 
 def told_newly(before: Policy, after: Policy) -> Mapping[str, list[str]]:
     """By system, the fields that it was not told of before."""
     found = {system: sorted(after.goes_out(system) - before.goes_out(system)) for system in _systems(after)}
+    return {system: names for system, names in found.items() if names}
+
+
+def left_out(before: Policy, after: Policy) -> Mapping[str, list[str]]:
+    """By system, the fields that have another owner, a system now, and that it is still not told of by its mapping."""
+    moved = {name for name, owner in after.owners.items() if owner not in (MANUAL, before.owner_of(name))}
+    found = {
+        system: sorted(
+            name for name, each in after.maps(system).items() if name in moved and each.direction is Direction.NONE
+        )
+        for system in _systems(after)
+    }
     return {system: names for system, names in found.items() if names}
 
 

@@ -29,6 +29,13 @@ why_option = click.option("--why", metavar="TEXT", required=True, help="The reas
 system_option = click.option("--system", metavar="SYSTEM", help="Only records of this system.")
 
 
+def _about_a_pair(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what each command takes by which a person says of a record and a customer whether they are one."""
+    for option in (as_json, why_option, shop_option, *map(click.argument, ("customer", "record", "system"))):
+        command = option(command)
+    return command
+
+
 @click.group("links")
 def group() -> None:
     """See which record of which system is whose, and take records apart or together.
@@ -121,24 +128,14 @@ def review_list(
 
 
 @review.command("accept")
-@click.argument("system")
-@click.argument("record")
-@click.argument("customer")
-@shop_option
-@why_option
-@as_json
+@_about_a_pair
 def accept(system: str, record: str, customer: str, domain: str | None, why: str, as_json: bool) -> None:
     """Say that a record which waits is this customer's; the next cycle treats it so."""
     _decide(domain, system, record, customer, why, LINK, deciding.accept, as_json)
 
 
 @review.command("refuse")
-@click.argument("system")
-@click.argument("record")
-@click.argument("customer")
-@shop_option
-@why_option
-@as_json
+@_about_a_pair
 def refuse(system: str, record: str, customer: str, domain: str | None, why: str, as_json: bool) -> None:
     """Say that a record which waits is not this customer's; the two are never proposed again."""
     _decide(domain, system, record, customer, why, REFUSE, deciding.refuse, as_json)
@@ -148,12 +145,7 @@ def refuse(system: str, record: str, customer: str, domain: str | None, why: str
 
 
 @group.command("link")
-@click.argument("system")
-@click.argument("record")
-@click.argument("customer")
-@shop_option
-@why_option
-@as_json
+@_about_a_pair
 def link(system: str, record: str, customer: str, domain: str | None, why: str, as_json: bool) -> None:
     """Link a record to a customer by hand, whatever their keys say, and though they were taken apart once."""
     _decide(domain, system, record, customer, why, LINK, deciding.link_by_hand, as_json)

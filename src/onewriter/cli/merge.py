@@ -22,12 +22,12 @@ from onewriter.cli.pointed import (
     name_of,
     points_text,
 )
+from onewriter.customers import owned
 from onewriter.customers.shops import Shop
 from onewriter.errors import Permanent
 from onewriter.loyalty import merges, points, receipts
 from onewriter.loyalty.books import open_books
 from onewriter.loyalty.receipts import MERGE, Receipt
-from onewriter.loyalty.statement import shopify_ids
 from onewriter.records import id_text
 from onewriter.runtime import Runtime, now
 from onewriter.vault.vault import ShopVault
@@ -144,7 +144,7 @@ def list_receipts(domain: str | None, limit: int, as_json: bool) -> None:
 
 def _listed(db: Connection, shop: Shop, found: Sequence[Receipt]) -> list[Document]:
     sides = {each for receipt in found for each in (receipt.kept_customer_id, receipt.deleted_customer_id) if each}
-    names = shopify_ids(db, shop.id, sides)
+    names = owned.numbers(db, shop.id, sides)
     return [receipt_line(shop.domain, receipt, names) for receipt in found]
 
 
@@ -198,7 +198,7 @@ def _needed(db: Connection, shop: Shop, text: str) -> Receipt:
 def _question(db: Connection, vault: ShopVault, receipt: Receipt) -> str:
     """What is asked before, with what stays where it is."""
     join = merges.undoable(receipt)
-    names = shopify_ids(db, vault.shop_id, [join.deleted, join.kept])
+    names = owned.numbers(db, vault.shop_id, [join.deleted, join.kept])
     deleted, kept = (name_of(each, names.get(each)) for each in (join.deleted, join.kept))
     book = open_books(db, vault, [join.kept]).of(join.kept)
     since = [each for each in book.counting if each.posted_at > receipt.made_at] if book is not None else []

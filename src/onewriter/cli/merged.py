@@ -15,12 +15,13 @@ from onewriter.cli.pointed import (
     points_text,
     signed,
 )
+from onewriter.customers import owned
 from onewriter.errors import Permanent
 from onewriter.loyalty import merges
 from onewriter.loyalty.accounts import Account
 from onewriter.loyalty.books import Book, open_books
 from onewriter.loyalty.receipts import Receipt
-from onewriter.loyalty.statement import next_end, shopify_ids
+from onewriter.loyalty.statement import next_end
 from onewriter.records import Entry, Instant, id_text, iso, sortable_id
 from onewriter.rules.lots import Lapse
 from onewriter.rules.merging import FOLLOWS, Plan, Twin
@@ -116,7 +117,7 @@ def receipt_document(db: Connection, vault: ShopVault, domain: str, receipt: Rec
     dropped, entries = _dropped_by(db, vault, receipt)
     who = {entry.origin_id for entry in entries.values()} | {twin.stays_origin for twin in dropped.values()}
     sides = [each for each in (receipt.kept_customer_id, receipt.deleted_customer_id) if each is not None]
-    names = shopify_ids(db, vault.shop_id, {*who, *sides})
+    names = owned.numbers(db, vault.shop_id, {*who, *sides})
     return receipt_line(domain, receipt, names) | {"dropped": dropped_documents(dropped, entries, names)}
 
 

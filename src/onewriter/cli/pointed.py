@@ -8,11 +8,11 @@ import click
 from sqlalchemy import Connection
 
 from onewriter.cli import session
-from onewriter.customers import find
+from onewriter.customers import find, owned
 from onewriter.customers.find import Found
 from onewriter.customers.shops import Shop
 from onewriter.errors import UnknownCustomer
-from onewriter.loyalty import receipts, statement
+from onewriter.loyalty import receipts
 from onewriter.loyalty.accounts import Account
 from onewriter.loyalty.books import Book, open_books
 from onewriter.records import Entry, Instant, id_text, iso
@@ -90,7 +90,7 @@ def meant(runtime: Runtime, db: Connection, domain: str | None, text: str) -> Me
         found = [find.show(db, vault, text)]
     one = next((each for each in found if each.id == holders[each.id]), found[0])
     holder = holders[one.id]
-    number = statement.shopify_ids(db, shop.id, [holder]).get(holder)
+    number = owned.numbers(db, shop.id, [holder]).get(holder)
     return Meant(shop, vault, one, holder, number)
 
 

@@ -20,9 +20,10 @@ from onewriter.cli.pointed import (
     signed,
     still_since,
 )
+from onewriter.customers import owned
 from onewriter.loyalty import receipts
 from onewriter.loyalty.books import Book
-from onewriter.loyalty.statement import Line, next_end, pending, shopify_ids, statement
+from onewriter.loyalty.statement import Line, next_end, pending, statement
 from onewriter.records import EntryKind, Instant, id_text, iso
 from onewriter.rules.merging import Twin
 from onewriter.rules.replaying import Standing
@@ -38,7 +39,7 @@ def look(db: Connection, whose: Meant, limit: int, now: Instant, *, lots: bool) 
     standing = book.settle(now)
     lines = statement(book.entries)
     earlier, shown = lines[: max(0, len(lines) - limit)], lines[max(0, len(lines) - limit) :]
-    numbers = shopify_ids(db, whose.shop.id, {each.brought_by for each in shown if each.brought_by is not None})
+    numbers = owned.numbers(db, whose.shop.id, {each.brought_by for each in shown if each.brought_by is not None})
     document = whose.document | {
         "deleted_at": iso(book.deleted_at),
         "merge_undone": _undone(db, whose.holder),

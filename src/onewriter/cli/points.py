@@ -28,7 +28,8 @@ from onewriter.cli.pointed import (
 )
 from onewriter.cli.pointed_statement import look, tell_statement
 from onewriter.cli.points_runs import audit, award
-from onewriter.loyalty import points, statement
+from onewriter.customers import owned
+from onewriter.loyalty import points
 from onewriter.loyalty.accounts import Account
 from onewriter.loyalty.points import KEY_MAX, POINTS_MAX, Done
 from onewriter.loyalty.programme_toml import DAYS_MAX
@@ -135,7 +136,7 @@ def _take_back(domain: str | None, key: str, why: str | None, as_json: bool) -> 
         with runtime.database.write() as db:
             done = points.take_back(db, vault, key, session.actor(), now(), reason=why)
             holder = done.account.customer_id
-            number = statement.shopify_ids(db, shop.id, [holder]).get(holder)
+            number = owned.numbers(db, shop.id, [holder]).get(holder)
     document = {"shop": shop.domain, "customer": id_text(holder), "shopify_id": number, "merged_away": None}
     sentence = f"Gave {points_text(done.entry.points)} back to {name_of(holder, number)}"
     answer(as_json, document | _done_document(done), lambda: say(_sentence(sentence, done)))

@@ -64,6 +64,8 @@ def show(question_id: int, as_json: bool) -> None:
         details(document["evidence"])
         say("\nAnswers")
         details(document["answers"])
+        if document["answer"] is None:
+            say(f'\nAnswer it with `onewriter questions answer {document["id"]} "ANSWER" --why WHY`.')
 
     print_answer(as_json, document, tell)
 

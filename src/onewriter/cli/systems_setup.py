@@ -386,6 +386,7 @@ def _tell_added(name: str, document: Mapping[str, Any], dry_run: bool) -> None:
         say("Nothing was kept; leave --dry-run out to connect it.")
         return
     say("Next, say which field is which, and who owns it:")
-    say(f"  onewriter fields map {name} email --remote {fields[0]['name'] if fields else 'NAME'} --why WHY")
+    mail = next((each["name"] for each in fields if "mail" in each["name"].lower()), "NAME")
+    say(f"  onewriter fields map {name} email --remote {mail} --why WHY")
     say(f"  onewriter systems check {name}")
     say(f"  onewriter systems cycle {name} --dry-run --wait")

@@ -97,4 +97,5 @@ def tell_checked(name: str, document: Document, policy: Policy) -> None:
     for each in document["policy"]:
         say(f"{each['severity']:<7}  {each['field'] or name}: {each['message']}")
     if document["ok"]:
-        say(f"{name} lets us do all that its mapping needs: {len(policy.maps(name))} fields.")
+        count = len(policy.maps(name))
+        say(f"{name} lets us do all that its mapping needs: {count} field{'' if count == 1 else 's'}.")

@@ -74,7 +74,7 @@ def _tell(document: dict[str, Any]) -> None:
     say()
     columns = ("heard_at", "writer", "fields", "customer", "reason", "run")
     rows = ([" ".join(one[c]) if c == "fields" else one[c] for c in columns] for one in document["refused"])
-    table([name.upper() for name in columns], rows)
+    table(["HEARD", *(name.upper() for name in columns[1:])], rows)
 
 
 @click.command("corrections")

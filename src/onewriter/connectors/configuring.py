@@ -19,6 +19,11 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "array": (list,),
     "object": (dict,),
 }
+WORDS: Mapping[str, str] = {
+    "string": "a text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
+    "array": "a list", "object": "a table of settings",
+}  # fmt: skip
+"""The types in words."""
 _FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -41,7 +46,10 @@ def refuse_unfit(kind: str, spec: Mapping[str, Any], configuration: Mapping[str,
             )
     for name, value in configuration.items():
         if value is not None and name in known and not fits(known[name], value):
-            raise BadSetting(f"The setting {name} of a system of the kind {kind} does not fit: {told(known[name])}.")
+            wanted = " or ".join(_types_in_words(known[name])) or "a value"
+            raise BadSetting(
+                f"The setting {name} of a system of the kind {kind} must be {wanted} that fits: {told(known[name])}."
+            )
 
 
 def fits(schema: Mapping[str, Any], value: Any) -> bool:
@@ -83,11 +91,14 @@ def told(schema: Mapping[str, Any]) -> str:
         parts.append(f"from {schema['minimum']:,} to {schema['maximum']:,}")
     named = schema.get("type")
     if not parts or "minimum" in schema or named in ("boolean", "array"):
-        kinds = [named] if isinstance(named, str) else list(named or ())
-        parts += [
-            {"array": "a list", "boolean": "true or false"}.get(each, f"a value of type {each}") for each in kinds
-        ]
+        parts += _types_in_words(schema)
     return ", ".join(parts) or "it is of another form"
+
+
+def _types_in_words(schema: Mapping[str, Any]) -> list[str]:
+    named = schema.get("type")
+    kinds = [named] if isinstance(named, str) else list(named or ())
+    return [WORDS.get(each, f"a value of type {each}") for each in kinds]
 
 
 def typed(schema: Mapping[str, Any], given: str) -> Any:

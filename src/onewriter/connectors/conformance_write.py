@@ -54,11 +54,13 @@ def create_tells_its_id(stage: Stage) -> None:
 
 
 def same_again_is_harmless(stage: Stage) -> None:
-    """Writing what the record holds already is applied or unchanged, and changes nothing."""
+    """Writing what the record holds already is applied or unchanged, and changes nothing, asked for again or not."""
     record_id = stage.put()
     before = dict(stage.held(record_id))
-    stage.applied(stage.set(record_id, **{stage.first: before[stage.first]}))
-    must(dict(stage.held(record_id)) == before, "writing the same value changed something")
+    same = {stage.first: before[stage.first]}
+    for again in (False, True):
+        stage.applied(stage.write(FieldPatch(key=record_id, set=same, again=again))[0])
+        must(dict(stage.held(record_id)) == before, "writing the same value changed something")
 
 
 def outcomes_in_order(stage: Stage) -> None:

@@ -57,7 +57,10 @@ def newest(settings: CsvSettings, clock: Callable[[], float] = time.time, before
         raise SystemUnreachable("The folder holds no file of that name yet; has the other system exported one?")
     changed, name, path = dated[0]
     if -AHEAD_S <= clock() - changed / NANO < settings.settle_s:
-        raise SystemUnreachable("The newest file is still being written; it is read with the next cycle.")
+        raise SystemUnreachable(
+            f"The newest file is still being written, or was just now; it is read once it has stayed as it is for "
+            f"{settings.settle_s:g} seconds."
+        )
     if before is not None and (changed, name) < before:
         raise SystemUnreachable("The file that was read last is gone, and what is there is older; export it again.")
     return path

@@ -12,10 +12,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from onewriter.connectors.csv_awaited import await_more, written_since
 from onewriter.connectors.csv_files import AHEAD_S, CELL_MAX, Mark, mark_of, newest, opened
 from onewriter.connectors.csv_settings import SPEC, CsvSettings, settings
 from onewriter.connectors.csv_write import Export, write
 from onewriter.connectors.interface import (
+    Applied,
     Capabilities,
     Deleted,
     Discovery,
@@ -24,7 +26,9 @@ from onewriter.connectors.interface import (
     Problem,
     Record,
     RemoteField,
+    RemoteValue,
     State,
+    Unchanged,
     Wanted,
 )
 from onewriter.errors import SystemChanged, SystemRefused, SystemUnreachable
@@ -174,20 +178,39 @@ class CsvConnector:
                 if name not in places:
                     raise SystemChanged(f"The file has no column {name}; compare its first line with the mapping.")
             key, wanted = places[self._settings.key], [(name, places[name]) for name in self._wanted.read]
+            told = written_since(self._settings, path)
+            made = dict(told)
             for row in rows:
                 if row[key]:
-                    yield Record(row[key], {name: row[at] or None for name, at in wanted})
+                    fields = {name: row[at] or None for name, at in wanted}
+                    if row[key] in told:
+                        made.pop(row[key], None)
+                        fields |= self._fields(told[row[key]].written)
+                    yield Record(row[key], fields)
+            # These were made since, and the next export is the first that could have them.
+            for number, each in made.items():
+                yield Record(number, self._fields(each.whole))
+
+    def _fields(self, cells: Mapping[str, str]) -> dict[str, RemoteValue]:
+        return {name: cells[name] or None for name in self._wanted.read if name in cells}
 
     def read_keys(self, keys: Sequence[str], by: str | None = None) -> Iterator[Record]:
         """The rows of these keys, or with one of these values."""
         path, sought = self._file(), set(keys)
         if path is None or not sought:
             return
+        told = written_since(self._settings, path)
+        made = dict(told)
         for record, cells in self._with_cells(path):
-            if cells.get(by or self._settings.key) in sought:
-                yield record
+            made.pop(record.id, None)
+            known = {**cells, **(told[record.id].written if record.id in told else {})}
+            if known.get(by or self._settings.key) in sought:
+                yield Record(record.id, {**record.fields, **self._fields(known)})
+        for number, each in made.items():
+            if each.whole.get(by or self._settings.key) in sought:
+                yield Record(number, self._fields(each.whole))
 
-    def _with_cells(self, path: Path) -> Iterator[tuple[Record, Mapping[str, str]]]:
+    def _with_cells(self, path: Path) -> Iterator[tuple[Record, dict[str, str]]]:
         with opened(path, self._settings) as (shape, rows):
             for row in rows:
                 cells = dict(zip(shape.header, row, strict=True))
@@ -210,7 +233,14 @@ class CsvConnector:
         export = {record.id: cells for record, cells in self._with_cells(path) if record.id in named}
         with opened(path, self._settings) as (shape, _rows):
             # A system takes up files of the form in which it exports them.
-            return write(self._settings, self._wanted.write, patches, Export(export, shape))
+            outcomes = write(self._settings, self._wanted.write, patches, Export(export, shape))
+        done = [
+            (outcome.id, (*patch.set, *patch.clear))
+            for patch, outcome in zip(patches, outcomes, strict=True)
+            if isinstance(outcome, Applied | Unchanged)
+        ]
+        await_more(self._settings.out, path, done)
+        return outcomes
 
     def close(self) -> None:
         """Nothing is open."""

@@ -257,7 +257,7 @@ def _outcome(table: Table, patch: FieldPatch, export: Mapping[str, Mapping[str, 
     start = rows[0] if rows else dict(export.get(key, {}))
     cells = {name: start.get(name, "") for name in table.header} | {settings.key: key}
     wanted = {name: patch.set.get(name) or "" for name in (*patch.set, *patch.clear)}
-    if rows and all(cells[name] == value for name, value in wanted.items()):
+    if rows and not patch.again and all(cells[name] == value for name, value in wanted.items()):
         return Unchanged(key) if patch.key is not None else Applied(key, None, _told(wanted))
     table.rows[key] = [cells | wanted]
     return Applied(key, None, _told(wanted))

@@ -113,6 +113,9 @@ class FieldPatch:
     """Write only if the record is still of that version, where the system can tell."""
     idempotency_key: str | None = None
     """The same for the same intent: a system that knows it does a thing once only."""
+    again: bool = False
+    """Write it even though the record holds just that: only so is a right tried. A connector that cannot do it answers
+    Unchanged, as for any other patch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -310,7 +310,7 @@ class OdooConnector:
             if key not in held:
                 return Conflict(str(key), gone=True)
             known, row = self._described(), held[key]
-            if row is not None:
+            if row is not None and not patch.again:
                 wanted = {
                     name: value
                     for name, value in wanted.items()

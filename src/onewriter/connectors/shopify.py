@@ -33,6 +33,7 @@ from onewriter.connectors.shopify_fields import (
     customer_number,
     described,
     is_known,
+    is_plain,
     same,
     unfit,
 )
@@ -302,7 +303,9 @@ class ShopifyConnector:
         read = self._told(node)
         empty = (*patch.clear, *(name for name, value in patch.set.items() if value is None))
         given = {
-            name: value for name, value in patch.set.items() if value is not None and not self._has(read, name, value)
+            name: value
+            for name, value in patch.set.items()
+            if value is not None and ((patch.again and is_plain(name)) or not self._has(read, name, value))
         }
         clear = tuple(name for name in dict.fromkeys(empty) if read.record.fields.get(name, "hidden") is not None)
         if not given and not clear:

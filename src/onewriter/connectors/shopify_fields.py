@@ -85,6 +85,11 @@ def is_custom(name: str) -> bool:
     return name.startswith(CUSTOM) and METAFIELD_NAME.fullmatch(name.removeprefix(CUSTOM)) is not None
 
 
+def is_plain(name: str) -> bool:
+    """True for what is written as one value, and is the same when written again; a consent would be dated anew."""
+    return name in TEXTS or name == POINTS or is_custom(name)
+
+
 def described(name: str, *, writable: bool) -> RemoteField:
     """A field as Shopify would describe it, if it described customers."""
     if name in TEXTS:

@@ -57,11 +57,6 @@ def engine(url: URL, lock_s: int) -> Engine:
             return _mysql(url, lock_s)
 
 
-def file_of(url: URL) -> Path | None:
-    """The file of an SQLite database."""
-    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
-
-
 def may_write_file(file: Path) -> bool:
     """Whether we may write to the file and make its journal beside it."""
     return os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)

@@ -70,7 +70,13 @@ SPEC: Mapping[str, Any] = {
             "description": "Whether an empty text is written as '' where a column does not take NULL.",
         },
         "creates": {"type": "boolean", "default": True, "description": "Whether new rows may be made."},
-        "page_rows": {"type": "integer", "minimum": 2, "maximum": 10_000, "default": 1000},
+        "page_rows": {
+            "type": "integer",
+            "minimum": 2,
+            "maximum": 10_000,
+            "default": 1000,
+            "description": "Rows that are read at once.",
+        },
     },
 }
 

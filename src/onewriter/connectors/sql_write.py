@@ -133,7 +133,7 @@ def _decided(layout: Layout, settings: SqlSettings, item: Item, rows: list[dict[
         return Conflict(record_id)
     tell = {name: layout.forms[name].told for name in item.names}
     same = all(tell[name](value) == tell[name](rows[0][name]) for name, value in item.values.items())
-    return Unchanged(record_id) if same else None
+    return Unchanged(record_id) if same and not item.patch.again else None
 
 
 def _update_alike(connection: Connection, batch: Batch, group: list[Item]) -> None:

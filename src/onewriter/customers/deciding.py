@@ -4,13 +4,13 @@ What was decided by hand stands above the identity rule: a pair that was taken a
 somebody links it by hand.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, bindparam, delete
 
 from onewriter.customers import links, parked, pending, policies, remote, strangers
-from onewriter.customers.links import BROKEN, GONE, LINKED, PERSON, REVIEW, Link, Linked, NotLinked
+from onewriter.customers.links import BROKEN, GONE, LINKED, PERSON, REVIEW, Found, Link, Linked, NotLinked, Review
 from onewriter.db.systemtables import expectations
 from onewriter.records import Instant
 from onewriter.vault.vault import ShopVault
@@ -37,6 +37,25 @@ class Pair:
     system: str
     record: str
     customer_id: bytes
+
+
+def link_found(
+    db: Connection, vault: ShopVault, system: str, found: Mapping[str, Found], rule_version: int, by: str, now: Instant
+) -> dict[str, bytes]:
+    """Write down what was found of records, as `links.link` does, and take back what was linked too early.
+
+    Who is linked must not depend on which of two records happens to be read first. `erasing.end` must follow the
+    commit.
+    """
+    back = {name: each for name, each in found.items() if isinstance(each, Review) and each.unlinks}
+    if back:
+        links.lock(db, vault, {one for each in back.values() for one in each.customer_ids}, back)
+        known = links.among(db, vault.shop_id, system, back)
+        # What a person has said meanwhile stands.
+        early = [each for each in known if each.state == LINKED and each.matched_by != PERSON]
+        detach(db, vault, system, [each.record for each in early], now)
+        links.remove(db, vault.shop_id, early)
+    return links.link(db, vault, system, found, rule_version, by, now)
 
 
 def link_by_hand(db: Connection, vault: ShopVault, pair: Pair, by: str, now: Instant) -> Link:

@@ -18,7 +18,9 @@ _THESE = (
     expectations.c.system == bindparam("system"),
     expectations.c.record_id.in_(bindparam("names", expanding=True)),
 )
-_LOAD = select(expectations.c.record_id, expectations.c.field, expectations.c.digest).where(*_THESE)
+_LOAD = select(expectations.c.record_id, expectations.c.field, expectations.c.digest, expectations.c.made_at).where(
+    *_THESE
+)
 _DROP = delete(expectations).where(*_THESE)
 
 
@@ -52,6 +54,16 @@ def of_records(db: Connection, shop_id: int, system: str, names: Sequence[str]) 
     for some in in_chunks(names):
         for row in db.execute(_LOAD, {"shop_id": shop_id, "system": system, "names": list(some)}):
             found.setdefault(row.record_id, {})[row.field] = bytes(row.digest)
+    return found
+
+
+def made_since(db: Connection, shop_id: int, system: str, names: Sequence[str], since: Instant) -> dict[str, set[str]]:
+    """The fields of these records that were written since then and not read back: name: fields."""
+    found: dict[str, set[str]] = {}
+    for some in in_chunks(names):
+        for row in db.execute(_LOAD, {"shop_id": shop_id, "system": system, "names": list(some)}):
+            if row.made_at >= since:
+                found.setdefault(row.record_id, set()).add(row.field)
     return found
 
 

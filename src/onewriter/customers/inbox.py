@@ -64,10 +64,10 @@ _TOLD = [
     inbox.c.attempts, inbox.c.ended_at,
 ]  # fmt: skip
 _OF_SUBJECTS = select(*_TOLD, inbox.c.subject_hash.label("of")).where(
-    inbox.c.subject_hash.in_(bindparam("hashes", expanding=True)), inbox.c.shop_id == bindparam("shop_id")
+    inbox.c.subject_hash.in_(bindparam("hashes", expanding=True)), inbox.c.shop_id + 0 == bindparam("shop_id")
 )
 _OF_OTHERS = select(*_TOLD, inbox.c.other_hash.label("of")).where(
-    inbox.c.other_hash.in_(bindparam("hashes", expanding=True)), inbox.c.shop_id == bindparam("shop_id")
+    inbox.c.other_hash.in_(bindparam("hashes", expanding=True)), inbox.c.shop_id + 0 == bindparam("shop_id")
 )
 _SEALED = [inbox.c.box, inbox.c.day, inbox.c.subject_hash, inbox.c.other_hash]
 

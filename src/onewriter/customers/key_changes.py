@@ -1,6 +1,7 @@
 """What another identity rule would change: which links would be gone, and which there would be. Nothing is changed.
 
-Every record of every connected system is matched again as if it had just been read; links that people made stay theirs.
+Every record of every connected system is matched again as if it had just been read; links that people made stay theirs,
+and so do those of records that were made there for their customers.
 """
 
 from collections import Counter
@@ -10,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Connection, select
 
 from onewriter.customers import links, matching, remote, strangers
-from onewriter.customers.links import LINKED, PERSON, Found, Linked, Review
+from onewriter.customers.links import CREATED, LINKED, PERSON, Found, Linked, Review
 from onewriter.db.tables import sides
+from onewriter.records import SHOPIFY
 from onewriter.rules.identity import rule_of
 from onewriter.rules.policy import KeyRule, Policy
 from onewriter.vault.vault import ShopVault
@@ -71,7 +73,8 @@ def compare(
     rule_of(keys)
     found = Changes()
     then = replace(policy, identity=keys)
-    for system in sorted(policy.systems):
+    # What Shopify tells of a customer is the customer, and is matched with nobody.
+    for system in sorted(policy.systems.keys() - {SHOPIFY}):
         for names in _pages(db, vault.shop_id, system):
             _compare(db, vault, then, system, names, found, most)
             tell(found.looked)
@@ -96,15 +99,15 @@ def _compare(
     db: Connection, vault: ShopVault, then: Policy, system: str, names: Sequence[str], found: Changes, most: int
 ) -> None:
     held = remote.load(db, vault, system, names)
-    by_hand = {
-        each.record
+    certain = {
+        each.record: each.matched_by
         for each in links.among(db, vault.shop_id, system, names)
-        if each.state == LINKED and each.matched_by == PERSON
+        if each.state == LINKED and each.matched_by in (PERSON, CREATED)
     }
-    people = [strangers.of_remote(then, each) for name, each in held.items() if name not in by_hand]
+    people = [strangers.of_remote(then, each) for name, each in held.items() if name not in certain]
     told = matching.find(db, vault, then, system, people, anew=True)
     found.looked += len(held)
-    found.counts["by hand"] += len(by_hand)
+    found.counts["by hand"] += Counter(certain.values())[PERSON]
     for name, whose in _whose(told).items():
         before = held[name].customer_id
         if whose == before:

@@ -26,6 +26,8 @@ from onewriter.vault.vault import ShopVault
 LINKED, BROKEN, REVIEW = "linked", "broken", "review"
 PERSON = "person"
 """What a link is matched by that somebody made by hand."""
+CREATED = "created"
+"""The same where the record was made there for its customer, by whatever keys it has."""
 GONE = "; deleted there since"
 LINKED_BEFORE = "linked before"
 """The reason given of a record that is linked already."""
@@ -37,7 +39,7 @@ _OF_RECORDS = select(links).where(
 )
 _OF_CUSTOMERS = (
     select(links)
-    .where(links.c.shop_id == bindparam("shop_id"), links.c.customer_id.in_(bindparam("ids", expanding=True)))
+    .where(links.c.shop_id + 0 == bindparam("shop_id"), links.c.customer_id.in_(bindparam("ids", expanding=True)))
     .order_by(links.c.system, links.c.made_at, links.c.record_id)
 )
 _WHO = select(customers.c.id, customers.c.shopify_id, customers.c.state).where(
@@ -73,6 +75,8 @@ class Review:
     customer_ids: tuple[bytes, ...]
     matched_by: str
     reason: str
+    unlinks: bool = False
+    """It was linked earlier in the same reading, before another record came that may be that customer as well."""
 
 
 @dataclass(frozen=True, slots=True)

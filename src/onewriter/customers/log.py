@@ -203,7 +203,7 @@ def times_by_hand(db: Connection, customer_id: bytes, field: str) -> int:
 def by_hand(db: Connection, shop_id: int, since: Instant) -> Counter[str]:
     """How often each field was corrected by hand since then: every one of these is a rule that does not hold."""
     rows = db.execute(_BY_HAND, {"shop_id": shop_id, "since": since})
-    return Counter(name for row in rows for name in _apart(row.fields))
+    return Counter(name for row in rows for name in apart(row.fields))
 
 
 def empty_boxes(db: Connection, shop_id: int, now: Instant) -> int:
@@ -228,7 +228,7 @@ _SHOWN = ("system", "writer", "path", "run_id", "cause", "at", "heard_at", "acce
 
 def _shown(row: Row[Any]) -> dict[str, Any]:
     mapping = row._mapping
-    return {name: mapping[name] for name in _SHOWN} | {"fields": _apart(mapping["fields"])}
+    return {name: mapping[name] for name in _SHOWN} | {"fields": apart(mapping["fields"])}
 
 
 def _logged(row: Row[Any], key: SubjectKey | None, shop_id: int) -> Logged:
@@ -236,7 +236,7 @@ def _logged(row: Row[Any], key: SubjectKey | None, shop_id: int) -> Logged:
     if row.box is not None and key is not None:
         values = key.open_fields(bytes(row.box), bound_to("field_log", shop_id, bytes(row.id)))
     head = (bytes(row.id), bytes(row.customer_id), row.system, row.writer, Path(row.path), row.run_id, row.cause)
-    told = (row.at, row.heard_at, tuple(_apart(row.fields)), row.accepted, row.reason)
+    told = (row.at, row.heard_at, tuple(apart(row.fields)), row.accepted, row.reason)
     return Logged(*head, *told, values.get("old"), values.get("new"))
 
 
@@ -245,7 +245,8 @@ def _joined(names: Iterable[str]) -> str:
     return " ".join(name.replace(" ", BLANK) for name in names)
 
 
-def _apart(joined: str) -> list[str]:
+def apart(joined: str) -> list[str]:
+    """The names in a line's text."""
     return [name.replace(BLANK, " ") for name in joined.split(" ") if name]
 
 

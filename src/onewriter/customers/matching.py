@@ -12,10 +12,11 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Text, bindparam, column, or_, select, values
 
-from onewriter.customers import aliases, links, names, owned, remote, strangers
+from onewriter.customers import aliases, deciding, links, names, owned, remote, strangers
 from onewriter.customers.crowds import Crowds
 from onewriter.customers.links import Found, Linked, Nobody, Review
 from onewriter.customers.profiles import LIVE
+from onewriter.customers.rivals import Rivals
 from onewriter.customers.strangers import Known
 from onewriter.customers.strangers import Stranger as Stranger
 from onewriter.db.bulk import in_chunks
@@ -54,7 +55,7 @@ _BY_NUMBER = select(customers.c.id, customers.c.shopify_id).where(
     _OF_SHOP, customers.c.shopify_id.in_(bindparam("numbers", expanding=True)), _LIVE
 )
 _TAKEN = select(sides.c.customer_id, sides.c.record_id).where(
-    sides.c.shop_id == bindparam("shop_id"),
+    sides.c.shop_id + 0 == bindparam("shop_id"),  # or SQLite walks all records of the system
     sides.c.system == bindparam("system"),
     sides.c.customer_id.in_(bindparam("ids", expanding=True)),
     sides.c.gone_at.is_(None),
@@ -63,19 +64,25 @@ _SURNAME, _GIVEN = name_tokens.alias("surname"), name_tokens.alias("given")
 
 
 def find(
-    db: Connection, vault: ShopVault, policy: Policy, system: str, people: Sequence[Stranger], *, anew: bool = False
-) -> dict[str, Found]:
-    """Whose these records are, by name; nothing is written. One that is linked already stays so, unless `anew`."""
+    db: Connection, vault: ShopVault, policy: Policy, system: str, people: Sequence[Stranger], *, anew: bool = False,
+    began: Instant | None = None,
+) -> dict[str, Found]:  # fmt: skip
+    """Whose these records are, by name; nothing is written. One that is linked already stays so, unless `anew`.
+
+    What was linked since the reading `began` was linked before these were looked at: where one of them may be the same
+    customer as well, it is found anew with them, under its own name.
+    """
     rule = rule_of(policy.identity, version=policy.version)
+    rivals = Rivals(db, vault, system, {each.name for each in people}, began)
     found: dict[str, Found] = {}
     for some in in_chunks(people, PAGE):
-        found |= _Matching(db, vault, policy, system, rule, anew).run(some)
-    return found
+        found |= _Matching(db, vault, policy, system, rule, anew, rivals).run(some)
+    return found | rivals.settle(found)
 
 
 def relink(
     db: Connection, vault: ShopVault, policy: Policy, system: str, since: Instant, now: Instant, by: str,
-    *, after: str, most: int,
+    *, after: str, most: int, began: Instant | None = None,
 ) -> tuple[dict[str, bytes], str]:  # fmt: skip
     """Match the next records behind `after` that are nobody's and share a key with a customer, if either has
     changed since then.
@@ -92,8 +99,9 @@ def relink(
         after, left = met[-1], left - len(met)
         known = remote.load(db, vault, system, met)
         people = [strangers.of_remote(policy, each) for each in known.values()]
-        found = find(db, vault, policy, system, people)
-        linked |= links.link(db, vault, system, found, policy.version, by, now)
+        found = find(db, vault, policy, system, people, began=began)
+        linked = {name: whose for name, whose in linked.items() if name not in found}
+        linked |= deciding.link_found(db, vault, system, found, policy.version, by, now)
     return linked, after
 
 
@@ -139,6 +147,7 @@ class _Matching:
     system: str
     rule: IdentityRule
     anew: bool
+    rivals: Rivals
     people: dict[str, Known] = field(default_factory=dict)
     candidates: dict[str, set[bytes]] = field(default_factory=lambda: defaultdict(set))
     known: dict[bytes, Known] = field(default_factory=dict)
@@ -160,9 +169,9 @@ class _Matching:
         self._by_name(live)
         shared = self._shared(crowds)
         judged = {name: self._judge(name, shared, broken) for name in self.people}
+        self.rivals.look({each.customer for some in judged.values() for each in some})
         taken = self._taken(judged)
         found = {name: self._choose(name, each, taken, shared) for name, each in judged.items()}
-        self._settle_rivals(found, judged)
         return found | {
             name: Linked(each.customer_id, each.matched_by, links.LINKED_BEFORE) for name, each in kept.items()
         }
@@ -282,33 +291,15 @@ class _Matching:
                 return _review(matches, SEVERAL)
             if best.elsewhere:
                 return _review(matches, ELSEWHERE)
-        if taken.get(best.customer, set()) - {name}:
+        if taken.get(best.customer, set()) - {name} - self.rivals.early(best.customer):
             return _review([best], f"another record of {self.system} is linked to that customer")
+        self.rivals.ranks[name] = best.rank
         return Linked(best.customer, best.decision.key or ID, best.decision.reason)
 
     def _why_nobody(self, name: str, shared: Shared) -> str:
         """Why a record has no candidate: nobody has its keys, or too many."""
         crowded = (key for key in keys_of(self.people[name].prepared, self.rule) if key in shared.refused)
         return next((f"too many share the {key[0]}: {shared.refused[key]}" for key in crowded), NO_CUSTOMER)
-
-    def _settle_rivals(self, found: dict[str, Found], judged: Mapping[str, Sequence[_Judged]]) -> None:
-        """Of several records for one customer the strongest key wins; where two are as strong, a person decides."""
-        rivals: dict[bytes, list[str]] = defaultdict(list)
-        for name, each in found.items():
-            if isinstance(each, Linked):
-                rivals[each.customer_id].append(name)
-        for customer, some in rivals.items():
-            if len(some) == 1:
-                continue
-            ranks = {name: next(each.rank for each in judged[name] if each.customer == customer) for name in some}
-            best = min(ranks.values())
-            alone = sum(rank == best for rank in ranks.values()) == 1
-            for name, rank in ranks.items():
-                if not (alone and rank == best):
-                    one = found[name]
-                    assert isinstance(one, Linked)
-                    reason = f"several records of {self.system} may be that customer"
-                    found[name] = Review((customer,), one.matched_by, reason)
 
 
 def _namesakes(db: Connection, wanted: Sequence[tuple[str, int, int]]) -> dict[str, list[bytes]]:

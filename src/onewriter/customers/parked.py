@@ -5,7 +5,7 @@ There is one open row for each customer, system, field and direction. `in` is wh
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +15,9 @@ from onewriter.db.bulk import in_chunks
 from onewriter.db.tables import parked_values
 from onewriter.errors import Permanent
 from onewriter.records import Instant, Value, sortable_id
+from onewriter.rules import mapping
+from onewriter.rules.comparing import same, same_consent
+from onewriter.rules.policy import CONSENTS
 from onewriter.vault.seal import SubjectKey, bound_to
 from onewriter.vault.vault import ShopVault
 
@@ -42,6 +45,10 @@ _END = (
 )
 
 
+BEFORE = "before"
+"""No field has this name; under it a box keeps what stood where the value comes from, of tags alone."""
+
+
 class NotParked(Permanent):
     """There is no such parked value, or it has ended already."""
 
@@ -57,6 +64,8 @@ class Unplaced:
     value: Value
     reason: str
     direction: Literal["in", "out"] = IN
+    before: Value = None
+    """Of tags: those that were there before, so that what was meant is known when others have come since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +137,39 @@ def settle(db: Connection, places: Iterable[tuple[bytes, str, str, str]], now: I
     return end(db, [bytes(row.id) for place, row in held.items() if place in wanted], SETTLED, None, now)
 
 
+def agree(
+    db: Connection,
+    vault: ShopVault,
+    people: Iterable[tuple[bytes, SubjectKey, Mapping[str, Value]]],
+    now: Instant,
+) -> int:
+    """End what was refused of these customers and is just what the owner says by now: nothing is left to decide.
+
+    Each customer comes with its key and the owner's value of each field.
+    """
+    told = {identity: (key, own) for identity, key, own in people}
+    ended = []
+    for (identity, _system, name, direction), row in (_open_rows(db, told) if told else {}).items():
+        key, own = told[identity]
+        if direction == IN and _says_so(vault, key, row, name, mapping.own_value(name, own)):
+            ended.append(bytes(row.id))
+    return end(db, ended, SETTLED, None, now)
+
+
+def open_values(
+    db: Connection, vault: ShopVault, keys: Mapping[bytes, SubjectKey]
+) -> Iterator[tuple[bytes, str, Value]]:
+    """What is parked of these customers, opened, whichever way it was to go: whose, the field, and the value."""
+    for (identity, _system, name, _direction), row in (_open_rows(db, keys) if keys else {}).items():
+        bound = binding(vault.shop_id, bytes(row.id))
+        yield identity, name, keys[identity].open_fields(bytes(row.box), bound).get(name)
+
+
+def _says_so(vault: ShopVault, key: SubjectKey, row: Row[Any], name: str, own: Value) -> bool:
+    value = key.open_fields(bytes(row.box), binding(vault.shop_id, bytes(row.id))).get(name)
+    return same_consent(own, value) if name in CONSENTS else same(name, own, value, vault.region)
+
+
 def open_fields(
     db: Connection, system: str, ids: Iterable[bytes], direction: str = OUT, *, reason: str | None = None
 ) -> dict[bytes, set[str]]:
@@ -184,12 +226,19 @@ def get(db: Connection, shop_id: int, identity: bytes) -> Parked:
 
 def values(vault: ShopVault, some: Sequence[Parked]) -> dict[bytes, Value]:
     """The values of these, by the id of each; those of customers who were erased at this moment are left out."""
+    return {identity: box.get(field) for identity, field, box in _boxes(vault, some)}
+
+
+def befores(vault: ShopVault, some: Sequence[Parked]) -> dict[bytes, Value]:
+    """What stood in the place of these before, by the id of each; None where nobody knows."""
+    return {identity: box.get(BEFORE) for identity, _field, box in _boxes(vault, some)}
+
+
+def _boxes(vault: ShopVault, some: Sequence[Parked]) -> Iterator[tuple[bytes, str, Mapping[str, Value]]]:
     keys = vault.keys.subject_keys({one.customer_id for one in some}, leave_destroyed=True) if some else {}
-    return {
-        one.id: keys[one.customer_id].open_fields(one.box, binding(vault.shop_id, one.id)).get(one.field)
-        for one in some
-        if one.customer_id in keys
-    }
+    for one in some:
+        if one.customer_id in keys:
+            yield one.id, one.field, keys[one.customer_id].open_fields(one.box, binding(vault.shop_id, one.id))
 
 
 def binding(shop_id: int, identity: bytes) -> bytes:
@@ -211,7 +260,8 @@ def _value(key: SubjectKey, shop_id: int, row: Row[Any], one: Unplaced) -> Value
 
 def _row(shop_id: int, one: Unplaced, now: Instant, run_id: str | None) -> dict[str, Any]:
     identity = sortable_id(now, os.urandom(10))
-    box = one.key.seal_fields({one.field: one.value}, binding(shop_id, identity))
+    values = {one.field: one.value} | ({} if one.before is None else {BEFORE: one.before})
+    box = one.key.seal_fields(values, binding(shop_id, identity))
     row = {"id": identity, "shop_id": shop_id, "customer_id": one.customer_id, "system": one.system}
     row |= {"field": one.field, "box": box, "reason": one.reason, "parked_at": now}
     return row | {"direction": one.direction, "run_id": run_id}

@@ -93,16 +93,6 @@ def mark(
         db.execute(add, list(some))
 
 
-def of_system(
-    db: Connection, shop_id: int, system: str, *, most: int, after: bytes = b"", due: Instant | None = None
-) -> list[Pending]:
-    """The marks of a system, by customer, of those after that one; only what is due by then, where that is given."""
-    wanted = _OF_SYSTEM.where(pending_marks.c.customer_id > after).limit(most)
-    if due is not None:
-        wanted = wanted.where(pending_marks.c.due_at <= due)
-    return [_pending(row) for row in db.execute(wanted, {"shop_id": shop_id, "system": system})]
-
-
 def customers_due(db: Connection, shop_id: int, system: str, now: Instant, *, after: bytes, most: int) -> list[bytes]:
     """The customers behind that one of whom a system is to be told something by now, in order."""
     this = (pending_marks.c.shop_id == shop_id, pending_marks.c.system == system)
@@ -130,6 +120,12 @@ def left(db: Connection, shop_id: int, system: str, before: Instant) -> int:
     """How many marks a system has that were set before then."""
     this = (pending_marks.c.shop_id == shop_id, pending_marks.c.system == system, pending_marks.c.set_at < before)
     return db.execute(select(func.count()).select_from(pending_marks).where(*this)).scalar_one()
+
+
+def put_off(db: Connection, shop_id: int, system: str, before: Instant, due_at: Instant) -> None:
+    """Leave what was set before then until that time; what is set anew is due at once all the same."""
+    this = (pending_marks.c.shop_id == shop_id, pending_marks.c.system == system, pending_marks.c.set_at < before)
+    db.execute(update(pending_marks).where(*this, pending_marks.c.due_at < due_at).values(due_at=due_at))
 
 
 def count(db: Connection, shop_id: int, system: str) -> dict[str, int]:

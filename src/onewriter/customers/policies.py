@@ -102,5 +102,7 @@ def refuse(found: list[PolicyProblem]) -> None:
     wrong = errors(found)
     if not wrong:
         return
-    more = f" There are {len(wrong) - 1} more; `onewriter fields check FILE` lists them." if len(wrong) > 1 else ""
+    left = len(wrong) - 1
+    there = "There is 1 more" if left == 1 else f"There are {left} more"
+    more = f" {there}; of a policy in a file, `onewriter fields check FILE` lists all." if left else ""
     raise BadPolicy(f"This policy cannot be set: {wrong[0].message}{more}")

@@ -25,6 +25,8 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
 KEY = ("shop_id", "system", "record_id")
+Keys = Mapping[bytes, SubjectKey]
+"""Keys by their ids."""
 TRUE_ID = "#"
 """No field has this name; under it a side's box keeps the id that its row only has a keyed name of."""
 
@@ -33,7 +35,11 @@ _GLANCE = select(
     sides.c.record_id, sides.c.raw_digest, sides.c.customer_id, sides.c.gone_at, sides.c.remote_version
 ).where(*_OF_SYSTEM, sides.c.record_id.in_(bindparam("names", expanding=True)))
 _LOAD = select(sides).where(*_OF_SYSTEM, sides.c.record_id.in_(bindparam("names", expanding=True)))
-_OF_CUSTOMERS = select(sides).where(*_OF_SYSTEM, sides.c.customer_id.in_(bindparam("ids", expanding=True)))
+_OF_CUSTOMERS = select(sides).where(
+    sides.c.customer_id.in_(bindparam("ids", expanding=True)),
+    sides.c.system == bindparam("system"),
+    sides.c.shop_id + 0 == bindparam("shop_id"),  # or SQLite walks all records of the system
+)
 _UNCLEAN = (
     select(sides.c.customer_id, sides.c.record_id, sides.c.unclean)
     .where(*_OF_SYSTEM, sides.c.unclean.is_not(None), sides.c.customer_id.is_not(None))
@@ -111,29 +117,37 @@ def glance(db: Connection, shop_id: int, system: str, names: Sequence[str]) -> d
     return found
 
 
-def load(db: Connection, vault: ShopVault, system: str, names: Sequence[str]) -> dict[str, Remote]:
-    """The records that we know under these names, opened."""
-    return {each.name: each for each in _opened(db, vault, system, _LOAD, "names", list(names))}
+def load(
+    db: Connection, vault: ShopVault, system: str, names: Sequence[str], keys: Keys | None = None
+) -> dict[str, Remote]:
+    """The records that we know under these names, opened; `keys` are those that the caller has open already."""
+    return {each.name: each for each in _opened(db, vault, system, _LOAD, "names", list(names), keys or {})}
 
 
-def of_customers(db: Connection, vault: ShopVault, system: str, ids: Sequence[bytes]) -> dict[bytes, list[Remote]]:
-    """The records that these customers have in a system, opened, those that are gone there too."""
+def of_customers(
+    db: Connection, vault: ShopVault, system: str, ids: Sequence[bytes], keys: Keys | None = None
+) -> dict[bytes, list[Remote]]:
+    """The records that these customers have in a system, opened, those that are gone there too.
+
+    `keys` are those that the caller has open already.
+    """
     found: dict[bytes, list[Remote]] = {}
-    for each in _opened(db, vault, system, _OF_CUSTOMERS, "ids", list(ids)):
+    for each in _opened(db, vault, system, _OF_CUSTOMERS, "ids", list(ids), keys or {}):
         assert each.customer_id is not None
         found.setdefault(each.customer_id, []).append(each)
     return found
 
 
 def _opened(
-    db: Connection, vault: ShopVault, system: str, query: Any, parameter: str, wanted: Sequence[Any]
+    db: Connection, vault: ShopVault, system: str, query: Any, parameter: str, wanted: Sequence[Any], open_keys: Keys
 ) -> list[Remote]:
     rows = [
         row
         for some in in_chunks(wanted)
         for row in db.execute(query, {"shop_id": vault.shop_id, "system": system, parameter: list(some)})
     ]
-    keys = vault.keys.subject_keys((bytes(row.key_id) for row in rows), leave_destroyed=True) if rows else {}
+    closed = {bytes(row.key_id) for row in rows} - open_keys.keys()
+    keys = {**open_keys, **(vault.keys.subject_keys(closed, leave_destroyed=True) if closed else {})}
     return [_open(row, keys[bytes(row.key_id)], vault.shop_id) for row in rows if bytes(row.key_id) in keys]
 
 

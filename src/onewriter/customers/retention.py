@@ -136,7 +136,7 @@ def upcoming(db: Connection, shop: Shop, now: Instant) -> dict[Instant, int]:
 
 def shopify_ids(db: Connection, shop: Shop, customer_ids: Collection[bytes]) -> Sequence[int]:
     """The Shopify ids of these, as far as they are there."""
-    theirs = (customers.c.shop_id == shop.id, customers.c.id.in_(list(customer_ids)))
+    theirs = (customers.c.shop_id + 0 == shop.id, customers.c.id.in_(list(customer_ids)))
     return list(db.execute(select(customers.c.shopify_id).where(*theirs)).scalars())
 
 

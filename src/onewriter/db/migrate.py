@@ -1,5 +1,6 @@
 """Bringing a database up to the newest schema: ours by Alembic, and the durable jobs' own tables beside them."""
 
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -54,8 +55,9 @@ def revision(database: Database) -> str | None:
         return revision_of(connection)
 
 
+@cache
 def newest(chain: Chain) -> str | None:
-    """The newest revision of the chain."""
+    """The newest revision of the chain. It is looked up once: what is installed stays as it is under a process."""
     return script_of(chain).get_current_head()
 
 

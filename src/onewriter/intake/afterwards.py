@@ -1,7 +1,7 @@
 """What became of writes: each is made sure of by what the system holds afterwards, and not by what it answered."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,11 +20,11 @@ from onewriter.connectors.interface import (
 from onewriter.customers import expected, log, parked, pending
 from onewriter.customers.log import LogLine
 from onewriter.customers.parked import Unplaced
-from onewriter.customers.pending import ALL, AMBIGUOUS, WAITING
+from onewriter.customers.pending import ALL, AMBIGUOUS, WAITING, Pending
 from onewriter.customers.remote import Remote
 from onewriter.db.engine import Database
 from onewriter.intake.drafts import Draft
-from onewriter.intake.reading import Reading, open_locked
+from onewriter.intake.reading import Reading, lock
 from onewriter.intake.targets import Target
 from onewriter.records import SECOND, Instant, Path
 from onewriter.rules import mapping
@@ -71,7 +71,7 @@ class Afterwards:
         written: list[tuple[Draft, Applied | Unchanged]] = []
         refused: list[tuple[Draft, Rejected]] = []
         with self.database.write() as db:
-            open_locked(db, self.reading, [each.person.id for each in drafts], self.clock())
+            lock(db, self.reading, [each.person.shopify_id for each in drafts])
             for each, outcome in zip(drafts, outcomes, strict=True):
                 self.sent.counts[_word(outcome)] += 1
                 if isinstance(outcome, Applied | Unchanged):
@@ -116,6 +116,14 @@ class Afterwards:
             self.sent.fields.update(list(each.fields))
         if made:
             self.target.link_made(db, made, people, now)
+            # What is read back of a new record is told from an edit like that of any other.
+            name = self.reading.vault.key.record_name
+            ours = {
+                (name(self.reading.system, outcome.id), each.person.id): each.expected
+                for each, outcome in written
+                if each.record is None
+            }
+            expected.expect(db, self.reading.vault.shop_id, self.reading.system, ours, now, run_id=self.reading.run_id)
             log.add(db, self.reading.vault.shop_id, lines, now, keep_days=self.reading.keep_days)
 
     def _read_back(self, written: Sequence[tuple[Draft, Applied | Unchanged]]) -> None:
@@ -135,33 +143,48 @@ class Afterwards:
         """Clear the marks of what the system holds now; True if some of it does not hold it and is tried once more.
 
         Where a value was read back that nobody had written, it is somebody's edit of this very moment, which was
-        refused and marked anew; or the system makes something else of each such value, which the second time shows.
+        refused; or the system makes something else of each such value, which the second time shows.
         """
         if not drafts:
             return False
-        reading, now, again = self.reading, self.clock(), False
+        reading, now = self.reading, self.clock()
         with self.database.write() as db:
-            people = open_locked(db, reading, [each.person.id for each in drafts], now)
-            held = self.target.held(db, list(people))
+            lock(db, reading, [each.person.shopify_id for each in drafts])
+            keys = {each.person.id: each.person.key for each in drafts}
+            held = self.target.held(db, list(keys), keys)
             unplaced: list[Unplaced] = []
             level: list[tuple[bytes, str, str, str]] = []
+            once_more: set[tuple[bytes, str]] = set()
             for each in drafts:
-                person, record = people.get(each.person.id), held.get(each.person.id)
-                for name, value in each.fields.items() if person is not None and record is not None else ():
-                    assert person is not None
+                person, record = each.person, held.get(each.person.id)
+                for name, value in each.fields.items() if record is not None else ():
                     assert record is not None
                     if self._is_held(name, value, record):
                         level.append((person.id, reading.system, name, parked.OUT))
                         self.sent.fields[name] += int(each.record is not None)
                         continue
                     self.astray[person.id, name] += 1
-                    again = again or self.astray[person.id, name] < ASTRAY
                     if self.astray[person.id, name] >= ASTRAY:
                         unplaced.append(self._made_another(each, name))
-            pending.clear(db, reading.vault.shop_id, reading.system, [one for each in drafts for one in each.marks])
+                    else:
+                        once_more.add((person.id, name))
+            self._mark_again(db, [one for each in drafts for one in each.marks], once_more, now)
             parked.settle(db, level, now)
             self._give_up(db, unplaced, now)
-        return again
+        return bool(once_more)
+
+    def _mark_again(
+        self, db: Connection, marks: Sequence[Pending], wanted: Collection[tuple[bytes, str]], now: Instant
+    ) -> None:
+        """Clear these marks but for what is to be tried once more: who and which field."""
+        shop, system = self.reading.vault.shop_id, self.reading.system
+        # What was proposed to the owner stands in its mark alone.
+        proposed = [each for each in marks if each.box is not None and (each.customer_id, each.field) in wanted]
+        pending.clear(db, shop, system, [each for each in marks if each not in proposed])
+        rest = {*wanted} - {(each.customer_id, each.field) for each in proposed}
+        out = self.reading.policy.goes_out(system)
+        again = [(system, customer, name) for customer, name in sorted(rest) if name in out]
+        pending.mark(db, shop, again, now, run_id=self.reading.run_id)
 
     def _made_another(self, each: Draft, name: str) -> Unplaced:
         person = each.person

@@ -291,7 +291,7 @@ class Batch:
 
     def _log_write(self, profile: Profile, change: Change, fields: Mapping[str, Value], *, first: bool) -> None:
         if self.others is not None:
-            self._log_heard(profile, change, self.others.hear(profile, fields, first=first), first=first)
+            self._log_heard(profile, change, self.others.hear(profile, fields, change.heard, first=first), first=first)
             return
         sorted_fields = ownership.split(fields, self.policy.owners, change.system)
         old = {} if first else {name: profile.side.get(name) for name in fields}

@@ -22,14 +22,13 @@ from onewriter.intake.inbound import bring_in
 from onewriter.intake.reading import Reading, comes_in, refuse_change
 from onewriter.intake.sender import Sender
 from onewriter.intake.take import apart, raw_digest, take
-from onewriter.intake.targets import SystemTarget, Target
+from onewriter.intake.targets import VANISHED_FLOOR, SystemTarget, Target
 from onewriter.records import HOUR, Instant
 
 ROWS_FIRST = 50
 ROWS_MAX = 500
 LOCK_AIM: Instant = 100_000
 """How long one piece should hold SQLite's write lock, in microseconds."""
-VANISHED_FLOOR = 20
 DUPLICATE = "duplicate record"
 """The kind of finding of a record that a system tells twice, and not the same."""
 

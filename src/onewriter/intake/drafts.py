@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from onewriter.connectors.interface import FieldPatch
-from onewriter.customers import pending
+from onewriter.customers import optouts, pending
 from onewriter.customers.owned import Owned
 from onewriter.customers.parked import Unplaced
 from onewriter.customers.pending import ALL, Pending
@@ -107,8 +107,9 @@ def _wanted(
     found: list[tuple[str, Value, Pending | None]] = []
     for name, mark in by_field.items():
         # What the system is not told of any more is asked for in vain, unless a person proposes it to its owner.
-        if name in out or is_proposal(reading, mark):
-            found.append((name, _value(reading, person, mark), mark))
+        value = _value(reading, person, mark)
+        if name in out or (is_proposal(reading, mark) and not _is_too_late(reading, person, name, value)):
+            found.append((name, value, mark))
     if record is None or len(by_field) < len(marks):
         every = out | set(seeds) if record is None else out
         rest = sorted(every - by_field.keys() - set(parked))
@@ -120,6 +121,13 @@ def is_proposal(reading: Reading, mark: Pending) -> bool:
     """True for a value that a person proposes to the system which owns its field, still."""
     owner = reading.policy.owner_of(mark.field)
     return mark.box is not None and owner == reading.system and mark.field in reading.policy.maps(reading.system)
+
+
+def _is_too_late(reading: Reading, person: Owned, name: str, value: Value) -> bool:
+    """Whether it proposes an opt-out to somebody who has opted in again since."""
+    if name not in CONSENTS or not isinstance(value, dict) or value["state"] != "unsubscribed":
+        return False
+    return not optouts.counts(person.fields.get(name), value, reading.began)
 
 
 def _value(reading: Reading, person: Owned, mark: Pending) -> Value:

@@ -92,10 +92,17 @@ def read_value(policy: Policy, name: str, typed: str | None, *, region: str | No
     each = FieldMap(remote=name, direction=Direction.IN)
     value = mapping.inward(name, each, told, region=region, namespaces=policy.namespaces)
     if isinstance(value, Unfit):
-        raise CannotSet(f"{name} was not set: {value.reason}.")
+        raise CannotSet(f"{name} was not set: {value.reason}{_hint(name)}.")
     if is_tags(name) and len(value or ()) < len(set(told)):
         raise CannotSet(f"Not all of these tags belong to {name}; `onewriter fields show` lists the namespaces.")
     return value
+
+
+def _hint(name: str) -> str:
+    """How such a value is written."""
+    if name in CONSENTS:
+        return "; it is subscribed or unsubscribed"
+    return "; write it with its country code, such as +41446681800" if name == "phone" else ""
 
 
 def refuse_field(policy: Policy, name: str) -> None:
@@ -143,6 +150,7 @@ def set_fields(db: Connection, vault: ShopVault, wish: Wish, now: Instant) -> li
     parked.park_all(db, vault.shop_id, [_unplaced(profile, each) for each in done if _has_no_place(each)], now)
     if applied:
         note_apart(db, vault, policy, [profile], now)
+        parked.agree(db, vault, [(profile.customer_id, profile.key, profile.own)], now)
         facts.take(db, vault, Written([profile], (), (), ()), now)
     return edits
 
@@ -209,11 +217,7 @@ def _consented(profile: Profile, name: str, value: Value, by: str, now: Instant)
     if value is not None:
         level = value.get("level") or ("single_opt_in" if value["state"] == "subscribed" else None)
         told = {**value, "level": level, "at": now, "source": by}
-    held = profile.own.get(name)
-    if value is not None and value["state"] == "unsubscribed" and held is not None and (held.get("at") or 0) > now:
-        # What is dated in the future was dated by a clock that is off, and keeps nobody from opting out.
-        held = {**held, "at": None}
-    taken = consent.step(held, told, by=by, is_owner=True, bulk=False)
+    taken = consent.step(profile.own.get(name), told, by=by, is_owner=True, bulk=False, now=now)
     if isinstance(taken, consent.Refused):
         raise CannotSet(f"{name} was not set: {taken.reason}.")
     return taken.value
@@ -303,4 +307,5 @@ def _has_no_place(edit: Edit) -> bool:
 def _unplaced(profile: Profile, edit: Edit) -> Unplaced:
     assert profile.customer_id is not None
     assert profile.key is not None
-    return Unplaced(profile.customer_id, profile.key, MANUAL, edit.field, edit.value, edit.reason or "")
+    was = profile.own.get(edit.field) if is_tags(edit.field) else None
+    return Unplaced(profile.customer_id, profile.key, MANUAL, edit.field, edit.value, edit.reason or "", before=was)

@@ -5,7 +5,7 @@ commits.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -18,7 +18,7 @@ from onewriter.customers.pending import Pending
 from onewriter.customers.profiles import Profile
 from onewriter.customers.remote import Remote
 from onewriter.intake.others import note_apart
-from onewriter.intake.reading import Reading, keep, open_locked
+from onewriter.intake.reading import Reading, decided, keep, open_locked
 from onewriter.loyalty import facts
 from onewriter.loyalty.facts import Written
 from onewriter.records import Instant, Path, Value
@@ -69,6 +69,8 @@ class _Coming:
     refused: list[tuple[Unplaced, LogLine]] = field(default_factory=list)
     changed: list[Profile] = field(default_factory=list)
     saved: list[Remote] = field(default_factory=list)
+    over: list[tuple[bytes, str, str, str]] = field(default_factory=list)
+    """(customer, system, field, direction) of what is parked and settled by itself now."""
 
     def bring(self, ids: Sequence[bytes]) -> None:
         """Bring in what these customers' records say, and write it all down."""
@@ -76,25 +78,22 @@ class _Coming:
         people = {key: one for key, one in open_locked(db, self.reading, ids, now).items() if one.live}
         records = remote.of_customers(db, vault, self.reading.system, list(people))
         loaded = profiles.load(db, vault, [one.shopify_id for one in people.values()])
-        waiting, proposals = _waiting(db, self.reading, list(people))
-        undecided = parked.open_fields(db, self.reading.system, list(people), parked.IN, reason=settling.BOTH_CHANGED)
+        standing = Standing.look(db, self.reading, list(people), now)
         for identity, person in people.items():
             profile, one = loaded.get(person.shopify_id), the_one(records.get(identity, ()))
             if profile is not None and one is not None:
-                met = Meeting(
-                    own=person.fields, told=one.fields, pending=waiting.get(identity, ()), bulk=self.bulk,
-                    undecided=undecided.get(identity, ()),
-                )  # fmt: skip
-                self._bring_one(profile, person, one, met)
+                self._bring_one(profile, person, one, standing.meeting(person, one, bulk=self.bulk))
         profiles.save(db, vault, self.changed, now)
         note_apart(db, vault, self.reading.policy, self.changed, now)
         remote.save(db, vault, self.saved, now)
         taken = {(person.id, name) for person, line in self.written for name in line.fields}
-        late = [each for each in proposals if (each.customer_id, each.field) in taken]
+        late = [each for each in standing.proposals if (each.customer_id, each.field) in taken]
         # The owner itself has said otherwise since it was proposed: its own word is the newer one.
         pending.clear(db, vault.shop_id, self.reading.system, late)
         pending.mark(db, vault.shop_id, self.marks, now, run_id=self.reading.run_id)
         self._log()
+        parked.settle(db, self.over, now)
+        parked.agree(db, vault, [(one.id, one.key, one.fields) for one, _line in self.written], now)
         if self.changed:
             facts.take(db, vault, Written(self.changed, (), (), ()), now, run_id=self.reading.run_id)
 
@@ -104,6 +103,7 @@ class _Coming:
         if settled.take:
             self._write(profile, person, one, settled)
             settled = settling.settle(self.reading.policy, self.reading.system, met, region=self.reading.region)
+            self.over += decided(self.reading, person.id, settled)
         before = (one.unclean, one.digests)
         keep(self.reading, one, person, settled, self.now)
         # Where nothing came in, what is not in step may be so for years, and is not sealed anew in each cycle.
@@ -149,13 +149,37 @@ class _Coming:
         log.add(self.db, shop, lines, self.now, keep_days=self.reading.keep_days)
 
 
-def _waiting(db: Connection, reading: Reading, ids: Sequence[bytes]) -> tuple[dict[bytes, set[str]], list[Pending]]:
-    """The fields that the system is still to be told of, and what people proposed to it, which nobody has taken yet."""
-    found: dict[bytes, set[str]] = {}
-    proposals = []
-    for each in pending.of_customers(db, reading.vault.shop_id, reading.system, ids):
-        if each.box is None:
-            found.setdefault(each.customer_id, set()).add(each.field)
-        else:
-            proposals.append(each)
-    return found, proposals
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How some customers stand to a system, whose records are settled once more though nobody has just read them."""
+
+    now: Instant
+    waiting: Mapping[bytes, Collection[str]]
+    """The fields that the system is still to be told of."""
+    undecided: Mapping[bytes, Collection[str]]
+    """The fields in which neither side is to follow the other: a person decides, or the system cannot hold ours."""
+    proposals: Sequence[Pending]
+    """What people proposed to the system, which nobody has taken yet."""
+
+    @classmethod
+    def look(cls, db: Connection, reading: Reading, ids: Sequence[bytes], now: Instant) -> "Standing":
+        """How these customers stand."""
+        waiting: dict[bytes, set[str]] = {}
+        proposals = []
+        for each in pending.of_customers(db, reading.vault.shop_id, reading.system, ids):
+            if each.box is None:
+                waiting.setdefault(each.customer_id, set()).add(each.field)
+            else:
+                proposals.append(each)
+        undecided = parked.open_fields(db, reading.system, ids, parked.IN, reason=settling.BOTH_CHANGED)
+        # What stands there instead of a value that the system cannot hold was made of it or is older, and cannot win.
+        for identity, names in parked.open_fields(db, reading.system, ids, parked.OUT).items():
+            undecided.setdefault(identity, set()).update(names)
+        return cls(now, waiting, undecided, proposals)
+
+    def meeting(self, person: Owned, one: Remote, *, bulk: bool = False) -> Meeting:
+        """One of these customers and its record."""
+        pending_now, undecided = self.waiting.get(person.id, ()), self.undecided.get(person.id, ())
+        return Meeting(
+            own=person.fields, told=one.fields, now=self.now, pending=pending_now, undecided=undecided, bulk=bulk
+        )

@@ -18,7 +18,8 @@ from onewriter.records import SHOPIFY, Instant, Value
 from onewriter.rules import consent, mapping, settling
 from onewriter.rules.policy import ADDRESS_PART, CONSENTS, TAGS, Direction, Policy
 from onewriter.rules.settling import Meeting
-from onewriter.rules.tags import resplit, split_tags
+from onewriter.rules.tags import is_tags, resplit, split_tags
+from onewriter.vault.seal import SubjectKey
 from onewriter.vault.vault import ShopVault
 
 OPTED_OUT = ("unsubscribed", "invalid", "redacted")
@@ -56,8 +57,10 @@ class Others:
     """The records of which Shopify says what we wrote."""
     moved: set[tuple[str, int, str]] = field(default_factory=set)
     """(system, Shopify id, field): what is to be marked."""
-    unplaced: dict[tuple[int, str], tuple[Value, str]] = field(default_factory=dict)
-    """(Shopify id, field): the newest value that was refused, and why."""
+    changed: set[int] = field(default_factory=set)
+    """The Shopify ids of those whose owner's values are others than before."""
+    unplaced: dict[tuple[int, str], tuple[Value, str, Value]] = field(default_factory=dict)
+    """(Shopify id, field): the newest value that was refused, why, and of tags what stood there before."""
 
     @classmethod
     def load(cls, db: Connection, vault: ShopVault, policy: Policy, known: Mapping[int, Profile]) -> "Others | None":
@@ -77,8 +80,11 @@ class Others:
                     waiting.setdefault(mark.customer_id, set()).add(mark.field)
         return cls(vault, policy, told, _creating(there), awaited, waiting)
 
-    def hear(self, profile: Profile, fields: Mapping[str, Value], *, first: bool) -> Heard:
-        """Take what a change says differently into the side and, as far as it may, into the customer."""
+    def hear(self, profile: Profile, fields: Mapping[str, Value], now: Instant, *, first: bool) -> Heard:
+        """Take what a change says differently into the side and, as far as it may, into the customer.
+
+        `now` is when the change was heard of.
+        """
         profile.changed |= resplit(profile.own, self.policy.namespaces)
         new = by_policy(self.policy, fields)
         old = {} if first else by_policy(self.policy, {name: profile.side.get(name) for name in fields})
@@ -91,7 +97,7 @@ class Others:
         owned = [name for name in new if self.policy.owner_of(name) == SHOPIFY]
         taken = {name: new[name] for name in owned}
         others = {name: value for name, value in new.items() if name not in taken}
-        echoes, refused = self._meet(profile, others, before, taken) if others else ((), {})
+        echoes, refused = self._meet(profile, others, before, taken, now) if others else ((), {})
         self._take(profile, taken)
         return Heard(tuple(taken), echoes, refused, old, new)
 
@@ -101,15 +107,16 @@ class Others:
         others: Mapping[str, Value],
         before: Mapping[str, Value] | None,
         taken: dict[str, Value],
+        now: Instant,
     ) -> tuple[tuple[str, ...], dict[str, list[str]]]:
         """Sort what is not Shopify's alone; what it may write of that goes into `taken`."""
         marked = self.waiting.get(profile.customer_id or b"", ())
         echoed = self._echoes(profile, others)
-        met = Meeting(own=profile.own, told=others, before=before, pending=marked, echoes=echoed)
+        met = Meeting(own=profile.own, told=others, now=now, before=before, pending=marked, echoes=echoed)
         settled = settling.settle(self.policy, SHOPIFY, met, region=self.vault.region)
-        taken.update(settled.take | self._opt_outs(profile, others, settled.level))
+        taken.update(settled.take | self._opt_outs(profile, others, settled.level, now))
         refused: dict[str, list[str]] = {}
-        echoes = [name for name in others if name in settled.level or name in met.echoes]
+        echoes = [name for name in others if name in settled.level - settled.refused.keys() or name in met.echoes]
         for name in others:
             if name in taken or name in echoes:
                 continue
@@ -117,19 +124,22 @@ class Others:
             reason = refusal.reason if refusal else f"owned by {self.policy.owner_of(name) or 'nobody'}"
             refused.setdefault(reason, []).append(name)
             if refusal is not None:
-                self.unplaced[profile.shopify_id, name] = (others[name], reason)
+                was = (before or {}).get(name) if is_tags(name) else None
+                self.unplaced[profile.shopify_id, name] = (others[name], reason, was)
         # Of what its owner has never said anything nothing is put right.
         known = [name for name in settled.send if name in profile.own and name not in {*met.echoes, *taken}]
         self.moved |= {(SHOPIFY, profile.shopify_id, name) for name in known}
         return tuple(echoes), refused
 
-    def _opt_outs(self, profile: Profile, others: Mapping[str, Value], level: Collection[str]) -> dict[str, Value]:
+    def _opt_outs(
+        self, profile: Profile, others: Mapping[str, Value], level: Collection[str], now: Instant
+    ) -> dict[str, Value]:
         """The consents that were taken back in Shopify: that counts from everybody, and whoever owns the field."""
         found = {}
         for name in others:
             if name not in CONSENTS or name in level or (others[name] or {}).get("state") not in OPTED_OUT:
                 continue
-            taken = consent.step(profile.own.get(name), others[name], by=SHOPIFY, is_owner=False, bulk=False)
+            taken = consent.step(profile.own.get(name), others[name], by=SHOPIFY, is_owner=False, bulk=False, now=now)
             if isinstance(taken, consent.Taken):
                 found[name] = taken.value
         return found
@@ -149,6 +159,7 @@ class Others:
         before = {name: profile.own.get(name) for name in taken}
         profile.own.update(taken)
         moved = {name for name in taken if before[name] != taken[name]}
+        self.changed |= {profile.shopify_id} if moved else set()
         for system, told in self.told.items():
             parts = {name for name in told if name.startswith(ADDRESS_PART)} if _ADDRESSES in moved else set()
             now = {name for name in parts if _part(name, before) != _part(name, profile.own)}
@@ -165,11 +176,12 @@ class Others:
         pending.forget(db, self.vault.shop_id, (SHOPIFY, *self.told), [each for each in hidden if each is not None])
         expected.drop(db, self.vault.shop_id, SHOPIFY, sorted(self.heard_back))
         values = [
-            Unplaced(profile.customer_id, profile.key, SHOPIFY, name, value, reason)
-            for (number, name), (value, reason) in self.unplaced.items()
+            Unplaced(profile.customer_id, profile.key, SHOPIFY, name, value, reason, before=was)
+            for (number, name), (value, reason, was) in self.unplaced.items()
             if (profile := live.get(number)) is not None and profile.customer_id is not None and profile.key is not None
         ]
         parked.park_all(db, self.vault.shop_id, values, now, run_id=run_id)
+        parked.agree(db, self.vault, _owned([live[each] for each in self.changed - {*came} if each in live]), now)
         note_apart(db, self.vault, self.policy, live.values(), now, fresh=came)
 
     def came_back(self, profile: Profile) -> None:
@@ -224,6 +236,13 @@ def by_policy(policy: Policy, fields: Mapping[str, Value]) -> dict[str, Value]:
         return dict(fields)
     rest = {name: value for name, value in fields.items() if name != TAGS}
     return rest | split_tags(fields[TAGS], policy.namespaces)
+
+
+def _owned(some: Iterable[Profile]) -> list[tuple[bytes, SubjectKey, Mapping[str, Value]]]:
+    """Each customer with its key and the owner's values."""
+    return [
+        (each.customer_id, each.key, each.own) for each in some if each.customer_id is not None and each.key is not None
+    ]
 
 
 def _creating(there: Sequence[System]) -> tuple[str, ...]:

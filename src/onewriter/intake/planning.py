@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, select
 
-from onewriter.customers import owned, pending, remote
-from onewriter.customers.links import BROKEN
+from onewriter.customers import optouts, owned, pending, remote
+from onewriter.customers.links import BROKEN, REVIEW
 from onewriter.customers.pending import ALL
 from onewriter.db.engine import Database
 from onewriter.db.tables import customers, links, sides
 from onewriter.intake.drafts import draft
-from onewriter.intake.inbound import the_one
+from onewriter.intake.inbound import Standing, the_one
 from onewriter.intake.reading import Reading, comes_in
 from onewriter.intake.targets import Target
 from onewriter.loyalty.balances import with_points
@@ -24,7 +24,6 @@ from onewriter.records import SHOPIFY, Instant, id_text
 from onewriter.rules import settling
 from onewriter.rules.limits import too_many
 from onewriter.rules.policy import CONSENTS, Policy
-from onewriter.rules.settling import Meeting
 
 AT_ONCE = 500
 LINES_MAX = 1_000
@@ -61,6 +60,8 @@ class Plan:
     refused: Counter[str] = field(default_factory=Counter)
     """Field: values that would be parked."""
     opt_ins: int = 0
+    opted_out: set[tuple[bytes, str]] = field(default_factory=set)
+    """Who has opted out there and not here, and from which consent: it is not written over."""
     lines: list[Line] = field(default_factory=list)
 
     @property
@@ -82,6 +83,7 @@ class Plan:
         return {
             "linked": self.linked, "in": dict(self.takes), "out": dict(self.sends), "make": self.makes,
             "parked": dict(self.refused), "opt_ins": self.opt_ins, "empty": dict(self.empties),
+            "opt_outs": dict(Counter(name for _customer, name in self.opted_out)),
         }  # fmt: skip
 
 
@@ -112,14 +114,15 @@ def exact(database: Database, target: Target, clock: Callable[[], Instant]) -> P
     with database.read() as db:
         plan = Plan(linked=linked_count(db, shop, system))
         plan.makes = pending.count(db, shop, system).get(ALL, 0)
-    after, ways = "", comes_in(reading.policy, system)
+        plan.opted_out = optouts.told_by(db, shop, system)
+    after, ways = "", comes_in(reading.policy, system) | (reading.policy.goes_out(system) & {*CONSENTS})
     # What Shopify says is taken in as it comes, and never waits for a cycle.
     while system != SHOPIFY:
         with database.read() as db:
             some, after = remote.unclean(db, shop, system, ways, after, AT_ONCE)
             if not after:
                 break
-            _count_in(db, reading, plan, [customer for customer, _name in some])
+            _count_in(db, reading, plan, [customer for customer, _name in some], clock())
     last = b""
     while True:
         with database.read() as db:
@@ -130,16 +133,16 @@ def exact(database: Database, target: Target, clock: Callable[[], Instant]) -> P
             _count_out(db, target, plan, ids, clock())
 
 
-def _count_in(db: Connection, reading: Reading, plan: Plan, ids: list[bytes]) -> None:
+def _count_in(db: Connection, reading: Reading, plan: Plan, ids: list[bytes], now: Instant) -> None:
     people = owned.load(db, reading.vault, ids, reading.policy.namespaces)
     records = remote.of_customers(db, reading.vault, reading.system, ids)
+    standing = Standing.look(db, reading, list(people), now)
     for customer, person in people.items():
         one = the_one(records.get(customer, ()))
         if one is None or not person.live:
             continue
-        settled = settling.settle(
-            reading.policy, reading.system, Meeting(own=person.fields, told=one.fields), region=reading.region
-        )
+        settled = settling.settle(reading.policy, reading.system, standing.meeting(person, one), region=reading.region)
+        plan.opted_out |= {(customer, name) for name in settled.opt_outs}
         plan.takes.update(list(settled.take))
         plan.empties.update(name for name, value in settled.take.items() if value is None)
         plan.refused.update(list(settled.refused))
@@ -153,6 +156,7 @@ def _count_out(db: Connection, target: Target, plan: Plan, ids: list[bytes], now
     reading = target.reading
     people = owned.load(db, reading.vault, ids, reading.policy.namespaces)
     with_points(db, reading.vault, reading.policy, reading.system, people, now)
+    optouts.hold(db, reading.vault, reading.policy, reading.system, people, now)
     held = target.held(db, ids)
     marks: dict[bytes, list[pending.Pending]] = {}
     for each in pending.of_customers(db, reading.vault.shop_id, reading.system, ids):
@@ -178,6 +182,17 @@ def linked_count(db: Connection, shop_id: int, system: str) -> int:
     """How many records of a system are some customer's."""
     theirs = (sides.c.shop_id == shop_id, sides.c.system == system, sides.c.customer_id.is_not(None))
     return db.execute(select(func.count()).select_from(sides).where(*theirs)).scalar_one()
+
+
+def strangers_count(db: Connection, shop_id: int, system: str) -> int:
+    """How many records of a system are nobody's and wait for nobody's decision."""
+    waits = select(links.c.record_id).where(
+        links.c.shop_id == shop_id, links.c.system == system, links.c.record_id == sides.c.record_id,
+        links.c.state == REVIEW,
+    )  # fmt: skip
+    theirs = (sides.c.shop_id == shop_id, sides.c.system == system, sides.c.customer_id.is_(None))
+    query = select(func.count()).select_from(sides).where(*theirs, sides.c.gone_at.is_(None), ~waits.exists())
+    return db.execute(query).scalar_one()
 
 
 def mark_homeless(

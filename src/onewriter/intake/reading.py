@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from onewriter.customers import owned, policies, systems
+from onewriter.customers import optouts, owned, parked, policies, systems
 from onewriter.customers.owned import Owned
 from onewriter.customers.remote import Remote
 from onewriter.db.bulk import lock_stripes, stripe_of
@@ -44,13 +44,19 @@ class Reading:
         return self.vault.region
 
 
+def lock(db: Connection, reading: Reading, numbers: Iterable[int]) -> None:
+    """Keep everybody else from the customers of these Shopify ids until the transaction ends."""
+    vault = reading.vault
+    lock_stripes(db, vault.shop_id, {stripe_of(vault.key.id_hash(each)) for each in numbers})
+
+
 def open_locked(db: Connection, reading: Reading, ids: Iterable[bytes], now: Instant) -> dict[bytes, Owned]:
-    """These customers as they stand, kept from everybody else until the transaction ends."""
+    """These customers as the system may be told of them, kept from everybody else until the transaction ends."""
     wanted = list(ids)
-    numbers = owned.numbers(db, reading.vault.shop_id, wanted)
-    lock_stripes(db, reading.vault.shop_id, {stripe_of(reading.vault.key.id_hash(each)) for each in numbers.values()})
+    lock(db, reading, owned.numbers(db, reading.vault.shop_id, wanted).values())
     found = owned.load(db, reading.vault, wanted, reading.policy.namespaces)
     with_points(db, reading.vault, reading.policy, reading.system, found, now)
+    optouts.hold(db, reading.vault, reading.policy, reading.system, found, now)
     return found
 
 
@@ -75,6 +81,28 @@ def comes_in(policy: Policy, system: str) -> frozenset[str]:
     """The fields that a system may write."""
     ways = (Direction.IN, Direction.BOTH)
     return frozenset(name for name, each in policy.maps(system).items() if each.direction in ways)
+
+
+def owns(policy: Policy, system: str) -> frozenset[str]:
+    """The fields that are a system's own, of those that it may write."""
+    return frozenset(name for name in comes_in(policy, system) if policy.owner_of(name) == system)
+
+
+def decided(reading: Reading, customer: bytes, settled: Settled) -> list[tuple[bytes, str, str, str]]:
+    """What may be parked of what a system says and needs nobody's decision any more, now that both say the same.
+
+    That is what the system owns, and what two had changed at once of whom neither was to overwrite the other. An edit
+    of anybody else stays parked though it was put right: a person may think it the better one.
+    """
+    policy, system = reading.policy, reading.system
+    rules = {name: policy.fields.get(name) for name in settled.level}
+    own = owns(policy, system)
+    ended = [
+        name
+        for name, rule in rules.items()
+        if name in own or (rule is not None and rule.shared is not None and rule.shared.conflict == "manual")
+    ]
+    return [(customer, system, name, parked.IN) for name in ended]
 
 
 def refuse_change(db: Connection, reading: Reading) -> None:

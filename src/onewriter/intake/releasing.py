@@ -11,6 +11,7 @@ from onewriter.records import Instant
 from onewriter.rules import mapping
 from onewriter.rules.mapping import Unfit
 from onewriter.rules.policy import MANUAL, Direction, FieldMap
+from onewriter.rules.tags import is_tags, with_change
 from onewriter.vault.vault import ShopVault
 
 
@@ -33,15 +34,19 @@ def _send_again(db: Connection, vault: ShopVault, one: Parked, now: Instant) -> 
 def _set(db: Connection, vault: ShopVault, one: Parked, by: str, now: Instant, keep_days: int) -> str:
     """Set the value by hand, as whoever releases it; it is read as what that system holds."""
     values = parked.values(vault, [one])
-    person = owned.load(db, vault, [one.customer_id]).get(one.customer_id)
+    policy = policies.of_shop(db, vault.shop_id)
+    person = owned.load(db, vault, [one.customer_id], policy.namespaces).get(one.customer_id)
     if one.id not in values or person is None:
         raise NotParked("That customer was erased; nothing is left to release.")
-    policy = policies.of_shop(db, vault.shop_id)
     hand.refuse_field(policy, one.field)
     each = FieldMap(remote=one.field, direction=Direction.IN)
     value = mapping.inward(one.field, each, values[one.id], region=vault.region, namespaces=policy.namespaces)
     if isinstance(value, Unfit):
         raise CannotSet(f"{one.field} cannot be released: {value.reason}; correct it in {one.system}, or drop it.")
+    if is_tags(one.field):
+        # Others have come since, and stay; of a first word nobody knows what it took away.
+        before = parked.befores(vault, [one])[one.id]
+        value = with_change(person.fields.get(one.field), before, value)
     wish = Wish(shopify_id=person.shopify_id, values={one.field: value}, by=by, keep_days=keep_days)
     [edit] = hand.plan(db, vault, wish, now)
     if edit.outcome is Outcome.PARKED:

@@ -19,7 +19,16 @@ def relink(db: Connection, reading: Reading, now: Instant, *, after: str, since:
     Returns how many were linked, and behind which record to go on; empty when there are no more.
     """
     linked, last = matching.relink(
-        db, reading.vault, reading.policy, reading.system, since, now, reading.by, after=after, most=AT_ONCE
+        db,
+        reading.vault,
+        reading.policy,
+        reading.system,
+        since,
+        now,
+        reading.by,
+        after=after,
+        most=AT_ONCE,
+        began=reading.began,
     )
     settle_again(db, reading, sorted(linked), now)
     return len(linked), last
@@ -42,7 +51,7 @@ def settle_again(db: Connection, reading: Reading, names: list[str], now: Instan
         person = people.get(one.customer_id) if one.customer_id is not None else None
         if person is None or not person.live or one.gone is not None:
             continue
-        met = Meeting(own=person.fields, told=one.fields, first=True)
+        met = Meeting(own=person.fields, told=one.fields, now=now, first=True)
         settled = settling.settle(reading.policy, reading.system, met, region=reading.region)
         keep(reading, one, person, settled, now)
         marks += [(reading.system, person.id, name) for name in settled.send]

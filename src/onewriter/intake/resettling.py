@@ -6,7 +6,7 @@ is told of from now on is marked, for those of whom it does not say so yet.
 
 from sqlalchemy import Connection
 
-from onewriter.customers import log, owned, pending, profiles
+from onewriter.customers import log, owned, parked, pending, profiles
 from onewriter.customers.log import LogLine
 from onewriter.customers.profiles import Profile
 from onewriter.intake.others import by_policy, note_apart
@@ -33,7 +33,7 @@ def resettle_some(db: Connection, reading: Reading, after: bytes, now: Instant) 
         if profile is None or not person.live:
             continue
         resplit(profile.own, reading.policy.namespaces)
-        taken = _owed(reading, profile)
+        taken = _owed(reading, profile, now)
         if taken:
             old = {name: profile.own.get(name) for name in taken}
             profile.own.update(taken)
@@ -53,11 +53,13 @@ def resettle_some(db: Connection, reading: Reading, after: bytes, now: Instant) 
     log.add(db, reading.vault.shop_id, lines, now, keep_days=0)
     pending.mark(db, reading.vault.shop_id, marks, now, run_id=reading.run_id)
     if changed:
+        people_now = [(each.id, each.key, each.fields) for each in people.values()]
+        parked.agree(db, reading.vault, people_now, now)
         facts.take(db, reading.vault, Written(changed, (), (), ()), now, run_id=reading.run_id)
     return ids[-1] if ids else b""
 
 
-def _owed(reading: Reading, profile: Profile) -> dict[str, Value]:
+def _owed(reading: Reading, profile: Profile, now: Instant) -> dict[str, Value]:
     """What Shopify says in fields of its own, where the customer has something else from before."""
     side = by_policy(reading.policy, profile.side)
     found: dict[str, Value] = {}
@@ -66,7 +68,7 @@ def _owed(reading: Reading, profile: Profile) -> dict[str, Value]:
             continue
         value = side[each.remote]
         if name in CONSENTS:
-            step = consent.step(profile.own.get(name), value, by=SHOPIFY, is_owner=True, bulk=True)
+            step = consent.step(profile.own.get(name), value, by=SHOPIFY, is_owner=True, bulk=True, now=now)
             if not isinstance(step, Taken):
                 continue
             value = step.value

@@ -155,7 +155,7 @@ class Sender:
         reading, shop = self.reading, self.reading.vault.shop_id
         refuse_change(db, reading)
         people = open_locked(db, reading, marks, now)
-        held = self.target.held(db, list(people))
+        held = self.target.held(db, list(people), {each.id: each.key for each in people.values()})
         homeless = [each for each in people if each not in held]
         known = {
             each.customer_id
@@ -186,8 +186,7 @@ class Sender:
         parked.park_all(db, shop, unplaced, now, run_id=reading.run_id)
         self.target.note_apart(db, {one.customer_id for one in unplaced}, now)
         self._expect(db, drafts, now)
-        for each in drafts:
-            pending.move(db, shop, reading.system, each.marks, SENT, now, tried=False)
+        pending.move(db, shop, reading.system, [one for each in drafts for one in each.marks], SENT, now, tried=False)
         return drafts
 
     def _expect(self, db: Connection, drafts: Sequence[Draft], now: Instant) -> None:

@@ -6,8 +6,8 @@ whole reading is known not to change too much. It never commits: the caller's tr
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -15,11 +15,13 @@ from sqlalchemy import Connection
 
 from onewriter.connectors.interface import Deleted, Record
 from onewriter.customers import (
+    deciding,
     erasing,
     expected,
     links,
     log,
     matching,
+    optouts,
     parked,
     pending,
     proposals,
@@ -32,11 +34,13 @@ from onewriter.customers.owned import Owned
 from onewriter.customers.parked import Unplaced
 from onewriter.customers.pending import Pending
 from onewriter.customers.remote import Glance, Remote
-from onewriter.intake.reading import Reading, comes_in, keep, open_locked
-from onewriter.records import Instant, Path
-from onewriter.rules import settling
-from onewriter.rules.policy import CONSENTS, MANUAL, ONEWRITER, Direction
+from onewriter.intake import heardback
+from onewriter.intake.reading import Reading, decided, keep, open_locked, owns
+from onewriter.records import Instant, Path, Value
+from onewriter.rules import mapping, settling
+from onewriter.rules.policy import CONSENTS, MANUAL, Direction
 from onewriter.rules.settling import BOTH_CHANGED, Meeting, Settled
+from onewriter.rules.tags import is_tags
 from onewriter.vault.seal import SubjectKey
 from onewriter.vault.vault import ShopVault
 
@@ -109,8 +113,8 @@ class _Fresh:
     lines: list[tuple[bytes, SubjectKey, LogLine]] = field(default_factory=list)
     marks: list[tuple[str, bytes, str]] = field(default_factory=list)
     unplaced: list[Unplaced] = field(default_factory=list)
-    level: list[tuple[bytes, str, str]] = field(default_factory=list)
-    """(customer, system, field) of what is in step now."""
+    over: list[tuple[bytes, str, str, str]] = field(default_factory=list)
+    """(customer, system, field, direction) of what is parked and settled by itself now."""
     beaten: list[Pending] = field(default_factory=list)
     """What the system was to be told, and has just written itself, as one of several who may."""
 
@@ -122,14 +126,17 @@ class _Fresh:
             name: it.customer_id for name in self.records if (it := self.known.get(name)) and it.customer_id is not None
         }
         newcomers = [stranger(reading, name, each) for name, each in self.records.items() if name not in linked]
-        found = matching.find(db, vault, policy, system, newcomers) if newcomers else {}
+        found = matching.find(db, vault, policy, system, newcomers, began=reading.began) if newcomers else {}
         self._leave_erased(found)
         names = list(self.records)
         ids = {*linked.values(), *(each.customer_id for each in found.values() if isinstance(each, links.Linked))}
-        people = open_locked(db, reading, ids, now)
-        owners = links.link(db, vault, system, found, policy.version, reading.by, now)
+        early = [each for each in found.values() if isinstance(each, links.Review) and each.unlinks]
+        people = open_locked(db, reading, {*ids, *(one for each in early for one in each.customer_ids)}, now)
+        owners = deciding.link_found(db, vault, system, found, policy.version, reading.by, now)
+        self.taken.counts.update({"review": len(early), "linked": -len(early)} if early else {})
         remotes = _working_copies(db, reading, self.records, people, {**linked, **owners}, now)
         echoes = expected.of_records(db, vault.shop_id, system, names)
+        just = heardback.just_written(db, reading, list(echoes))
         waiting = _waiting(db, reading, ids)
         for name, one in remotes.items():
             before = dict(one.fields) if name in linked else None
@@ -137,14 +144,21 @@ class _Fresh:
             self.taken.counts[_outcome(name, self.known, found)] += 1
             customer = people.get(one.customer_id) if one.customer_id is not None else None
             if customer is not None and customer.live:
-                self._settle(one, customer, before, echoes.get(name, {}), waiting.get(customer.id, {}))
+                written = echoes.get(name, {})
+                heard = heardback.echoes(reading, customer, one, written)
+                unmet = heardback.unmet(reading, customer, one, written, just.get(name, ()), heard)
+                met = Meeting(
+                    own=customer.fields, told=one.fields, now=now, before=before, echoes=heard, unmet=unmet,
+                    pending=waiting.get(customer.id, {}), first=before is None,
+                )  # fmt: skip
+                self._settle(one, customer, met, written, waiting.get(customer.id, {}))
             elif one.customer_id is not None:
                 # Whoever is hidden now may come back, and then the record is to be looked at as if it were new.
                 one.raw_digest = None
         strangers.index(db, vault, policy, remotes.values(), now)
         remote.save(db, vault, remotes.values(), now)
         expected.drop(db, vault.shop_id, system, list(echoes))
-        parked.settle(db, [(*each, parked.OUT) for each in self.level], now)
+        parked.settle(db, self.over, now)
         parked.park_all(db, vault.shop_id, self.unplaced, now, run_id=reading.run_id)
         pending.clear(db, vault.shop_id, system, self.beaten)
         pending.mark(db, vault.shop_id, self.marks, now, run_id=reading.run_id)
@@ -166,16 +180,11 @@ class _Fresh:
         self,
         one: Remote,
         customer: Owned,
-        before: Mapping[str, Any] | None,
+        met: Meeting,
         echoes: Mapping[str, bytes],
         waiting: Mapping[str, Pending],
     ) -> None:
         reading = self.reading
-        heard_back = _echoes(reading, customer, one, echoes)
-        met = Meeting(
-            own=customer.fields, told=one.fields, before=before, pending=waiting, echoes=heard_back,
-            first=before is None,
-        )  # fmt: skip
         settled = settling.settle(reading.policy, reading.system, met, region=reading.region)
         keep(reading, one, customer, settled, self.now)
         # Where neither of two wins, neither is to overwrite the other.
@@ -185,37 +194,54 @@ class _Fresh:
         ]
         self._tell_owners(customer, settled.opted_out)
         told = settled.send
-        if before is not None:
+        if met.before is not None:
             told = settled.send & settled.refused.keys()
-            self._refuse(one, customer, before, settled)
-            self.lines += _echoed(reading, customer, before, one, echoes, settled)
-            self.level += [(customer.id, reading.system, name) for name in settled.level]
+            self._refuse(one, customer, met.before, settled)
+            self.lines += heardback.lines(reading, customer, met.before, one, echoes, settled)
+            # What it says by itself now stands for what it could not be told.
+            self.over += [(customer.id, reading.system, name, parked.OUT) for name in settled.level | settled.edited]
+            self.over += decided(reading, customer.id, settled)
         self.marks += [(reading.system, customer.id, name) for name in told]
 
     def _tell_owners(self, customer: Owned, opted_out: Mapping[str, Any]) -> None:
-        """Propose an opt-out to the owner of the consent; it has the time at which it was heard of, if no other."""
-        vault, now = self.reading.vault, self.now
+        """Propose an opt-out to the owner of the consent, and have everybody else be told of it.
+
+        It has the time at which it was heard of, if no other.
+        """
+        vault, policy, system, now = self.reading.vault, self.reading.policy, self.reading.system, self.now
         for name, value in opted_out.items():
-            owner = self.reading.policy.owner_of(name)
-            if owner is None or owner == MANUAL:
-                reason = "an opt-out, which nobody can be told of: set it by hand"
-                self.unplaced.append(Unplaced(customer.id, customer.key, self.reading.system, name, value, reason))
-                continue
             dated = value if value["at"] is not None else {**value, "at": now}
-            place = (owner, customer.id, customer.key, name)
-            proposals.propose(self.db, vault.shop_id, *place, dated, self.reading.system, now)
+            owner = policy.owner_of(name)
+            if owner is None or owner == MANUAL:
+                self.unplaced.append(Unplaced(customer.id, customer.key, system, name, dated, optouts.NOBODY_TOLD))
+            else:
+                place = (owner, customer.id, customer.key, name)
+                proposals.propose(self.db, vault.shop_id, *place, dated, system, now)
+            others = [each for each in policy.systems if each not in (system, owner)]
+            self.marks += [(each, customer.id, name) for each in policy.told_of(name, others)]
 
     def _refuse(self, one: Remote, customer: Owned, before: Mapping[str, Any], settled: Settled) -> None:
         """Write down what a system changed that it may not write, and park the values."""
         system, maps = self.reading.system, self.reading.policy.maps(self.reading.system)
         self.taken.counts["refused"] += len(settled.refused)
         for name, refusal in settled.refused.items():
-            self.unplaced.append(Unplaced(customer.id, customer.key, system, name, refusal.value, refusal.reason))
+            unplaced = Unplaced(customer.id, customer.key, system, name, refusal.value, refusal.reason)
+            self.unplaced.append(replace(unplaced, before=self._tags_before(name, before)))
             line = LogLine(
                 (name,), Path.CYCLE, one.changed, accepted=False, reason=refusal.reason, run_id=self.reading.run_id,
                 old={name: before.get(maps[name].remote)}, new={name: refusal.value}, system=system, writer=system,
             )  # fmt: skip
             self.lines.append((customer.id, customer.key, line))
+
+    def _tags_before(self, name: str, before: Mapping[str, Any]) -> Value:
+        """The tags of a field that the record had before; None of every other field."""
+        if not is_tags(name):
+            return None
+        policy = self.reading.policy
+        each = policy.maps(self.reading.system)[name]
+        held = before.get(each.remote)
+        told = mapping.inward(name, each, held, region=self.reading.region, namespaces=policy.namespaces)
+        return None if isinstance(told, mapping.Unfit) else told
 
 
 def _working_copies(
@@ -228,7 +254,8 @@ def _working_copies(
 ) -> dict[str, Remote]:
     """The sides of these records, new ones among them, each with the key that seals it from now on."""
     vault = reading.vault
-    remotes = remote.load(db, vault, reading.system, list(fresh))
+    keys = {each.id: each.key for each in people.values()}
+    remotes = remote.load(db, vault, reading.system, list(fresh), keys)
     new = {name: Remote(reading.system, name, each.id) for name, each in fresh.items() if name not in remotes}
     alone = []
     for name, one in new.items():
@@ -281,41 +308,6 @@ def _outcome(name: str, known: Mapping[str, Glance], found: Mapping[str, links.F
     return "unlinked" if name in known else "new"
 
 
-def _echoes(reading: Reading, customer: Owned, one: Remote, wanted: Mapping[str, bytes]) -> set[str]:
-    """The fields in which the record says just what we wrote there, whoever it was that heard of it first."""
-    maps = reading.policy.maps(reading.system)
-    return {
-        name
-        for name, digest in wanted.items()
-        if name in maps and customer.key.digest(one.fields.get(maps[name].remote)) == digest
-    }
-
-
-def _echoed(
-    reading: Reading,
-    customer: Owned,
-    held: Mapping[str, Any],
-    one: Remote,
-    wanted: Collection[str],
-    settled: Settled,
-) -> list[tuple[bytes, SubjectKey, LogLine]]:
-    """The line of what we wrote there ourselves, now that it is read back: only then is it known to be there.
-
-    The system may write it in a form of its own; it is what we wrote as long as it means the same.
-    """
-    maps = reading.policy.maps(reading.system)
-    remotes = {name: maps[name].remote for name in sorted(settled.level & set(wanted))}
-    written = {name: there for name, there in remotes.items() if held.get(there) != one.fields.get(there)}
-    if not written:
-        return []
-    line = LogLine(
-        tuple(written), Path.SEND, one.changed, run_id=reading.run_id, system=reading.system, writer=ONEWRITER,
-        old={name: held.get(there) for name, there in written.items()},
-        new={name: one.fields.get(there) for name, there in written.items()}, kept=True,
-    )  # fmt: skip
-    return [(customer.id, customer.key, line)]
-
-
 def take_gone(db: Connection, reading: Reading, names: Sequence[str], now: Instant, taken: Taken) -> None:
     """Take down that the system has these records no more: what they said is forgotten, and their links say so."""
     vault, system = reading.vault, reading.system
@@ -330,7 +322,7 @@ def take_gone(db: Connection, reading: Reading, names: Sequence[str], now: Insta
         if each.customer_id is None:
             ended.append(each.key_id)
         elif each.customer_id in people:
-            fields = tuple(sorted(comes_in(reading.policy, system)))
+            fields = tuple(sorted(owns(reading.policy, system)))
             line = LogLine(
                 fields, Path.CYCLE, now, reason="the record was deleted there", run_id=reading.run_id, system=system,
                 writer=system,

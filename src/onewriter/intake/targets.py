@@ -14,7 +14,7 @@ from onewriter.connectors.interface import Connector, Deleted, Discovery, FieldP
 from onewriter.connectors.shopify import ShopifyConnector
 from onewriter.customers import links, owned, profiles, remote
 from onewriter.customers.owned import Owned
-from onewriter.customers.remote import Remote
+from onewriter.customers.remote import Keys, Remote
 from onewriter.db.engine import Database
 from onewriter.errors import SystemChanged
 from onewriter.intake import others
@@ -30,8 +30,8 @@ from onewriter.rules.tags import split_tags
 from onewriter.shopify.client import AdminClient
 from onewriter.shopify.reads import read_customers
 
-VANISHED_MAX = 20
-"""More than so many of those that are asked for, and more than half, are not simply gone."""
+VANISHED_FLOOR = 20
+"""More than so many records that are missing at once, and more than 1 % of all, are not simply gone."""
 
 
 class Target(Protocol):
@@ -45,8 +45,8 @@ class Target(Protocol):
     def look(self, ids: Sequence[bytes]) -> None:
         """Read the records of these customers now, and take in what they say."""
 
-    def held(self, db: Connection, ids: Sequence[bytes]) -> dict[bytes, Remote]:
-        """The one record that each of these customers has there, as we hold it."""
+    def held(self, db: Connection, ids: Sequence[bytes], keys: Keys | None = None) -> dict[bytes, Remote]:
+        """The one record that each of these customers has there, as we hold it; `keys` are open already."""
 
     def take(self, records: Sequence[Record]) -> None:
         """Take in what records say by now."""
@@ -74,6 +74,8 @@ class SystemTarget:
     reading: Reading
     connector: Connector
     clock: Callable[[], Instant]
+    _missed: set[str] = field(default_factory=set)
+    """The records that this cycle has asked for and not found."""
 
     def discover(self) -> Discovery:
         return self.connector.discover()
@@ -86,9 +88,18 @@ class SystemTarget:
             return
         found: list[Record | Deleted] = list(self.connector.read_keys(there))
         missing = set(there) - {each.id for each in found}
-        if len(missing) > VANISHED_MAX and len(missing) * 2 > len(there):
-            raise SystemChanged("Most of the records that were asked for are gone; a full cycle has to look first.")
+        self._missed |= missing
+        if self._are_too_many(len(self._missed)):
+            reason = "Many of the records that were asked for are missing; a full cycle has to look first."
+            raise SystemChanged(f"{reason} Queue one: onewriter systems cycle {self.reading.system} --full")
         self._take([*found, *(Deleted(each) for each in sorted(missing))])
+
+    def _are_too_many(self, missing: int) -> bool:
+        """Whether so many cannot have been deleted: the same bound as a full reading has, over the whole cycle."""
+        if missing <= VANISHED_FLOOR:
+            return False
+        with self.database.read() as db:
+            return missing > len(remote.every_name(db, self.reading.vault.shop_id, self.reading.system)) // 100
 
     def take(self, records: Sequence[Record]) -> None:
         self._take(records)
@@ -98,8 +109,8 @@ class SystemTarget:
             with self.database.write() as db:
                 take(db, self.reading, some, self.clock(), anew=anew)
 
-    def held(self, db: Connection, ids: Sequence[bytes]) -> dict[bytes, Remote]:
-        records = remote.of_customers(db, self.reading.vault, self.reading.system, ids)
+    def held(self, db: Connection, ids: Sequence[bytes], keys: Keys | None = None) -> dict[bytes, Remote]:
+        records = remote.of_customers(db, self.reading.vault, self.reading.system, ids, keys)
         return {customer: one for customer, some in records.items() if (one := the_one(some)) is not None}
 
     def note_apart(self, db: Connection, ids: Collection[bytes], now: Instant) -> None:
@@ -116,7 +127,9 @@ class SystemTarget:
     ) -> None:
         vault, system = self.reading.vault, self.reading.system
         found = {
-            vault.key.record_name(system, record.id): links.Linked(customer, "created", "made there for this customer")
+            vault.key.record_name(system, record.id): links.Linked(
+                customer, links.CREATED, "made there for this customer"
+            )
             for customer, record in made.items()
         }
         # Whoever was hidden meanwhile is linked to nothing; the record is read as nobody's by the next cycle.
@@ -165,7 +178,7 @@ class ShopifyTarget:
             take_extras(db, self.reading, self.extras, more, self.clock())
             apply(db, vault, read.changes, self.clock(), run_id=self.reading.run_id)
 
-    def held(self, db: Connection, ids: Sequence[bytes]) -> dict[bytes, Remote]:
+    def held(self, db: Connection, ids: Sequence[bytes], keys: Keys | None = None) -> dict[bytes, Remote]:
         numbers = owned.numbers(db, self.reading.vault.shop_id, ids)
         found = profiles.load(db, self.reading.vault, list(numbers.values()))
         return {

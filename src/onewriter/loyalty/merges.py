@@ -40,7 +40,7 @@ _WAITING = select(alias_table.c.deleted_id, alias_table.c.kept_id, alias_table.c
     alias_table.c.state == AliasState.SETTLED.value,
 )
 _THESE = select(customers.c.id).where(
-    customers.c.shop_id == bindparam("shop_id"), customers.c.id.in_(bindparam("ids", expanding=True))
+    customers.c.shop_id + 0 == bindparam("shop_id"), customers.c.id.in_(bindparam("ids", expanding=True))
 )
 
 

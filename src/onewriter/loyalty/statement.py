@@ -1,20 +1,13 @@
 """Statements: a customer's ledger as people read it, like that of a bank, and what comes next by itself."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, select
-
-from onewriter.db.tables import customers
-from onewriter.loyalty.entries import CHUNK, as_posted
+from onewriter.loyalty.entries import as_posted
 from onewriter.records import Entry, EntryKind, Instant
 from onewriter.rules.lots import Lapse, lapse_at
 from onewriter.rules.merging import Ledger
 from onewriter.rules.replaying import Standing, takes_redemption_back
-
-_NUMBERS = select(customers.c.id, customers.c.shopify_id).where(
-    customers.c.shop_id == bindparam("shop_id"), customers.c.id.in_(bindparam("ids", expanding=True))
-)
 
 _IN_WORDS = {
     EntryKind.EARN: "earned",
@@ -92,12 +85,3 @@ def next_end(ledger: Ledger, standing: Standing, policy: Lapse, now: Instant) ->
         if at > now and (ended := [e for e in ledger.standing(at, policy).ended.values() if e.at == at and e.points]):
             return Ending(sum(each.points for each in ended), at, any(each.days is not None for each in ended))
     return None
-
-
-def shopify_ids(db: Connection, shop_id: int, customer_ids: Collection[bytes]) -> dict[bytes, int]:
-    """Shopify's ids of these customers, by ours, of those that have one."""
-    wanted, found = sorted(customer_ids), {}
-    for start in range(0, len(wanted), CHUNK):
-        rows = db.execute(_NUMBERS, {"shop_id": shop_id, "ids": wanted[start : start + CHUNK]})
-        found.update({bytes(row.id): row.shopify_id for row in rows if row.shopify_id is not None})
-    return found

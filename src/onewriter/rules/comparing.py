@@ -43,6 +43,9 @@ def canonical(name: str, value: Value, region: str | None) -> Any:
         return [canonical("", each, region) for each in value]
     if isinstance(value, dict):
         return {key: canonical("", each, region) for key, each in value.items() if not is_empty(each)}
+    if isinstance(value, bool):
+        # Python counts true as 1.
+        return ("truth", value)
     return _text(name, value, region) if isinstance(value, str) else value
 
 

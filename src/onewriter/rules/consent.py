@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from onewriter.records import SHOPIFY, Value
+from onewriter.records import SHOPIFY, Instant, Value
 from onewriter.rules.transforms import STATES, Unfit
 
 _RANKS = {"subscribed": 0, "pending": 1, "not_subscribed": 2, "unsubscribed": 3, "invalid": 4, "redacted": 5}
@@ -37,30 +37,34 @@ class Refused:
     reason: str
 
 
-def step(held: Value, told: Value, *, by: str, is_owner: bool, bulk: bool) -> Taken | Refused:
+def step(held: Value, told: Value, *, by: str, is_owner: bool, bulk: bool, now: Instant) -> Taken | Refused:
     """What becomes of a consent when a system tells another one.
 
     `told` is news: what that system told before and tells again is not for here. `bulk` is true for whatever changes
-    many at once: an import, a first reading, a change of the mapping.
+    many at once: an import, a first reading, a change of the mapping. What is dated in the future was dated by a clock
+    that is off, and counts as told now.
     """
     if told is None:
         return Taken(held) if held is None else Refused("a consent is never emptied; an opt-out must be told as one")
     if not isinstance(told, Mapping) or told.get("state") not in STATES:
         return Refused("not one of the words for a consent")
+    told = _dated(told, now)
     before = held["state"] if held else "not_subscribed"
     if before in _ENDS and told["state"] != before:
         return Refused(f"a consent that is {before} is never left")
     if told["state"] == before:
         return Taken(_newest(held, told) if is_owner or held is None else held)
     if _RANKS[told["state"]] > _RANKS[before]:
-        return _opt_out(held, told, is_owner)
+        return _opt_out(held, told, is_owner, now)
     return _opt_in(held, told, by, is_owner, bulk)
 
 
-def _opt_out(held: Consent | None, told: Consent, is_owner: bool) -> Taken | Refused:
+def _opt_out(held: Consent | None, told: Consent, is_owner: bool, now: Instant) -> Taken | Refused:
     if told["state"] == "not_subscribed" and not is_owner:
         return Refused("that nobody was asked there takes nothing back that was said elsewhere")
-    if held and _at(told) is not None and _at(held) is not None and _at(told) < _at(held):
+    given = _at(held) if held else None
+    # When an opt-in was given that is dated in the future nobody knows, so that it keeps nobody from opting out.
+    if given is not None and given <= now and _at(told) is not None and _at(told) < given:
         return Refused("older than the opt-in that came after it")
     return Taken(dict(told))
 
@@ -87,6 +91,12 @@ def _newest(held: Consent | None, told: Consent) -> Value:
         return dict(told)
     first, then = (held, told) if (_at(told) or 0) >= (_at(held) or 0) else (told, held)
     return {**first, **{key: value for key, value in then.items() if value is not None}}
+
+
+def _dated(told: Consent, now: Instant) -> Consent:
+    """The consent, with the present time where it says that it was given later."""
+    at = _at(told)
+    return told if at is None or at <= now else {**told, "at": now}
 
 
 def _at(consent: Consent) -> Any:

@@ -4,6 +4,8 @@ Outward it goes through the transform and then through the map of words; inward 
 not fit is `Unfit`, with a reason that never holds the value: it is parked, and never cut or guessed.
 """
 
+import json
+import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -44,7 +46,7 @@ def outward(
     """
     transform = TRANSFORMS[each.transform]
     if tags.is_tags(name):
-        return _fitting(each, _tags_outward(name, each, transform, value, held, namespaces))
+        return _tags_outward(name, each, transform, value, held, namespaces)
     if is_empty(value):
         return None
     remote = _in_words(each, transform.outward(value, each.options))
@@ -90,7 +92,10 @@ def _tags_outward(
         return there
     add, remove = tags.differences(there, words, lambda tag: _is_of(name, each, tag, namespaces))
     whole = sorted({*there, *add} - {*remove})
-    return transform.outward(whole, each.options) if whole else None
+    remote = transform.outward(whole, each.options) if whole else None
+    # What stands there already has its place there: only what comes to it can be too long.
+    fits = _fitting(each, add if isinstance(remote, list) else remote) if add else remote
+    return fits if isinstance(fits, Unfit) else remote
 
 
 def _listed(each: FieldMap, transform: Transform, remote: RemoteValue) -> list[str] | Unfit:
@@ -173,7 +178,7 @@ def _as_ours(name: str, value: Any, region: str | None) -> Value | Unfit:
     if isinstance(value, str):
         return _text(value)
     if name in _FREE or name.startswith(CUSTOM):
-        return value
+        return _free(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else Unfit("not a text")
 
 
@@ -181,6 +186,19 @@ def _text(value: str) -> Value | Unfit:
     if len(value) > TEXT_MAX:
         return Unfit(f"longer than {TEXT_MAX:,} characters")
     return unicodedata.normalize("NFC", value.replace("\0", "")).strip() or None
+
+
+def _free(value: Any) -> Value | Unfit:
+    """A value of any sort, as far as it can be kept: JSON has neither bytes nor a number that is none."""
+    if isinstance(value, list | dict):
+        try:
+            length = len(json.dumps(value, allow_nan=False, ensure_ascii=False))
+        except (TypeError, ValueError, RecursionError):
+            return Unfit("not plain JSON")
+        return value if length <= TEXT_MAX else Unfit(f"longer than {TEXT_MAX:,} characters")
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return Unfit("not plain JSON")
 
 
 def _email(value: Any) -> Value | Unfit:
@@ -242,7 +260,16 @@ def in_step(
     if isinstance(told, Unfit):
         return _same_there(name, each, own, remote, region)
     # What we would write there is in step, though it comes back in another form.
-    return bool(outward(name, each, own) == remote)
+    written = outward(name, each, own)
+    return bool(written == remote) and same("", written, remote, region)
+
+
+def is_made_of(told: Any, written: Any) -> bool:
+    """Whether a system may have made one text of the other by itself: capitals, blanks left out, the end cut off."""
+    if not isinstance(told, str) or not isinstance(written, str):
+        return False
+    short, whole = ("".join(text.split()).casefold() for text in (told, written))
+    return bool(short) and whole.startswith(short)
 
 
 def _leads_back(enum: Mapping[str, str] | None) -> bool:

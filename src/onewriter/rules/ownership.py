@@ -90,20 +90,19 @@ def watch_list(policy: Policy) -> tuple[str, ...]:
 def with_owner(policy: Policy, name: str, owner: str) -> Policy:
     """The policy with another owner of a field, and the directions of the mappings turned to match.
 
-    The new owner is read, and everybody else who took part in it is told. A field that people own (`manual`) is told to
-    nobody: it is still read and compared everywhere, until somebody maps it out again (requirement M82). Nobody shares
-    it any more: that is agreed to for one owner, and agreed to anew for another.
+    The new owner is read, and everybody else who took part in it is told, but for those who are mapped `none`: that is
+    somebody's word, and stays. A field that people own (`manual`) is told to nobody: it is still read and compared
+    everywhere, until somebody maps it out again (requirement M82). Nobody shares it any more: that is agreed to for one
+    owner, and agreed to anew for another.
     """
-    was_manual = policy.owner_of(name) == MANUAL
-    parts = {each for maps in policy.systems.values() for each in maps if _follows(each, name)}
     systems = {
-        system: {each: _turned(one, owner, system, was_manual) if each in parts else one for each, one in maps.items()}
+        system: {each: _turned(each, one, owner, system) if _follows(each, name) else one for each, one in maps.items()}
         for system, maps in policy.systems.items()
     }
-    shopify = {each: one for each, one in systems.get(SHOPIFY, {}).items() if each != name}
-    if owner == MANUAL:
+    shopify = {each: one for each, one in systems.pop(SHOPIFY, {}).items() if each != name or _is_needed(each, one)}
+    if owner == MANUAL and not name.startswith(CUSTOM):
         shopify[name] = FieldMap(remote=name, direction=Direction.NONE)
-    if shopify or SHOPIFY in systems:
+    if shopify:
         systems[SHOPIFY] = shopify
     return replace(policy, fields={**policy.fields, name: FieldRule(owner=owner)}, systems=systems)
 
@@ -113,13 +112,19 @@ def _follows(each: str, name: str) -> bool:
     return each == name or (name == "addresses" and each.startswith(ADDRESS_PART))
 
 
-def _turned(one: FieldMap, owner: str, system: str, was_manual: bool) -> FieldMap:
-    if owner == MANUAL:
-        return replace(one, direction=Direction.NONE)
+def _turned(each: str, one: FieldMap, owner: str, system: str) -> FieldMap:
     if owner == system:
-        return replace(one, direction=Direction.IN)
-    left_out = one.direction is Direction.NONE and not was_manual
-    return one if left_out else replace(one, direction=Direction.OUT)
+        # A part of an address is only ever told, and who owns the addresses is told nothing of them.
+        way = Direction.NONE if each.startswith(ADDRESS_PART) else Direction.IN
+        return replace(one, direction=way)
+    if owner == MANUAL or one.direction is Direction.NONE:
+        return replace(one, direction=Direction.NONE)
+    return replace(one, direction=Direction.OUT)
+
+
+def _is_needed(name: str, one: FieldMap) -> bool:
+    """Whether Shopify's mapping of a field says what does not follow from who owns it."""
+    return name.startswith(CUSTOM) or one.direction is Direction.NONE
 
 
 # ---- What is wrong --------------------------------------------------------------------------------------------------
@@ -187,13 +192,20 @@ def _owner_problems(policy: Policy, systems: Mapping[str, Facts], name: str, own
         yield _error(
             name, owner, "owner", f"{name} is owned by {owner}, which is no connected system; name one, or manual."
         )
-    elif owner not in (SHOPIFY, MANUAL) and not _is_read(policy.systems.get(owner, {}).get(name)):
+    elif owner != MANUAL:
+        yield from _unread(policy, name, owner)
+
+
+def _unread(policy: Policy, name: str, owner: str) -> Iterator[PolicyProblem]:
+    """A field whose owner is not asked for it stands still: nothing else may write it either."""
+    each = policy.maps(owner).get(name)
+    if each is not None and each.direction is Direction.NONE:
+        text = f"{owner} owns {name} and is not asked for it, so that nobody writes it; "
+        text += f"map it with `onewriter fields map {owner} {name} --direction in`, or change the owner."
+        yield _warning(name, owner, "owner", text)
+    elif owner != SHOPIFY and (each is None or each.direction not in READ):
         text = f"{owner} owns {name} and is not asked for it; map it with `onewriter fields map {owner} {name}`."
         yield _warning(name, owner, "owner", text)
-
-
-def _is_read(each: FieldMap | None) -> bool:
-    return each is not None and each.direction in READ
 
 
 def _shares(policy: Policy, systems: Mapping[str, Facts]) -> Iterator[PolicyProblem]:

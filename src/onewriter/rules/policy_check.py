@@ -247,7 +247,9 @@ def _remote_problems(
     yield from _word_problems(system, name, each, there)
     if not can_hold(name, each, transform, there):
         text = f"{each.remote} in {system} is of type {there.type}, which cannot hold {name} as it is mapped; "
-        yield _error(name, system, "type", text + "choose another transform or another field.")
+        others = [one for one in _SORTS[sort_of(name)] if can_hold(name, each, TRANSFORMS[one], there)]
+        take = f"take the transform {' or '.join(others)}, or" if others else "take"
+        yield _error(name, system, "type", f"{text}{take} another field.")
 
 
 def _right_problems(system: str, name: str, each: FieldMap, there: RemoteFact) -> Iterator[PolicyProblem]:
@@ -261,7 +263,8 @@ def _right_problems(system: str, name: str, each: FieldMap, there: RemoteFact) -
 
 def _length_problems(system: str, name: str, each: FieldMap, there: RemoteFact) -> Iterator[PolicyProblem]:
     most = there.max_length
-    if most is None or each.direction not in WRITTEN:
+    # A field that holds more than a policy may name is as good as one without a limit.
+    if most is None or most > LENGTH_MAX or each.direction not in WRITTEN:
         return
     if each.max_length is None:
         text = (

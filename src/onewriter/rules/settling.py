@@ -10,14 +10,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from onewriter.records import Value
+from onewriter.records import Instant, Value
 from onewriter.rules import consent, mapping
-from onewriter.rules.comparing import same_consent
+from onewriter.rules.comparing import is_empty, same_consent
 from onewriter.rules.mapping import Unfit
 from onewriter.rules.policy import CONSENTS, Direction, FieldMap, Policy
 from onewriter.rules.tags import is_tags
 
 BOTH_CHANGED = "changed in two systems at once"
+NOT_WHAT_WAS_WRITTEN = "not what was just written there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,14 @@ class Settled:
     """The owner's new values, for the customer."""
     send: set[str] = field(default_factory=set)
     """The system is to be told the owner's value."""
+    edited: set[str] = field(default_factory=set)
+    """What the system changed by itself of what it may write beside others."""
     refused: dict[str, Refusal] = field(default_factory=dict)
     """What the system changed by itself in fields of others, or what of its own cannot be taken up."""
     opted_out: dict[str, Value] = field(default_factory=dict)
     """Opt-outs that the owners of these consents are to be told of."""
+    opt_outs: set[str] = field(default_factory=set)
+    """Those, and others of which nobody knows whether they are news: none of them is written over."""
     apart: set[str] = field(default_factory=set)
     """Not in step, and only looked at."""
 
@@ -60,14 +65,18 @@ class Meeting:
     """The owner's value of each field."""
     told: Mapping[str, Any]
     """What the system holds, by its own names."""
+    now: Instant
+    """No consent that was told by now can have been given later."""
     before: Mapping[str, Any] | None = None
     """What it held when it was last read; None at their first meeting, or where that does not matter."""
     pending: Collection[str] = ()
     """Fields that the system is still to be told of."""
     echoes: Collection[str] = ()
     """Fields in which it says just what we wrote there."""
+    unmet: Collection[str] = ()
+    """Fields in which it was read back just now, and does not say what we wrote: it makes something else of it."""
     undecided: Collection[str] = ()
-    """Fields that two have changed at once and a person is to decide about."""
+    """Fields that are left as they are on both sides: two have changed them at once, or the system cannot hold ours."""
     first: bool = False
     """Whether they meet for the first time, or by new rules: nobody knows then who of several writers wrote last."""
     bulk: bool = False
@@ -122,6 +131,14 @@ class _Field:
         return not is_tags(self.name) or self._read(before[self.map.remote]) != self.value
 
     @property
+    def is_edit_beside_nothing(self) -> bool:
+        """Whether it is an edit that stands there only because an empty value of its owner's empties nothing."""
+        if self.map.direction is not Direction.OUT or self.owner is None or self.name in CONSENTS:
+            return False
+        own = mapping.own_value(self.name, self.met.own)
+        return is_empty(own) and not is_empty(self.readable) and self.was_edited
+
+    @property
     def value(self) -> Value | Unfit:
         """What the system holds, in our form."""
         return self._read(self.remote)
@@ -140,12 +157,15 @@ class _Field:
 def _settle_one(settled: Settled, one: _Field) -> None:
     if one.is_level:
         settled.level.add(one.name)
+        if one.is_edit_beside_nothing:
+            settled.refused[one.name] = Refusal(one.readable, f"owned by {one.owner}")
     elif one.owner is None or one.map.direction is Direction.NONE:
         settled.apart.add(one.name)
     elif one.map.direction is Direction.IN:
         _take(settled, one)
     elif one.map.direction is Direction.OUT:
         if _is_opt_out(settled, one):
+            settled.opt_outs.add(one.name)
             settled.apart.add(one.name)
             return
         if one.was_edited:
@@ -162,7 +182,8 @@ def _take(settled: Settled, one: _Field) -> None:
         settled.refused[one.name] = Refusal(one.remote, value.reason)
     elif one.name in CONSENTS:
         is_owner = one.owner == one.system
-        taken = consent.step(one.met.own.get(one.name), value, by=one.system, is_owner=is_owner, bulk=one.met.bulk)
+        own, met = one.met.own.get(one.name), one.met
+        taken = consent.step(own, value, by=one.system, is_owner=is_owner, bulk=met.bulk, now=met.now)
         if isinstance(taken, consent.Refused):
             settled.refused[one.name] = Refusal(value, taken.reason)
         else:
@@ -182,11 +203,11 @@ def _is_opt_out(settled: Settled, one: _Field) -> bool:
     value, own = one.value, one.met.own.get(one.name)
     if not isinstance(value, dict) or value["state"] != "unsubscribed":
         return False
-    taken = consent.step(own, value, by=one.system, is_owner=False, bulk=False)
+    taken = consent.step(own, value, by=one.system, is_owner=False, bulk=False, now=one.met.now)
     if isinstance(taken, consent.Refused) or same_consent(own, taken.value):
         return False
     if one.was_edited or value["at"] is not None:
-        settled.opted_out[one.name] = value
+        settled.opted_out[one.name] = taken.value
         return True
     return one.name not in one.met.pending
 
@@ -199,6 +220,12 @@ def _settle_shared(settled: Settled, one: _Field) -> None:
         settled.apart.add(one.name)
         return
     if one.met.first and not is_owner:
+        settled.send.add(one.name)
+        return
+    if one.name in one.met.unmet:
+        # Nobody typed it: capitals or a cut are what the system makes of every value, and no word of anybody's.
+        if one.was_edited:
+            settled.refused[one.name] = Refusal(one.readable, NOT_WHAT_WAS_WRITTEN)
         settled.send.add(one.name)
         return
     if one.name in one.met.pending:
@@ -217,5 +244,7 @@ def _settle_shared(settled: Settled, one: _Field) -> None:
     if one.value is None and not is_owner and not (rule is not None and rule.empty_overwrites):
         settled.refused[one.name] = Refusal(None, "an empty value of a system that does not own the field")
         settled.send.add(one.name)
-    else:
-        _take(settled, one)
+        return
+    _take(settled, one)
+    if one.was_edited and one.name in settled.take:
+        settled.edited.add(one.name)

@@ -59,6 +59,17 @@ def change(
     return differences(held, wanted_part, lambda tag: home_of(tag, namespaces) == mine)
 
 
+def with_change(
+    now: Sequence[str] | None, before: Sequence[str] | None, told: Sequence[str] | None
+) -> list[str] | None:
+    """The tags that stand now, with what somebody added and removed between two other lists; None without any."""
+    add, remove = differences(before, told, lambda _tag: True)
+    gone = {tag.casefold() for tag in remove}
+    left = [tag for tag in now or () if tag.casefold() not in gone]
+    there = {tag.casefold() for tag in left}
+    return sorted({*left, *(tag for tag in add if tag.casefold() not in there)}) or None
+
+
 def differences(
     held: Iterable[str] | None, wanted: Iterable[str] | None, is_mine: Callable[[str], bool]
 ) -> tuple[list[str], list[str]]:

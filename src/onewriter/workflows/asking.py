@@ -9,7 +9,7 @@ from onewriter.customers import questions, systems
 from onewriter.customers.questions import Ask, Question
 from onewriter.customers.systems import System
 from onewriter.errors import UnknownSystem
-from onewriter.intake.planning import NEW_RECORDS, Plan
+from onewriter.intake.planning import NEW_RECORDS, Plan, strangers_count
 from onewriter.records import DAY, Instant
 from onewriter.rules.policy import Policy
 
@@ -19,6 +19,8 @@ GO_ON, ALLOW, WAIT = "go on", "allow", "wait"
 ASK_AGAIN: Instant = DAY
 """How long a person's `wait` holds against the very same question."""
 FIELDS_TOLD = 12
+CHANNELS = {"email_consent": "email", "sms_consent": "text messages", "whatsapp_consent": "WhatsApp"}
+"""The consents in words."""
 
 
 def ask(db: Connection, system: System, policy: Policy, plan: Plan, kind: str, now: Instant) -> str:
@@ -28,12 +30,13 @@ def ask(db: Connection, system: System, policy: Policy, plan: Plan, kind: str, n
     evidence = plan.document() | {"version": policy.version}
     if is_told and before is not None and before.evidence == evidence:
         return f"A person said to wait (question {before.id}); nothing was written."
-    asked = _first(system, plan, evidence) if kind == FIRST_WRITES else _mass(system, plan, evidence)
+    strangers = strangers_count(db, system.shop_id, system.name)
+    asked = _first(system, plan, strangers, evidence) if kind == FIRST_WRITES else _mass(system, plan, evidence)
     number = questions.ask(db, system.shop_id, asked, now)
-    return f"Nothing was written: question {number} waits; `onewriter questions answer {number}` answers it."
+    return f"Nothing was written: question {number} waits; `onewriter questions show {number}` tells of it."
 
 
-def _first(system: System, plan: Plan, evidence: Mapping[str, object]) -> Ask:
+def _first(system: System, plan: Plan, strangers: int, evidence: Mapping[str, object]) -> Ask:
     return Ask(
         kind=FIRST_WRITES,
         subject=system.name,
@@ -41,6 +44,7 @@ def _first(system: System, plan: Plan, evidence: Mapping[str, object]) -> Ask:
             f"{system.name} has not been written by the present rules yet. The first cycle would take "
             f"{_told(plan.takes, plan.empties)} from it, write {_told(plan.sends)} to it, and make "
             f"{plan.makes} records there; {plan.linked} records are linked. "
+            f"{_of_nobody(plan, strangers)}{_opted_out(plan)}"
             f"`onewriter systems cycle {system.name} --dry-run` lists each write."
         ),
         answers={
@@ -69,6 +73,22 @@ def _mass(system: System, plan: Plan, evidence: Mapping[str, object]) -> Ask:
         otherwise="no cycle of the system writes anything until the number is back to what is usual",
         evidence=dict(evidence) | {"fields": fields},
     )
+
+
+def _of_nobody(plan: Plan, strangers: int) -> str:
+    """Whose record is not known for theirs gets a second one, which nobody wants and nothing takes back."""
+    if not (strangers and plan.makes):
+        return ""
+    told = f"Records that are nobody's by the keys that are mapped: {strangers}"
+    return f"{told}; if some of them are customers', map email, phone or shopify_id first, or those get a second one. "
+
+
+def _opted_out(plan: Plan) -> str:
+    counts = Counter(CHANNELS[name] for _customer, name in plan.opted_out)
+    if not counts:
+        return ""
+    told = " and ".join(f"{count} from {channel}" for channel, count in sorted(counts.items()))
+    return f"People who have opted out there, and not here: {told}; nobody of them is subscribed again by it. "
 
 
 def _told(counts: Mapping[str, int], empties: Mapping[str, int] | None = None) -> str:

@@ -109,10 +109,8 @@ def _queue_write_back(runtime: Runtime, shop_id: int, now: Instant) -> bool:
         resting = max(filter(None, (system.due_at, system.retry_at)), default=0)
         if system.state == ACTIVE and resting <= now:
             queue(runtime, db, shop_id, SHOPIFY, "schedule", now)
-            # While it cannot be told, or waits for a person, it is not asked each minute.
-            in_trouble = system.trouble is not None or system.agreed_version < policies.version(db, shop_id)
-            rest = WRITE_BACK_LATER if in_trouble else WRITE_BACK_EVERY
-            systems.change(db, shop_id, SHOPIFY, now, due_at=now + rest)
+            # One that comes to its end says otherwise; whatever ends one early would end the next one as well.
+            systems.change(db, shop_id, SHOPIFY, now, due_at=now + WRITE_BACK_LATER)
             return True
     return False
 
@@ -132,7 +130,7 @@ def carry_out_cycle(runtime: Runtime, run: Run, sleep: Callable[[float], None] =
         with reaching.opened(runtime, system, run.id) as target, runtime.giving_way() as give_way:
             return _Carrying(runtime, run, system, target, give_way, sleep).through()
     except CycleOvertaken as error:
-        return _end(runtime, run, system, RunState.PARTIAL, str(error))
+        return _end(runtime, run, system, RunState.PARTIAL, str(error), rest=WRITE_BACK_EVERY)
     except TROUBLES as error:
         moment = runtime.now()
         with runtime.database.write() as db:
@@ -148,12 +146,26 @@ def carry_out_cycle(runtime: Runtime, run: Run, sleep: Callable[[float], None] =
             erasing.end(runtime.database, runtime.keys, runtime.now())
 
 
-def _end(runtime: Runtime, run: Run, system: System, state: RunState, reason: str | None, **told: Any) -> Run:
+def _end(
+    runtime: Runtime,
+    run: Run,
+    system: System,
+    state: RunState,
+    reason: str | None,
+    *,
+    rest: Instant = WRITE_BACK_LATER,
+    **told: Any,
+) -> Run:
+    """End the run. Shopify, which has no schedule, is told of what changes next after that rest: a long one where it
+    cannot be told or a person must answer first, since the same cycle would come to the same.
+    """
     with runtime.database.write() as db:
         moment = runtime.now()
         current = runs.get(db, run.id)
         runs.move(db, run, moment, checkpoint=dict(current.checkpoint) | told)
         runs.finish(db, run, state, reason, moment)
+        if system.is_shopify and not current.checkpoint.get(DRY) and current.checkpoint.get(ONLY) is None:
+            systems.change(db, system.shop_id, system.name, moment, due_at=moment + rest)
         return runs.get(db, run.id)
 
 
@@ -279,7 +291,7 @@ class _Carrying:
     def _plan_only(self, doubt: str | None) -> Run:
         """Say what would be written, and ask where somebody must be asked."""
         plan = self._plan
-        told = {
+        told: dict[str, Any] = {
             PLAN: plan.document(),
             LINES: [[each.customer, each.field, each.way, each.owner] for each in plan.lines],
         }
@@ -287,9 +299,10 @@ class _Carrying:
             return _end(self.runtime, self.run, self.system, RunState.DONE, None, **told)
         if doubt == asking.FIRST_WRITES and plan.empty:
             # Nothing would be written, so there is nothing to ask; but of nobody nothing can be agreed to.
-            if plan.linked:
-                self._agree()
-            return _end(self.runtime, self.run, self.system, RunState.DONE, None, **told)
+            if not plan.linked:
+                return _end(self.runtime, self.run, self.system, RunState.DONE, None, **told)
+            self._agree()
+            return _end(self.runtime, self.run, self.system, RunState.DONE, None, rest=WRITE_BACK_EVERY, **told)
         with self.runtime.database.write() as db:
             reason = asking.ask(db, self.system, self.policy, plan, doubt, self.runtime.now())
         return _end(self.runtime, self.run, self.system, RunState.PARTIAL, reason, **told)
@@ -302,7 +315,7 @@ class _Carrying:
 
     # ---- Writing ----------------------------------------------------------------------------------------------------
 
-    def _write(self, **told: Any) -> Run:
+    def _write(self) -> Run:
         taken: Mapping[str, int] = {}
         if self.cycle is not None:
             bulk = self._is_bulk()
@@ -316,7 +329,7 @@ class _Carrying:
         if self.cycle is not None and sent.proposed:
             # What people proposed to the owner was written there, and comes back as the owner's own word.
             taken = Counter(taken) + self.cycle.bring_in(bulk=bulk, only=frozenset(sent.proposed))
-        return self._finish(taken, sent, told)
+        return self._finish(taken, sent)
 
     def _use_up(self) -> None:
         """What was allowed was allowed once, however far this cycle comes."""
@@ -329,7 +342,7 @@ class _Carrying:
             return False
         return self._plan.opt_ins > planning.OPT_INS_MAX
 
-    def _finish(self, taken: Mapping[str, int], sent: Sent, told: Mapping[str, Any]) -> Run:
+    def _finish(self, taken: Mapping[str, int], sent: Sent) -> Run:
         counts: dict[str, int] = dict(self.cycle.counts if self.cycle is not None else {})
         counts |= {name: count for name, count in sent.counts.items() if count}
         counts |= {"taken": sum(taken.values())} if taken else {}
@@ -341,12 +354,14 @@ class _Carrying:
             if sent.retry_after_s is not None:
                 values["retry_at"] = moment + round(sent.retry_after_s * SECOND)
             if left and self.only is None:
+                if self.system.is_shopify and sent.retry_after_s is None:
+                    # One value that does not get through keeps no other waiting.
+                    pending.put_off(db, self.system.shop_id, SHOPIFY, self.planned, moment + WRITE_BACK_LATER)
                 state, reason = RunState.PARTIAL, f"{left} values could not be written yet; the next cycle tries again."
             elif self.only is None:
                 values |= {"cycle_at": self.began} | ({"full_at": self.began} if self.is_full else {})
             systems.change(db, self.system.shop_id, self.system.name, moment, **values)
             runs.move(db, self.run, moment, counts={name: count for name, count in counts.items() if count})
         wrote = {"in": dict(taken), "out": dict(sent.fields)}
-        return _end(
-            self.runtime, self.run, self.system, state, reason, **told, **{WROTE: wrote, REFUSED: dict(sent.rejected)}
-        )
+        told = {WROTE: wrote, REFUSED: dict(sent.rejected)}
+        return _end(self.runtime, self.run, self.system, state, reason, rest=WRITE_BACK_EVERY, **told)

@@ -7,6 +7,7 @@ in either cluster; a cluster that grows too large is for a person to look at.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from onewriter.rules.identity.decide import (
     ID,
@@ -77,14 +78,15 @@ def match_prepared(
     groups = _groups(ordered, rule)
     refused, contested = _surveyed(ordered, groups, rule)
     shared = Shared(refused, contested, frozenset(apart))
-    edges, review = _decided(ordered, _pairs(groups, refused), rule, shared)
+    links, asked = _decided(ordered, _pairs(groups, refused), rule, shared)
     found = _Clusters(ordered, rule, shared)
-    for edge in edges:
-        found.join(*edge)
+    for link in links:
+        found.join(*link)
+    clusters, large = found.clusters()
     return Matches(
-        found.clusters(),
+        clusters,
         found.links(),
-        tuple(sorted((*review, *found.review), key=lambda edge: (edge.one, edge.other))),
+        tuple(sorted((*found.questions(asked), *large), key=lambda edge: (edge.one, edge.other))),
         _told(ordered, groups, refused),
     )
 
@@ -156,23 +158,27 @@ def _told(ordered: Sequence[Prepared], groups: dict[Key, list[int]], refused: di
     return tuple(told.values())
 
 
-def _pairs(groups: dict[Key, list[int]], refused: dict[Key, str]) -> set[tuple[int, int]]:
+def _pairs(groups: dict[Key, list[int]], refused: dict[Key, str]) -> Iterator[tuple[int, int]]:
+    """Each pair that shares a key, once; those of one key after each other, since they often have the same names."""
     found: set[tuple[int, int]] = set()
     for key, places in groups.items():
         if key not in refused:
-            found.update((one, other) for at, one in enumerate(places) for other in places[at + 1 :])
-    return found
+            fresh = [pair for pair in combinations(places, 2) if pair not in found]
+            found.update(fresh)
+            yield from fresh
 
 
 Joined = tuple[int, int, Decision]
+Asked = tuple[int, int, str, str]
+"""Two records, the key that may link them, and why a person is asked."""
 
 
 def _decided(
     ordered: Sequence[Prepared], pairs: Iterable[tuple[int, int]], rule: IdentityRule, shared: Shared
-) -> tuple[list[Joined], list[Edge]]:
+) -> tuple[list[Joined], list[Asked]]:
     """The links, the strongest first, and the pairs to look at."""
     links: list[tuple[int, bool, int, int, Decision]] = []
-    review = []
+    asked = []
     for one, other in pairs:
         decision = decide(ordered[one], ordered[other], rule, shared=shared)
         key = decision.key
@@ -180,9 +186,9 @@ def _decided(
             loose = not compare_names(ordered[one].name, ordered[other].name).are_same
             links.append((ORDER.index(key), loose, one, other, decision))
         elif decision.decision == "review" and key is not None:
-            review.append(Edge(ordered[one].record_id, ordered[other].record_id, key, decision.reason))
-    links.sort(key=lambda link: link[:4])
-    return [link[2:] for link in links], review
+            asked.append((one, other, key, decision.reason))
+    links.sort()
+    return [link[2:] for link in links], asked
 
 
 class _Clusters:
@@ -195,7 +201,7 @@ class _Clusters:
         self._of: dict[int, int] = {}
         self._members: dict[int, list[int]] = {}
         self._links: dict[int, list[Joined]] = {}
-        self.review: list[Edge] = []
+        self._against_others: list[Asked] = []
         """Pairs that a key links, and which somebody else in their clusters speaks against."""
 
     def join(self, one: int, other: int, decision: Decision) -> None:
@@ -207,7 +213,8 @@ class _Clusters:
         members, others = self._members.get(mine, [mine]), self._members.get(theirs, [theirs])
         against = self._against(members, others, by_id=decision.key == ID)
         if against is not None:
-            self.review.append(self._edge((one, other, decision), f"{decision.reason}; but in its cluster {against}"))
+            reason = f"{decision.reason}; but in its cluster {against}"
+            self._against_others.append((one, other, decision.key or ID, reason))
             return
         self._members[mine] = members + others
         self._links[mine] = [*self._links.pop(mine, []), *self._links.pop(theirs, []), (one, other, decision)]
@@ -228,9 +235,18 @@ class _Clusters:
                     return "the given names conflict"
         return None
 
-    def clusters(self) -> tuple[tuple[str, ...], ...]:
-        """Those that are small enough to be one person; of each of the others the weakest link is to be looked at."""
-        fit = []
+    def questions(self, asked: Iterable[Asked]) -> Iterable[Edge]:
+        """Of all pairs that one key has between two clusters, the first: who answers it has answered them all."""
+        told: dict[tuple[frozenset[int], str], Edge] = {}
+        for one, other, key, reason in sorted((*asked, *self._against_others)):
+            ends = frozenset((self._of.get(one, one), self._of.get(other, other)))
+            if (ends, key) not in told:
+                told[ends, key] = Edge(self._ordered[one].record_id, self._ordered[other].record_id, key, reason)
+        return told.values()
+
+    def clusters(self) -> tuple[tuple[tuple[str, ...], ...], list[Edge]]:
+        """Those that are small enough to be one person; of each of the others the weakest link, to be looked at."""
+        fit, large = [], []
         for root, members in sorted(self._members.items()):
             if len(members) <= self._rule.cluster_max:
                 fit.append(tuple(sorted(self._ordered[at].record_id for at in members)))
@@ -238,8 +254,8 @@ class _Clusters:
             # Links were joined in their order, so that the last is the weakest.
             weakest = self._links.pop(root)[-1]
             why = f"the weakest link of a cluster of {len(members)} records, too many for one person"
-            self.review.append(self._edge(weakest, f"{weakest[2].reason}; but it is {why}"))
-        return tuple(sorted(fit))
+            large.append(self._edge(weakest, f"{weakest[2].reason}; but it is {why}"))
+        return tuple(sorted(fit)), large
 
     def links(self) -> tuple[Edge, ...]:
         """Every link that holds a cluster together."""

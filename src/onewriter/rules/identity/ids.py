@@ -44,7 +44,7 @@ def read_id(raw: str | None) -> str | None:
 
 def _from_base64(text: str) -> str:
     try:
-        return base64.b64decode(text, validate=True).decode("ascii")
+        return base64.b64decode(text).decode("ascii")
     except (binascii.Error, UnicodeDecodeError):
         return text
 

@@ -66,7 +66,8 @@ def is_supported(region: str | None) -> bool:
 def own_code(region: str) -> str | None:
     """The country code of a country whose national numbers begin with a 0, so that digits without one can have lost a
     plus; None for any other country."""
-    if phonenumbers.ndd_prefix_for_region(region, True) != "0":
+    known = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    if known is None or known.national_prefix != "0":
         return None
     return str(phonenumbers.country_code_for_region(region))
 
@@ -87,3 +88,14 @@ def parsed(text: str, region: str | None) -> Number | None:
         kind in _SHARED,
         str(number.national_number),
     )
+
+
+def example(region: str | None) -> tuple[str, str] | None:
+    """A made-up mobile number of a country, as it is dialled there and in E.164; None for a country without one."""
+    if not is_supported(region):
+        return None
+    number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    if number is None:
+        return None
+    dialled = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+    return dialled, phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -6,6 +6,7 @@ Never a key: many people have one name. A name can only speak for or against wha
 import re
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from onewriter.rules.identity.nicknames import KNOWN, are_forms_of_one
 from onewriter.rules.names import RAW_MAX, fold
@@ -17,8 +18,11 @@ srta dott dottssa ing dipl mag rev lady lord monsieur madame mister dra pan pani
 _TITLES = frozenset(_WORDS.split())
 _GENERATIONS = {
     "jr": "2", "jnr": "2", "junior": "2", "jun": "2", "sr": "1", "snr": "1", "senior": "1", "sen": "1",
-    "ii": "2", "iii": "3", "iv": "4",
+    "ii": "2", "iii": "3", "iv": "4", "2nd": "2", "3rd": "3", "4th": "4",
+    "filho": "2", "neto": "3", "hijo": "2", "fils": "2", "pere": "1",
 }  # fmt: skip
+_ALSO_NAMES = frozenset({"junior", "filho", "neto", "hijo", "fils", "pere"})
+"""Words for a generation only behind a name, since alone they are one."""
 _BEFORE_SURNAMES = """
 van von der den de del della di da do dos das du la le el al bin ibn ben zu zum zur vom af av ter ten te y e san st
 abu ould mac mc
@@ -127,12 +131,17 @@ def _split(first: str | None, last: str | None) -> tuple[str, str]:
         if given.strip() and fold(given).strip() not in _GENERATIONS:
             return given, family
         whole = whole.replace(",", " ")
-    parts = [part for part in whole.split() if fold(part).strip(" '-") not in _TITLES | _GENERATIONS.keys()]
+    parts = [part for part in whole.split() if _bare(part) not in _TITLES | _GENERATIONS.keys()]
     if len(parts) < 2:
         return ("", whole) if not one else (whole, "")
     # Particles belong to the surname: Anna van der Berg.
     start = next((at for at, part in enumerate(parts) if at and fold(part) in _PARTICLES), len(parts) - 1)
-    return " ".join(parts[:start]), " ".join(parts[start:])
+    generation = [part for part in whole.split()[1:] if _bare(part) in _GENERATIONS]
+    return " ".join(parts[:start]), " ".join((*parts[start:], *generation))
+
+
+def _bare(part: str) -> str:
+    return fold(part).strip(" '-")
 
 
 def _words(text: str) -> tuple[tuple[str, ...], str | None]:
@@ -142,7 +151,7 @@ def _words(text: str) -> tuple[tuple[str, ...], str | None]:
     generation = None
     for word in _HYPHENS.split(fold(text)):
         bare = word.replace("'", "")
-        if bare in _GENERATIONS and (words or bare not in _TITLES):
+        if bare in _GENERATIONS and (words or bare not in _TITLES | _ALSO_NAMES):
             generation = _GENERATIONS[bare]
         elif bare and bare not in _TITLES and not bare.isdigit():
             words.append(bare)
@@ -151,6 +160,7 @@ def _words(text: str) -> tuple[tuple[str, ...], str | None]:
     return tuple(words), generation
 
 
+@lru_cache(maxsize=8_192)
 def compare_names(one: Name, other: Name) -> Names:
     """What two names say of whether they are one person's; columns that were swapped are seen through."""
     straight = Names(_given(one.given, other.given), _surname(one.surname, other.surname))
@@ -160,7 +170,8 @@ def compare_names(one: Name, other: Name) -> Names:
         return Names(Agreement.UNKNOWN, straight.surname)
     if straight.agree or not (one.is_whole and other.is_whole):
         return straight
-    swapped = Names(_either(one.given, other.surname), _either(one.surname, other.given))
+    # Which column is which of the two cannot be told, so that the better word stands for the given name.
+    swapped = Names(*sorted((_either(one.given, other.surname), _either(one.surname, other.given)), reverse=True))
     return swapped if swapped.agree else straight
 
 
@@ -176,9 +187,13 @@ def _given(one: tuple[str, ...], other: tuple[str, ...]) -> Agreement:
     shared = {word for word in one if len(word) > 1}.intersection(other)
     if shared:
         return _of_shared(one, other, shared)
-    if any(are_forms_of_one(each, another) for each in one for another in other):
+    if any(are_forms_of_one(_in_latin(each), _in_latin(another)) for each in one for another in other):
         return Agreement.SAME
     return _near_given(one, other)
+
+
+def _in_latin(word: str) -> str:
+    return word if word.isascii() else word.translate(_LATIN)
 
 
 def _of_shared(one: tuple[str, ...], other: tuple[str, ...], shared: set[str]) -> Agreement:
@@ -208,7 +223,8 @@ def _near_given(one: tuple[str, ...], other: tuple[str, ...]) -> Agreement:
     whole, total = "".join(one), "".join(other)
     pairs = [(each, another) for each in one for another in other]
     if any(_is_short_for(*pair) for pair in pairs):
-        return Agreement.NEAR
+        # Nicole is called Nico, and so is her brother; Julie is not Julien.
+        return Agreement.UNKNOWN if KNOWN.issuperset((head, lead)) else Agreement.NEAR
     slips = [pair for pair in (*pairs, (whole, total)) if _is_slip(*pair)]
     if not slips:
         return Agreement.CONFLICT
@@ -222,9 +238,18 @@ def _initials(words: tuple[str, ...], most: int = 9) -> str | None:
 def _is_short_for(one: str, other: str) -> bool:
     """True for the beginning of a longer name, unless what follows makes a woman's name of a man's."""
     short, long = sorted((one, other), key=len)
-    if len(short) < 3 or not long.startswith(short):
+    if len(short) < 3:
         return False
-    return long[len(short) :] not in _GENDERED
+    if long.startswith(short):
+        return long[len(short) :] not in _GENDERED
+    return short not in KNOWN and len(short) < len(long) and long.startswith(_stem(short))
+
+
+def _stem(pet_name: str) -> str:
+    """What is left of Maddie, Connie and Angie: mad, con and ang; the name itself where that is too little."""
+    bare = pet_name.removesuffix("ie") if pet_name.endswith("ie") else pet_name.removesuffix("y").removesuffix("i")
+    stem = bare[:-1] if bare[-1:] == bare[-2:-1] else bare
+    return stem if len(stem) > 2 or (len(stem) == 2 and stem != bare) else pet_name
 
 
 def _is_slip(one: str, other: str) -> bool:
@@ -241,9 +266,13 @@ def _is_slip(one: str, other: str) -> bool:
 
 
 def _may_be_two(one: str, other: str) -> bool:
-    """True for short names with one letter in the place of another: too many pairs of names differ by no more."""
+    """True for short names with one letter in the place of another: too many pairs of names differ by no more.
+
+    So for names of any length that begin otherwise, such as Jayden and Kayden: few slip at the first letter.
+    """
     changed = len(one) == len(other) and sorted(one) != sorted(other)
-    return min(len(one), len(other)) < _TINY_MIN or (changed and len(one) <= _SHORT_MAX)
+    is_short = min(len(one), len(other)) < _TINY_MIN or (changed and len(one) <= _SHORT_MAX)
+    return is_short or (one[0] != other[0] and sorted(one[:2]) != sorted(other[:2]))
 
 
 def _surname(one: tuple[str, ...], other: tuple[str, ...]) -> Agreement:

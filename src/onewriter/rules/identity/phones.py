@@ -36,6 +36,7 @@ _EXTENSION = re.compile(
     r"внутр|вн)\b)\.?\s*[:.#=\-]?|(?<=[\d)\s(,;])\s*(?:[x×*#~]|ext|ex|[,;]{2,}|内線|分机|分機|转|轉)\s*[:.]?)\s*)(\d{1,7})\s*[#)]?$",
     re.IGNORECASE,
 )
+_SIGNS = str.maketrans("·•‧_", "    ")
 _LETTERS = re.compile(r"[^\W\d_]")
 _LABEL = re.compile(r"^(?![oO]\d)[^\d+＋]*?(?=[+＋(\d])")
 """Words before a number; an O right before a digit stands for a zero, or for nothing that can be told."""
@@ -43,7 +44,7 @@ _BRACKETED = re.compile(r"\([\s(]*\+")
 _VANITY = re.compile(r"\+?[\d\s().\-]*\d[\s().\-]*[A-Za-z][A-Za-z\d\s.\-]*")
 _REMARK = re.compile(r"([+\d\s().\-/]*\d)[\s().,;\-]+[^\W\d_][^\d+]*")
 _ZERO_PLUS = re.compile(r"\+[\s()]*0+")
-_BETWEEN = re.compile(r"[;,|&\n]|\s/\s|/|\b(?:or|oder|ou|und|and|et|y|o|e)\b", re.IGNORECASE)
+_BETWEEN = re.compile(r"[;,|&/]|\b(?:or|oder|ou|und|and|et|y|o|e)\b", re.IGNORECASE)
 _MEXICAN = re.compile(r"(?:044|045|01|1)?([2-9]\d{9})")
 
 
@@ -139,7 +140,7 @@ def _read_phone(raw: str, region: str | None) -> Phone:
 
 def _bare(raw: str) -> tuple[str, tuple[str, ...]]:
     """The number without entities, unseen characters, a spreadsheet's marks, a scheme and words before it."""
-    opened = unicodedata.normalize("NFKC", visible(without_entities(raw))).strip()
+    opened = unicodedata.normalize("NFKC", visible(without_entities(raw))).translate(_SIGNS).strip()
     text = opened
     found = _ARTEFACT.match(text)
     if found is not None:
@@ -167,7 +168,7 @@ def _split_extension(text: str) -> tuple[str, str | None]:
     found = _EXTENSION.search(text)
     if found is None or len(_digits(text[: found.start()])) < 5:
         return text, None
-    return text[: found.start()].rstrip(" ,;.-/("), found[1]
+    return text[: found.start()].rstrip(" ,;.-/("), _digits(found[1])
 
 
 def _are_two(text: str) -> bool:
@@ -209,6 +210,11 @@ def _number(text: str, digits: str, region: str | None) -> tuple[Number | None, 
         return national, None
     if region == "MX" and (found := _mexican(digits)) is not None:
         return found, "prefix"
+    if region is not None and digits.startswith(f"0{own_code(region) or '+'}"):
+        # The zero of the national number, and behind it the code that should have replaced it.
+        found = parsed(f"+{digits[1:]}", None)
+        if found is not None and found.is_valid:
+            return found, "prefix"
     for prefix, name in (("00", "prefix"), ("011", "prefix"), ("", "plus")):
         if not digits.startswith(prefix) or digits[len(prefix) :].startswith("0"):
             continue

@@ -4,7 +4,6 @@ import unicodedata
 from functools import cache, lru_cache
 
 from phonenumbers import SUPPORTED_REGIONS
-from phonenumbers.geodata.locale import LOCALE_DATA
 
 _OTHER = {
     "UK": "GB", "EL": "GR", "USA": "US", "GBR": "GB", "DEU": "DE", "FRA": "FR", "ITA": "IT", "ESP": "ES", "CHE": "CH",
@@ -33,6 +32,9 @@ def region_of(written: str | None) -> str | None:
 @cache
 def _names() -> dict[str, str]:
     """Names of countries in the languages that the phone library knows, where only one country is called so."""
+    # All of the library's places come with it, which takes longer than the rest of what a command loads at its start.
+    from phonenumbers.geodata.locale import LOCALE_DATA
+
     found: dict[str, str | None] = {}
     for code, names in LOCALE_DATA.items():
         for name in names.values():

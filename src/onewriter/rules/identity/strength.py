@@ -25,34 +25,45 @@ ROLES = frozenset(_ROLES_WORDS.split())
 """Local parts of mailboxes that several people read (RFC 2142, and what shops and offices call theirs)."""
 
 _NO_REPLY = re.compile(
-    r"(?:no|not|non|do[-._]?not|dont|kein[e]?|nicht|ne[-._]pas)[-._]?"
-    r"(?:reply|replay|answer|respond|response|antwort(?:en)?|repondre|responder|rispondere|email|mail)(?:[-._+0-9].*)?|"
+    r"(?:no|not|non|do[-._]?not|dont|nicht|ne[-._]?pas)[-._]?"
+    r"(?:reply|replay|answer|respond|response|antwort(?:en)?|repondre|responder|rispondere)(?:[-._+0-9].*)?|"
     r"(?:mailer[-._]?daemon|bounces?|devnull|nobody|nomail|noemail|nowhere)(?:[-._+0-9].*)?"
 )
+_NO_WORDS = "no|none|without|keine?|ohne|sans|senza|aucune?|geen|zonder|ingen|brak|fake|bad|wrong|invalid"
+_NAMES_TOO = "not|non|sin|sem|nao|pas[-._]?de?|nessuna?|uten|uden|bez|nie|niema|nincs|fara|yok|dummy"
+"""Words for none that are also somebody's name, or part of one: they need the other word right behind them."""
+_MAIL_WORDS = "e-?mail|correo|courriel|adresse|adresa|address|adresu?|epost|posta|maila?"
+_NO_MAIL = re.compile(rf"(?:{_NO_WORDS}|{_NAMES_TOO})[-._]?(?:{_MAIL_WORDS})(?:[-._+0-9].*)?")
+_NO_WORD, _MAIL_WORD = re.compile(_NO_WORDS), re.compile(_MAIL_WORDS)
 _PLACEHOLDERS_WORDS = """
-none no nope null nil nan na n.a n-a undefined unknown unbekannt inconnu desconocido test tests tester testing test1
-test2 test12 test123 tst asdf asd asdfasdf asdfgh qwerty qwertz qwer abc abcd abcdef xyz xx xxx xxxx aaa aaaa bbb
-fake dummy invalid tbd todo noname no-name anonymous anonym anonymized anonymised redacted notprovided not-provided
-notavailable noaddress keine kein nada nomailaddress placeholder changeme donotuse deleted-user not.provided
-not.available sinemail sin-email sincorreo sin-correo sinmail notiene no-tiene sansemail sans-email senzaemail ohneemail
-ohne-email sememail walkin walk-in nichtvorhanden not-given notgiven noone no-one zzz zzzz blah blahblah sdf sdfsdf
+none no nope null nil nan na n.a n/a undefined unknown unbekannt inconnu desconocido test tests tester testing test1
+test2 test12 test123 tst asd asdasd abc abcd abcdef xyz xx fake dummy invalid tbd todo noname anonymous anonym
+anonymized anonymised redacted notprovided notavailable noaddress keine kein nada placeholder changeme donotuse
+deleted deleteduser gdprdeleted removed refused declined not.provided not.available notiene niemam nichtvorhanden
+notgiven notvalid notreal walkin walkincustomer cashcustomer cashsale noone blah blahblah bla blabla sdfsdf
+your.name your.email youremail yourmail yourname yourusername firstname.lastname
 """
 _PLACEHOLDERS = frozenset(_PLACEHOLDERS_WORDS.split())
-_STAND_IN_HOSTS = _PLACEHOLDERS | {
-    "example", "email", "mail", "domain", "noemail", "nomail", "no-email", "nowhere", "nobody", "abc", "a", "aa", "x",
-    "guest", "customer", "user", "kunde", "kundin", "cliente", "client", "gast", "invitado", "cash", "name", "deleted",
-    "demo", "blah",
-    "foo", "bar", "foobar", "fakemail", "123", "1234", "12345", "localhost", "noreply", "no-reply", "temp", "sample",
+"""Local parts that are nobody's on any host; the signs -, _ between words are left out."""
+_CUSTOMERS = frozenset(["customer", "kunde", "kundin", "cliente", "clientes", "client", "guest", "gast", "invitado"])
+"""Words for whoever was at the till: nobody's where a form shows them, and several people's anywhere else."""
+_STAND_INS = _CUSTOMERS | frozenset(["user", "username", "name", "someone", "somebody", "person", "you"])
+_STAND_IN_HOSTS = _PLACEHOLDERS | _STAND_INS | {
+    "mail", "domain", "cash", "demo", "foo", "bar", "foobar",
+    "localhost", "temp", "sample", "example", "void", "me", "anon", "info", "pos", "nemail", "semail",
+    "email", "nessuno", "nessuna", "naotem",
 }  # fmt: skip
-_STAND_INS_WORDS = """
-user username name yourname your.name firstname.lastname customer kunde kundin cliente client guest gast someone
-somebody person deleted
-"""
-_STAND_INS = frozenset(_STAND_INS_WORDS.split())
-_EXAMPLE_HOSTS = frozenset({"domain", "yourdomain", "mydomain", "yourcompany", "email", "sample"})
+_SHOWN_HOSTS = frozenset({"domain", "yourdomain", "mydomain", "yourcompany", "email", "sample"})
 """With a word for anybody before them, what a form shows to be typed over."""
-_TYPED = frozenset({("foo", "bar"), ("ohne", "email"), ("keine", "email"), ("kein", "email"), ("no", "email")})
+_TYPED_WORDS = """
+foo@bar bar@foo john@doe jane@doe hello@world lorem@ipsum cash@customer cash@sale no@tiene nao@tem sem@email
+sin@correo sin@email non@email
+"""
+_TYPED = frozenset(_TYPED_WORDS.split())
 """What people type who will not give an address."""
+_ROWS = ("qwertyuiop", "qwertzuiop", "azertyuiop", "asdfghjkl", "zxcvbnm", "abcdefgh")
+_RUNS = (*_ROWS, *(row[::-1] for row in _ROWS))
+"""Keys beside each other, either way."""
 _DEAD_ENDS = (".invalid", ".localhost", ".localdomain", ".local")
 _DEAD_HOSTS = frozenset(
     {"none.com", "noemail.com", "nomail.com", "no-email.com", "noreply.com", "fake.com", "null.com", "donotreply.com"}
@@ -65,26 +76,40 @@ _ZEROS_MIN = 6
 def email_strength(local: str, host: str) -> Strength:
     """How much an equal address says. `local` and `host` are canonical."""
     base = local.partition("+")[0] or local
-    if host in _DEAD_HOSTS or host.endswith(_DEAD_ENDS):
+    if host in _DEAD_HOSTS or host.endswith(_DEAD_ENDS) or _is_nobodys(local, base, host.partition(".")[0]):
         return "blocked"
-    if base in _PLACEHOLDERS or _NO_REPLY.fullmatch(local) is not None:
-        return "blocked"
-    label = host.partition(".")[0]
-    if base == label and label in _STAND_IN_HOSTS:
-        return "blocked"
-    if (base in _STAND_INS and label in _EXAMPLE_HOSTS) or (base, label) in _TYPED:
-        return "blocked"
+    return "weak" if base in _SHARED or base.rstrip("0123456789") in _SHARED else "strong"
+
+
+_SHARED = ROLES | _CUSTOMERS
+
+
+def _is_nobodys(local: str, base: str, label: str) -> bool:
+    """True for a placeholder: a word for nothing or for anybody, keys beside each other, one letter again and again."""
+    if base.replace("-", "").replace("_", "") in _PLACEHOLDERS or f"{base}@{label}" in _TYPED:
+        return True
+    if _NO_REPLY.fullmatch(local) or _NO_MAIL.fullmatch(local):
+        return True
+    if _NO_WORD.fullmatch(base) and (base == label or _MAIL_WORD.fullmatch(label)):
+        return True
+    # Who writes an address for somebody who is meant puts it at example.com too.
+    if (base in _STAND_INS and label in _SHOWN_HOSTS) or (base in _CUSTOMERS and label == "example"):
+        return True
+    if base == label and (base in _STAND_IN_HOSTS or len(set(base)) == 1 or base.isdigit()):
+        return True
+    if base == label and len(base) > 2 and any(base in run for run in _RUNS):
+        return True
     if label in _PLACEHOLDERS and (len(set(base)) == 1 or base.isdigit()):
-        return "blocked"
-    if len(set(base)) == 1 and len(base) > 2 and not base.isalpha():
-        return "blocked"
-    return "weak" if base in ROLES or base.rstrip("0123456789") in ROLES else "strong"
+        return True
+    if not any(map(str.isalnum, base)) or (len(base) > 2 and len(set(base)) == 1):
+        return True
+    return len(base) > 3 and any(run.startswith(base) for run in _RUNS)
 
 
 def is_placeholder_number(digits: str) -> bool:
-    """True for digits that somebody types to be done with it: all the same, counted up or down, or zeros in the end."""
+    """True for digits that somebody types to be done with it: all the same, counted up or down, or one in the end."""
     if len(digits) > 1 and len(set(digits)) == 1:
         return True
-    if digits == "0" or digits.endswith("0" * _ZEROS_MIN):
+    if digits == "0" or digits.endswith("0" * _ZEROS_MIN) or (len(digits) >= 7 and len(set(digits[-7:])) == 1):
         return True
     return len(digits) >= 7 and (digits in _ONE_TWO_THREE or digits in _ONE_TWO_THREE[::-1])
