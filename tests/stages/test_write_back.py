@@ -19,7 +19,8 @@ from tests.support.crm import CRM, TABLE, Crm, policy_of
 from tests.support.joined import Joined, joined
 from tests.support.marked import of_system
 
-OWNED = frozenset({"custom.tier", "note"})
+TIER = "custom.tier"
+OWNED = frozenset({TIER, "note"})
 
 
 def policy(**fields: FieldRule) -> Policy:
@@ -214,6 +215,25 @@ def test_shopify_is_not_asked_again_and_again_while_a_question_waits(runtime: Ru
         shop.shop.set_faults({"scopes": ["read_customers"]})
         assert to_shopify.cycle().state is RunState.FAILED
         assert resting(shop) == 15
+
+
+def test_that_nothing_is_to_be_written_yet_agrees_to_nothing_that_is_written_later(
+    runtime: Runtime, tmp_path: Path
+) -> None:
+    with beside(runtime, tmp_path) as (shop, crm):
+        made = policy()
+        crm.set(replace(made, systems={**made.systems, SHOPIFY: {TIER: made.systems[SHOPIFY][TIER]}}))
+        assert crm.agree().state is RunState.DONE
+        [looked] = queued_of_shopify(runtime)
+        assert crm.carry_out(looked.id).state is RunState.DONE
+        assert queued_of_shopify(runtime) == [], "it was looked at, and there was nothing to write"
+        crm.edit(int(crm.of(shop.shop.ids[0])["id"]), tier="gold")
+        crm.cycle()
+        with runtime.database.write() as db:
+            systems.change(db, shop.shop_id, SHOPIFY, now(), due_at=None)
+        [first] = queued_of_shopify(runtime)
+        assert crm.carry_out(first.id).state is RunState.PARTIAL, "the first value that others own asks"
+        assert {each.value for each in truth(shop, shop.shop.ids[0]).metafields if each.key == "tier"} == set()
 
 
 def test_shopify_is_not_looked_at_again_and_again_while_it_has_no_customers(runtime: Runtime) -> None:

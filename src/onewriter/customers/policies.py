@@ -50,6 +50,12 @@ def version(db: Connection, shop_id: int) -> int:
     return db.execute(newest).scalar() or 0
 
 
+def set_at(db: Connection, shop_id: int) -> Instant:
+    """When the version in force was set; 0 before anything was written down."""
+    newest = select(func.max(policies.c.at)).where(policies.c.shop_id == shop_id)
+    return db.execute(newest).scalar() or 0
+
+
 def of_version(db: Connection, shop_id: int, version: int) -> Policy:
     """The policy of that version; version 0, like one that there is not, owns nothing to anybody."""
     row = db.execute(_ONE, {"shop_id": shop_id, "version": version}).first()

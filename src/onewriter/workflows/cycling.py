@@ -99,7 +99,10 @@ def _has_write_back(db: Connection, shop_id: int, now: Instant) -> bool:
     """True if Shopify is to be told of something, or the policy says something of it that nobody has looked at yet."""
     if pending.has_any(db, shop_id, SHOPIFY, now):
         return True
-    return systems.get(db, shop_id, SHOPIFY).agreed_version < policies.version(db, shop_id)
+    shopify = systems.get(db, shop_id, SHOPIFY)
+    if shopify.agreed_version >= policies.version(db, shop_id):
+        return False
+    return shopify.cycle_at is None or shopify.cycle_at <= policies.set_at(db, shop_id)
 
 
 def _queue_write_back(runtime: Runtime, shop_id: int, now: Instant) -> bool:
@@ -301,17 +304,18 @@ class _Carrying:
             # Nothing would be written, so there is nothing to ask; but of nobody nothing can be agreed to.
             if not plan.linked:
                 return _end(self.runtime, self.run, self.system, RunState.DONE, None, **told)
-            self._agree()
+            self._look_over()
             return _end(self.runtime, self.run, self.system, RunState.DONE, None, rest=WRITE_BACK_EVERY, **told)
         with self.runtime.database.write() as db:
             reason = asking.ask(db, self.system, self.policy, plan, doubt, self.runtime.now())
         return _end(self.runtime, self.run, self.system, RunState.PARTIAL, reason, **told)
 
-    def _agree(self) -> None:
+    def _look_over(self) -> None:
+        """Agree to the rules by which nothing needs to be written; but what others own may reach Shopify any moment."""
+        comes_later = self.system.is_shopify and self.policy.goes_out(SHOPIFY)
+        seen = {"cycle_at": self.began} if comes_later else {"agreed_version": self.policy.version}
         with self.runtime.database.write() as db:
-            systems.change(
-                db, self.system.shop_id, self.system.name, self.runtime.now(), agreed_version=self.policy.version
-            )
+            systems.change(db, self.system.shop_id, self.system.name, self.runtime.now(), **seen)
 
     # ---- Writing ----------------------------------------------------------------------------------------------------
 
