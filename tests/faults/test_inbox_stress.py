@@ -290,6 +290,10 @@ def limit_files(pid: int, most: int) -> None:
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, hard))
 
 
+LONG = "n" * 60_000
+"""Eight of these are more than an empty database, so that its journal grows beyond the limit."""
+
+
 @ON_SQLITE
 @pytest.mark.req("K15")
 @pytest.mark.time_limit(100)
@@ -304,14 +308,14 @@ def test_real_processes_on_a_full_disk_lose_nothing_and_go_on_when_there_is_room
         wait_until(lambda: states_of(runtime).keys() == {"done"})
         for pid in pids:
             limit_files(pid, largest(tmp_path) + 20_000)
-        first = {n: send(url, n, note="n" * 8_000) for n in people}
+        first = {n: send(url, n, note=LONG) for n in people}
         assert 503 in first.values(), "it was full"
         taken = {f"w-{n}" for n, status in first.items() if status == 200}
         assert taken <= kept(runtime)
         for pid in pids:
             limit_files(pid, resource.RLIM_INFINITY)
-        wait_until(lambda: send(url, 1, note="n" * 8_000) == 200)
-        assert {send(url, n, note="n" * 8_000) for n in people} == {200}
+        wait_until(lambda: send(url, 1, note=LONG) == 200)
+        assert {send(url, n, note=LONG) for n in people} == {200}
         wait_until(lambda: states_of(runtime).keys() == {"done"})
         assert worker.stop() == 0
     assert kept(runtime) == {"w-1000", *(f"w-{n}" for n in people)}
