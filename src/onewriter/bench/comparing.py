@@ -18,7 +18,7 @@ from onewriter.bench.bare import Bare
 from onewriter.bench.figures import Figure
 from onewriter.bench.parts import Caller, peak_mb, started
 from onewriter.bench.rotating import SHOP
-from onewriter.bench.stage import Stage, prepared
+from onewriter.bench.stage import Stage, prepared, settle
 from onewriter.customers import comparing, owned, remote, shops
 from onewriter.customers.profiles import ACTIVE, customer_binding
 from onewriter.db.tables import customers, sides
@@ -55,6 +55,7 @@ def compare_all(caller: Caller) -> None:
         runtime.keys.make_shop_key(shop_id, now())
         keys = runtime.keys.make_subject_keys(shop_id, min(n, SAMPLE), now())
         planted = _make(runtime, shop_id, n, keys)
+        settle(runtime)
         began = time.perf_counter()
         with runtime.database.read() as db:
             found = sum(1 for _each in comparing.differing(db, shop_id, SYSTEM, FIELDS))

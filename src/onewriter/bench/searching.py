@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from onewriter.bench.bare import Bare
 from onewriter.bench.figures import Figure
 from onewriter.bench.parts import Caller, peak_mb, started
-from onewriter.bench.stage import SEED, Stage, prepared
+from onewriter.bench.stage import SEED, Stage, prepared, settle
 from onewriter.customers import names, profiles, shops
 from onewriter.customers.search import search
 from onewriter.db.bulk import insert_rows
@@ -111,7 +111,7 @@ def search_all(caller: Caller) -> None:
         sample = _fill(runtime, vault, n, chance)
         with runtime.database.read() as db:
             ids = list(db.execute(select(customers.c.id).limit(TURNS)).scalars())
-        _settle(runtime)
+        settle(runtime)
         baseline = _bare(runtime, ids)
         ways = {way: _timed(runtime, vault, texts) for way, texts in _texts(sample).items()}
     caller.tell(ways=ways, baseline=baseline, peak_mb=peak_mb())
@@ -172,14 +172,6 @@ def _write(runtime: Runtime, vault: ShopVault, key: IndexKey, people: list[dict[
 
 
 _HEAD = ("id", "shop_id", "shopify_id", "state", "box", "email_token", "phone_token")
-
-
-def _settle(runtime: Runtime) -> None:
-    """What PostgreSQL does by itself once the rows have been there for a while."""
-    if not runtime.database.is_sqlite:
-        for database in (runtime.database, runtime.key_database):
-            with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
-                db.execute(text("VACUUM ANALYZE"))
 
 
 def _texts(sample: Sequence[dict[str, str]]) -> dict[str, list[str]]:

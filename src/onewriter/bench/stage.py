@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 
 from onewriter.bench.parts import Caller
 from onewriter.bench.postgres import fresh_database, running_postgres
@@ -92,6 +92,14 @@ def prepared(place: Mapping[str, str]) -> Iterator[Runtime]:
     with Runtime(settings_of(place)) as runtime:
         runtime.prepare()
         yield runtime
+
+
+def settle(runtime: Runtime) -> None:
+    """What PostgreSQL does by itself once the rows have been there for a while."""
+    if not runtime.database.is_sqlite:
+        for database in (runtime.database, runtime.key_database):
+            with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+                db.execute(text("VACUUM ANALYZE"))
 
 
 def copy_shops(source: Runtime, target: Runtime) -> None:

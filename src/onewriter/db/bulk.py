@@ -4,11 +4,12 @@ The hot inserts go to the driver: `executemany` on SQLite and COPY on PostgreSQL
 same statement takes through Core.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, Select, Table, text
 from sqlalchemy.exc import DBAPIError
 
 Part = TypeVar("Part")
@@ -50,16 +51,38 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Sequence[An
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(_insert_sql(table), list(map(tuple, rows)))
         return
+    sql = _copy_sql(table)
+    with _as_core_raises(connection, sql) as driver, driver.cursor() as cursor, cursor.copy(sql) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def read_rows(connection: Connection, query: Select[Any], parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """The rows of a query as the driver has them, bytes in binary: for so many that Core's own work on each would tell.
+
+    No type of a column is minded, so that a JSON column comes as text from one database and not from the other.
+    """
+    compiled: Any = query.compile(dialect=connection.dialect)
+    whole = compiled.construct_expanded_state(parameters)
+    given = whole.parameters
+    with _as_core_raises(connection, whole.statement) as driver:
+        if connection.dialect.name == "sqlite":
+            return list(driver.execute(whole.statement, [given[name] for name in whole.positiontup]))
+        with driver.cursor(binary=True) as cursor:
+            return list(cursor.execute(whole.statement, given))
+
+
+@contextmanager
+def _as_core_raises(connection: Connection, sql: str) -> Iterator[Any]:
+    """The driver's own connection; its errors become those of Core."""
     driver: Any = connection.connection.driver_connection
     kinds: Any = connection.dialect.loaded_dbapi
     try:
-        with driver.cursor() as cursor, cursor.copy(_copy_sql(table)) as copy:
-            for row in rows:
-                copy.write_row(row)
+        yield driver
     except kinds.Error as error:
         is_gone = connection.dialect.is_disconnect(error, driver, None)
         raise DBAPIError.instance(
-            _copy_sql(table), None, error, kinds.Error, hide_parameters=True, connection_invalidated=is_gone
+            sql, None, error, kinds.Error, hide_parameters=True, connection_invalidated=is_gone
         ) from None
 
 
