@@ -214,7 +214,7 @@ def test_a_byte_order_mark_is_no_error(installed: Onewriter, selling: RunningSan
 def test_rules_are_set_while_an_import_runs(installed: Onewriter, selling: RunningSandbox) -> None:
     run_id = installed.connect(selling)["run"]
     file = written(installed, GIFTS)
-    selling.shop.set_faults({"bulk_seconds": 1.5})
+    selling.shop.set_faults({"bulk_seconds": 3.0})
     worker = threading.Thread(target=carry_out, args=(run_id,))
     worker.start()
     with Runtime(settings.load()) as runtime:

@@ -73,7 +73,7 @@ def test_a_second_import_takes_up_what_changed_and_nothing_else(runtime: Runtime
 
 @pytest.mark.req("K3")
 def test_the_account_adds_up_when_customers_come_and_go_meanwhile(runtime: Runtime) -> None:
-    with joined(runtime, 40, bulk_seconds=1.2) as shop:
+    with joined(runtime, 40, bulk_seconds=3) as shop:
         ids = list(shop.shop.ids)
         removable = [number for number in ids if not shop.shop.customers[number].orders]
         # Before the run is taken up: neither is news to it, since it counts only when it starts.
