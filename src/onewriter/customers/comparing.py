@@ -20,6 +20,7 @@ Differing = tuple[bytes, str, tuple[str, ...]]
 """A customer, the keyed name of its record, and the fields in which they differ."""
 
 _decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
+
 # Both tables are walked by the customers' ids, piece by piece: a join is planned by figures that a database has not got
 # when a shop has just been imported, and then it may look at every pair of rows.
 _OWN = (

@@ -3,7 +3,8 @@
 An expectation holds a digest only, and hides nothing: a value that differs from it is somebody's edit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
@@ -51,20 +52,23 @@ def expect(
 def of_records(db: Connection, shop_id: int, system: str, names: Sequence[str]) -> dict[str, dict[str, bytes]]:
     """What is expected of these records: name: field: digest."""
     found: dict[str, dict[str, bytes]] = {}
-    for some in in_chunks(names):
-        for row in db.execute(_LOAD, {"shop_id": shop_id, "system": system, "names": list(some)}):
-            found.setdefault(row.record_id, {})[row.field] = bytes(row.digest)
+    for row in _rows(db, shop_id, system, names):
+        found.setdefault(row.record_id, {})[row.field] = bytes(row.digest)
     return found
 
 
 def made_since(db: Connection, shop_id: int, system: str, names: Sequence[str], since: Instant) -> dict[str, set[str]]:
     """The fields of these records that were written since then and not read back: name: fields."""
     found: dict[str, set[str]] = {}
-    for some in in_chunks(names):
-        for row in db.execute(_LOAD, {"shop_id": shop_id, "system": system, "names": list(some)}):
-            if row.made_at >= since:
-                found.setdefault(row.record_id, set()).add(row.field)
+    for row in _rows(db, shop_id, system, names):
+        if row.made_at >= since:
+            found.setdefault(row.record_id, set()).add(row.field)
     return found
+
+
+def _rows(db: Connection, shop_id: int, system: str, names: Sequence[str]) -> Iterator[Any]:
+    for some in in_chunks(names):
+        yield from db.execute(_LOAD, {"shop_id": shop_id, "system": system, "names": list(some)})
 
 
 def drop(db: Connection, shop_id: int, system: str, names: Sequence[str]) -> None:

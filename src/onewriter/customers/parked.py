@@ -118,7 +118,7 @@ def park_all(
     fresh: list[Unplaced] = []
     for place, one in wanted.items():
         before = held.get(place)
-        if before is not None and before.reason == one.reason and _value(one.key, shop_id, before, one) == one.value:
+        if before is not None and before.reason == one.reason and _value(one.key, shop_id, before) == one.value:
             continue
         if before is not None:
             ended.append(bytes(before.id))
@@ -161,12 +161,11 @@ def open_values(
 ) -> Iterator[tuple[bytes, str, Value]]:
     """What is parked of these customers, opened, whichever way it was to go: whose, the field, and the value."""
     for (identity, _system, name, _direction), row in (_open_rows(db, keys) if keys else {}).items():
-        bound = binding(vault.shop_id, bytes(row.id))
-        yield identity, name, keys[identity].open_fields(bytes(row.box), bound).get(name)
+        yield identity, name, _value(keys[identity], vault.shop_id, row)
 
 
 def _says_so(vault: ShopVault, key: SubjectKey, row: Row[Any], name: str, own: Value) -> bool:
-    value = key.open_fields(bytes(row.box), binding(vault.shop_id, bytes(row.id))).get(name)
+    value = _value(key, vault.shop_id, row)
     return same_consent(own, value) if name in CONSENTS else same(name, own, value, vault.region)
 
 
@@ -254,8 +253,8 @@ def _open_rows(db: Connection, ids: Iterable[bytes]) -> Mapping[tuple[bytes, str
     return found
 
 
-def _value(key: SubjectKey, shop_id: int, row: Row[Any], one: Unplaced) -> Value:
-    return key.open_fields(bytes(row.box), binding(shop_id, bytes(row.id))).get(one.field)
+def _value(key: SubjectKey, shop_id: int, row: Row[Any]) -> Value:
+    return key.open_fields(bytes(row.box), binding(shop_id, bytes(row.id))).get(row.field)
 
 
 def _row(shop_id: int, one: Unplaced, now: Instant, run_id: str | None) -> dict[str, Any]:
