@@ -74,7 +74,10 @@ def is_of_rights(reason: str) -> bool:
 def direction(known: Evidence) -> Check:
     """Whether each mapped field goes the way that its owner needs."""
     system = known.system
-    mapped = [each for each in known.concerned if each.direction is not None or each.owner == system]
+    mapped = [each for each in known.concerned if each.is_told and (each.direction is not None or each.owner == system)]
+    untold = [each.name for each in known.concerned if not each.is_told]
+    if known.fields is None or (untold and not mapped):
+        return Check(DIRECTION, Outcome.UNKNOWN, ("Nobody said who owns the fields, or which way they go.",))
     if not mapped:
         return Check(DIRECTION, Outcome.UNKNOWN, (f"Nothing of it is mapped to {system}, so it goes no way yet.",))
     wrong = {each.name: told for each in mapped if (told := _wrong_way(system, each)) is not None}
@@ -85,6 +88,9 @@ def direction(known: Evidence) -> Check:
     ]
     if wrong:
         return Check(DIRECTION, Outcome.FAIL, (*wrong.values(), *edits), tuple(wrong))
+    if untold:
+        doubt = f"Nobody said who owns {_some(untold)}, or which way it goes."
+        return Check(DIRECTION, Outcome.UNKNOWN, (doubt, *edits))
     ways = ", ".join(
         f"{count} {way.value}" for way in Direction if (count := sum(each.direction is way for each in mapped))
     )
@@ -133,7 +139,7 @@ def match_key(known: Evidence) -> Check:
     if not told.records:
         return Check(MATCH_KEY, Outcome.UNKNOWN, (f"No record of {system} has been read yet.", counts))
     if told.linked / told.records < LINKED_MIN:
-        doubt = "Most records are nobody's: either the key misses them, or the shop has not got these people."
+        doubt = f"Most records are nobody's: either the key misses them, or {known.home} has not got these people."
         return Check(MATCH_KEY, Outcome.UNKNOWN, (doubt, counts))
     return Check(MATCH_KEY, Outcome.PASS, (counts,))
 
@@ -169,15 +175,18 @@ def _poor_links(told: KeyEvidence, system: str) -> list[str]:
 def coverage(known: Evidence) -> Check:
     """Whether what is needed is carried at all; tags, notes and consents are named one by one."""
     system = known.system
+    if known.fields is None:
+        return Check(COVERAGE, Outcome.UNKNOWN, (f"Nobody said what is carried between {known.home} and {system}.",))
     carried = [each for each in known.concerned if each.direction in CARRIED]
     wrong = {each.name: told for each in known.concerned if (told := _uncovered(known, each)) is not None}
     lines = [*_left_out(known), *_free(known)]
     if wrong:
         return Check(COVERAGE, Outcome.FAIL, (*wrong.values(), *lines), tuple(wrong))
-    if not carried:
-        return Check(COVERAGE, Outcome.FAIL, (f"No field is carried between the shop and {system}.", *lines))
-    if any(each.is_there is None for each in carried):
-        doubt = f"{system} was not asked what fields it has; `onewriter systems check {system}` asks it."
+    if not carried and all(each.is_told for each in known.concerned):
+        return Check(COVERAGE, Outcome.FAIL, (f"No field is carried between {known.home} and {system}.", *lines))
+    if not carried or any(each.is_there is None for each in carried):
+        doubt = f"{system} was not asked what fields it has"
+        doubt += f"; `onewriter systems check {system}` asks it." if known.is_there_to_ask else "."
         return Check(COVERAGE, Outcome.UNKNOWN, (doubt, *lines))
     names = _some([each.name for each in carried])
     return Check(COVERAGE, Outcome.PASS, (f"Carried: {names}.", *lines))
@@ -188,7 +197,7 @@ def _uncovered(known: Evidence, each: FieldEvidence) -> str | None:
     name, system = each.name, known.system
     if each.direction is not None and each.is_there is False:
         return f"{name} is mapped to {each.remote}, and {system} has no such field that we may see."
-    if known.asked is None:
+    if known.asked is None and not each.is_needed:
         return None
     if each.direction is None:
         return f"{name} is not mapped to {system}."
@@ -204,12 +213,12 @@ def _uncovered(known: Evidence, each: FieldEvidence) -> str | None:
 
 def _left_out(known: Evidence) -> list[str]:
     """The fields of the shop that are not carried, in question or not."""
-    left = [each.name for each in known.fields if each.direction not in CARRIED]
+    left = [each.name for each in known.fields or () if each.is_told and each.direction not in CARRIED]
     if not left or known.asked is not None:
         return []
     watched = [name for name in left if is_tags(name) or name == "note" or name in CONSENTS]
     others = len(left) - len(watched)
-    told = [*watched, *([f"{others} more of the shop's"] if others else [])]
+    told = [*watched, *([f"{others} more of {known.home}'s"] if others else [])]
     return [f"Not carried: {', '.join(told)}."]
 
 
@@ -261,22 +270,25 @@ def _by_form(forms: Mapping[str, str | None]) -> str:
 def permissions(known: Evidence) -> Check:
     """Whether the system lets us write what it is to be told; only a write tells that for certain."""
     system = known.system
-    told = [each for each in known.concerned if each.direction in WRITTEN]
-    wrong = {each.name: why for each in told if (why := _denied(system, each)) is not None}
+    told = [each for each in known.concerned if each.direction in WRITTEN or each.written_in is not None]
+    wrong = {each.name: why for each in told if (why := _denied(each.written_in or system, each)) is not None}
     scopes = [f"The shop does not grant {scope}." for scope in known.scopes_missing]
     waits = _parked(known)
     if wrong or scopes:
         return Check(
             PERMISSIONS, Outcome.FAIL, (*scopes, *wrong.values(), *waits), () if scopes else tuple(wrong)
         )  # fmt: skip
+    if known.fields is None or (not told and not all(each.is_told for each in known.concerned)):
+        return Check(PERMISSIONS, Outcome.UNKNOWN, (f"Nobody said what may be written to {system}.", *waits))
     if not told:
         return Check(PERMISSIONS, Outcome.PASS, (f"Nothing of it is written to {system}.", *waits))
     untried = [each.name for each in told if each.tried_at is None or each.tried_refusal is not None]
     if untried:
         taken = sum(each.taken_at is not None for each in told)
-        doubt = (
-            f"Not tried: {_some(untried)}. {system} has lately taken writes of {taken} of {len(told)} fields; "
-            f"`onewriter audit check --system {system} --try CUSTOMER` writes back what stands there."
+        doubt = f"Not tried: {_some(untried)}. {system} has lately taken writes of {taken} of {len(told)} fields" + (
+            f"; `onewriter audit check --system {system} --try CUSTOMER` writes back what stands there."
+            if known.is_there_to_ask
+            else "."
         )
         return Check(PERMISSIONS, Outcome.UNKNOWN, (doubt, *waits))
     oldest = min(each.tried_at for each in told if each.tried_at is not None)
@@ -320,8 +332,9 @@ def logging(known: Evidence) -> Check:
         wrong.append(f"{told.nameless:,} of {told.lines:,} writes do not tell who wrote.")
     if told.changed and told.unexplained / told.changed > UNTOLD_MAX:
         wrong.append(f"{told.unexplained:,} of {told.changed:,} changed records changed without a line of the log.")
+    whose = f" of {system}" if known.is_there_to_ask else ""
     counts = (
-        f"{told.lines:,} lines of {system}, {told.nameless:,} of them without a writer; {told.changed:,} records have "
+        f"{told.lines:,} lines{whose}, {told.nameless:,} of them without a writer; {told.changed:,} records have "
         f"changed since they were linked, {told.unexplained:,} of them unexplained; {told.unfinished:,} cycles failed."
     )
     if wrong:

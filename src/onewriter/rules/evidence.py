@@ -47,6 +47,12 @@ class FieldEvidence:
 
     name: str
     owner: str | None
+    is_told: bool = True
+    """Whether anybody said who owns it and which way it goes; where not, nobody and no way are not findings."""
+    is_needed: bool = False
+    """Whether it is a fault that it is not carried, though nobody asks about it."""
+    written_in: str | None = None
+    """Where it is written, if that is not the system but its other side."""
     writers: tuple[str, ...] = ()
     """Who may write it by what was agreed, its owner first."""
     remote: str | None = None
@@ -124,8 +130,12 @@ class Evidence:
     """All that is known of the boundary between the shop and one system; None is not known."""
 
     system: str
-    fields: tuple[FieldEvidence, ...]
-    """Every field of the shop's, mapped or not."""
+    home: str = "the shop"
+    """What the other side is called."""
+    is_there_to_ask: bool = True
+    """Whether the system can be asked from here; what stands in files can not."""
+    fields: tuple[FieldEvidence, ...] | None
+    """Every field of the shop's, mapped or not; None where nobody said how any of them goes."""
     now: Instant
     asked: str | None = None
     """The one field that is in question."""
@@ -139,7 +149,7 @@ class Evidence:
     @property
     def concerned(self) -> tuple[FieldEvidence, ...]:
         """The field in question, or all of them."""
-        return tuple(each for each in self.fields if self.asked in (None, each.name))
+        return tuple(each for each in self.fields or () if self.asked in (None, each.name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ Severity = Literal["error", "warning"]
 CUSTOM_NAME = re.compile(r"custom\.[A-Za-z0-9_-]{2,64}")
 """As Shopify names the keys of metafields."""
 NAMESPACE = re.compile(r"tags\[[^*,\[\]\x00-\x1f\x7f]{1,60}\*\]")
+FILE = "file"
+"""The kind of a system whose customers a person gives as a file."""
 ENUM_MAX = 500
 LENGTH_MAX = 65_536
 READ = (Direction.IN, Direction.BOTH)
@@ -70,7 +72,8 @@ class Facts:
 
 def facts(kind: str, discovered: Mapping[str, Any] | None) -> Facts:
     """The facts in what was kept of a system's own description of itself."""
-    if discovered is None:
+    # Each file has its own columns, so that nothing is known of those of the next.
+    if discovered is None or kind == FILE:
         return Facts(kind=kind)
     known = {}
     for each in discovered.get("fields", ()):
