@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Integer, and_, cast, distinct, exists, func, 
 
 from onewriter.customers import owned, policies, runs
 from onewriter.customers.links import BROKEN, GONE, LINKED, REVIEW
-from onewriter.customers.rates import FieldRate, Tally, add_lines, tallies
+from onewriter.customers.rates import KEY_FIELDS, FieldRate, Tally, add_lines, tallies, weekly_share
 from onewriter.customers.shops import Shop
 from onewriter.customers.systems import System
 from onewriter.db.tables import field_log, links, parked_values, sides
@@ -28,11 +28,8 @@ from onewriter.shopify import scopes
 
 TRIED = "tried whether it may be written"
 """The reason of a line that tells of a try, or what it begins with where the try was refused."""
-CHURN_MIN = 20
-"""Fewer changes of a key say nothing of how often it changes."""
 CHANGED_MAX = 10_000
 """So many records are looked at: what counts is the share of them that no line tells of."""
-KEY_FIELDS = {"id": SHOPIFY_ID, "email": "email", "phone": "phone"}
 ASKING = (Direction.IN, Direction.BOTH)
 
 Forms = Mapping[str, Mapping[str, str | None]]
@@ -180,7 +177,7 @@ def _keys(db: Connection, shop_id: int, system: str, policy: Policy, lines: Sequ
     rates: dict[str, FieldRate] = {}
     add_lines(rates, lines)
     people = owned.count(db, shop_id)
-    weekly = {key: _weekly(rates.get(name), people, days) for key, name in KEY_FIELDS.items()}
+    weekly = {key: weekly_share(rates.get(name), people, days) for key, name in KEY_FIELDS.items()}
     return KeyEvidence(
         keys=policy.identity.keys,
         mapped=tuple(key for key in policy.identity.keys if KEY_FIELDS.get(key) in mapped),
@@ -191,13 +188,6 @@ def _keys(db: Connection, shop_id: int, system: str, policy: Policy, lines: Sequ
         by=+by,
         churn={key: share for key, share in weekly.items() if key in policy.identity.keys and share is not None},
     )
-
-
-def _weekly(rate: FieldRate | None, people: int, days: int) -> float | None:
-    """The share of the customers whose value changes in a week; None where that cannot be told."""
-    if rate is None or rate.changes < CHURN_MIN or not people:
-        return None
-    return rate.changes * 7 / days / people
 
 
 # ---- The log --------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Literal
 
 from sqlalchemy import LargeBinary, Table
 
-from onewriter.db import keytables, systemtables
+from onewriter.db import casetables, keytables
 
 Purge = Literal["delete", "hash", "redact", "end of day key", "never"]
 Merge = Literal["move", "stay", "alias", "none"]
@@ -136,6 +136,21 @@ REGISTER: tuple[Entry, ...] = (
     Entry("pending_marks", "customer_id", sealed=("box",), purge="delete", exported=True, merge="move"),
     Entry("parked_values", "customer_id", sealed=("box",), purge="delete", exported=True, merge="move"),
     Entry("findings", "customer_id", purge="delete", exported=True, merge="move"),
+    Entry("audits", None, why="Counts and sentences about fields and systems."),
+    Entry("cases", None, why="Which field is wrong and why, in sentences without values; who is in case_rows."),
+    Entry(
+        "case_rows",
+        "customer_id",
+        tokens=("wrong_digest", "right_digest"),
+        ids=("record_id",),
+        purge="delete",
+        exported=True,
+        merge="none",
+        why="The case of a merged customer keeps naming it, so that the merge can be checked.",
+    ),
+    Entry("case_checks", "customer_id", purge="delete", exported=True, merge="none", why="Proof of a fix."),
+    Entry("case_answers", None, why="What people answered about a case."),
+    Entry("case_steps", None, why="What was done about a case, by whom."),
     Entry(
         "entries",
         "customer_id",
@@ -197,7 +212,7 @@ KEY_REGISTER: tuple[Entry, ...] = (
 def unregistered() -> list[str]:
     """What the register forgets: tables that it does not name, and binary columns that it does not explain."""
     forgotten: list[str] = []
-    for metadata, entries in ((systemtables.metadata, REGISTER), (keytables.metadata, KEY_REGISTER)):
+    for metadata, entries in ((casetables.metadata, REGISTER), (keytables.metadata, KEY_REGISTER)):
         known = {entry.table: entry for entry in entries}
         for table in metadata.tables.values():
             entry = known.get(table.name)

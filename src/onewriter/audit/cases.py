@@ -1,0 +1,193 @@
+"""Cases on record: opened and grown by audits, read and ended by people. No value of anybody's is kept in clear.
+
+A case is found again by its system and by its rows, and only then by its field and cause: a cause may be told otherwise
+the next day, while the same values are still wrong. A case that was opened is never taken away; it ends with a reason.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+
+from onewriter.db.casetables import case_answers, case_rows, case_steps, cases
+from onewriter.db.tables import customers as customer_table
+from onewriter.errors import Permanent
+from onewriter.records import Instant, sortable_id
+from onewriter.rules.diagnosis.checklist import QUESTIONS, Answered, answered
+from onewriter.rules.diagnosis.judgement import Answer, Item
+from onewriter.rules.diagnosis.proof import State, refused_end
+
+ENDED = (State.CLOSED.value, State.JOINED.value)
+"""States in which nothing more is done about a case."""
+SETTLED = (*ENDED, State.VERIFIED.value)
+"""States that need nobody; a verified case still takes up what comes back."""
+
+
+class UnknownCase(Permanent):
+    """There is no such case."""
+
+
+class NotPossible(Permanent):
+    """What was asked of a case cannot be done, or not yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One case as it is on record."""
+
+    number: int
+    system: str
+    field: str
+    state: State
+    cause: str | None
+    asserted: bool
+    scope_row: str
+    fix_target: str
+    affected: int
+    told: Mapping[str, Any]
+    """The newest diagnosis, in sentences."""
+    opened_at: Instant
+    looked_at: Instant
+    joined_to: int | None
+    predicted: str | None
+    ended_at: Instant | None
+    ended_by: str | None
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened to a case."""
+
+    at: Instant
+    step: str
+    done_by: str
+    told: str
+
+
+def listed(
+    db: Connection,
+    shop_id: int,
+    most: int,
+    *,
+    state: str | None = None,
+    field: str | None = None,
+    system: str | None = None,
+    ended: bool = False,
+) -> list[Case]:
+    """The cases of a shop, the rules before the records and the largest first; those that are settled only if asked."""
+    where: list[ColumnElement[bool]] = [cases.c.shop_id == shop_id]
+    if state is not None:
+        where.append(cases.c.state == state)
+    elif not ended:
+        where.append(cases.c.state.not_in(SETTLED))
+    where += [cases.c.field == field] if field is not None else []
+    where += [cases.c.system == system] if system is not None else []
+    order = (cases.c.fix_target.desc(), cases.c.affected.desc(), cases.c.number)
+    return [_case(row) for row in db.execute(select(cases).where(*where).order_by(*order).limit(most))]
+
+
+def get(db: Connection, shop_id: int, number: int) -> Case:
+    """One case; raises UnknownCase."""
+    row = db.execute(select(cases).where(cases.c.shop_id == shop_id, cases.c.number == number)).first()
+    if row is None:
+        raise UnknownCase(f"There is no case {number}; `onewriter cases list --all` shows those that there are.")
+    return _case(row)
+
+
+def _case(row: Row[Any]) -> Case:
+    known = {name: row._mapping[name] for name in Case.__slots__}
+    return Case(**known | {"state": State(row.state)})
+
+
+def concerned(db: Connection, shop_id: int, number: int) -> list[int]:
+    """Shopify's numbers of the customers of whom something of the case is still wrong, smallest first."""
+    theirs = (case_rows.c.shop_id == shop_id, case_rows.c.number == number, case_rows.c.gone_at.is_(None))
+    query = select(customer_table.c.shopify_id).join(case_rows, case_rows.c.customer_id == customer_table.c.id)
+    found = query.where(*theirs, customer_table.c.shopify_id.is_not(None)).distinct()
+    return list(db.execute(found.order_by(customer_table.c.shopify_id)).scalars())
+
+
+# ---- The checklist --------------------------------------------------------------------------------------------------
+
+
+def checklist(db: Connection, shop_id: int, case: Case) -> tuple[Item, ...]:
+    """The seven items: what people answered, and else what the newest audit did."""
+    items = [Item(**each | {"answer": Answer(each["answer"])}) for each in case.told["checklist"]]
+    rows = db.execute(
+        select(case_answers).where(case_answers.c.shop_id == shop_id, case_answers.c.number == case.number)
+    )
+    return answered(items, {row.item: Answered(Answer(row.answer), row.answered_by, row.why) for row in rows})
+
+
+def answer(
+    db: Connection, shop_id: int, number: int, item: str, chosen: Answer, by: str, why: str | None, now: Instant
+) -> None:
+    """Write a person's answer to one item down, over an earlier one; each stays in the case's story."""
+    case = get(db, shop_id, number)
+    if item not in QUESTIONS:
+        raise NotPossible(f"The checklist has no item of that name; it has {', '.join(QUESTIONS)}.")
+    if case.state.value in ENDED:
+        raise NotPossible(f"Case {number} is {case.state.value}; `onewriter cases list` shows those that are open.")
+    key = {"shop_id": shop_id, "number": number, "item": item}
+    said = {"answer": chosen.value, "at": now, "answered_by": by, "why": why}
+    same = [case_answers.c[name] == value for name, value in key.items()]
+    if not db.execute(update(case_answers).where(*same).values(**said)).rowcount:
+        db.execute(insert(case_answers).values(**key, **said))
+    note(db, shop_id, number, "answered", by, f"{item}: {chosen.value}", now)
+
+
+# ---- Its story, and its end -----------------------------------------------------------------------------------------
+
+
+def close(
+    db: Connection, shop_id: int, number: int, by: str, why: str, now: Instant, *, override: bool = False
+) -> None:
+    """End a case with a reason; before its proof only where a person says so (requirement M68)."""
+    case = get(db, shop_id, number)
+    if case.state.value in ENDED:
+        raise NotPossible(f"Case {number} is {case.state.value} already.")
+    refused = refused_end(case.state, (), why if override else None)
+    if refused is not None:
+        raise NotPossible(f"{refused} Add --override to close it with the reason that you gave.")
+    end(db, shop_id, [number], State.CLOSED, by, why, now)
+    is_proved = case.state is State.VERIFIED
+    step, told = ("closed", "Closed.") if is_proved else ("overrode", "Closed without its proof.")
+    note(db, shop_id, number, step, by, told, now)
+
+
+def end(
+    db: Connection, shop_id: int, numbers: Iterable[int], state: State, by: str, why: str, now: Instant,
+    joined_to: int | None = None,
+) -> None:  # fmt: skip
+    """Bring cases to their end."""
+    theirs = (cases.c.shop_id == shop_id, cases.c.number.in_(list(numbers)))
+    told = {"state": state.value, "ended_at": now, "ended_by": by, "why": why, "joined_to": joined_to}
+    db.execute(update(cases).where(*theirs).values(**told))
+
+
+def note(db: Connection, shop_id: int, number: int, step: str, by: str, told: str, now: Instant) -> None:
+    """Write down what happened to a case."""
+    row = {"id": sortable_id(now, os.urandom(10)), "shop_id": shop_id, "number": number, "at": now, "step": step}
+    db.execute(insert(case_steps).values(**row, done_by=by, told=told))
+
+
+def story(db: Connection, shop_id: int, number: int) -> list[Step]:
+    """What happened to a case, oldest first."""
+    theirs = (case_steps.c.shop_id == shop_id, case_steps.c.number == number)
+    columns = (case_steps.c.at, case_steps.c.step, case_steps.c.done_by, case_steps.c.told)
+    return [Step(*row) for row in db.execute(select(*columns).where(*theirs).order_by(case_steps.c.at))]
+
+
+def next_number(db: Connection, shop_id: int) -> int:
+    """The number of the next case; the caller holds the shop's row, so that no two take the same."""
+    newest: int | None = db.execute(select(func.max(cases.c.number)).where(cases.c.shop_id == shop_id)).scalar()
+    return (newest or 0) + 1
+
+
+def open_of(db: Connection, shop_id: int, system: str) -> Sequence[Case]:
+    """The cases of a system that an audit may grow, oldest first."""
+    theirs = (cases.c.shop_id == shop_id, cases.c.system == system, cases.c.state.not_in(ENDED))
+    return [_case(row) for row in db.execute(select(cases).where(*theirs).order_by(cases.c.number))]
