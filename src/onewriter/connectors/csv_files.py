@@ -1,5 +1,6 @@
 """Reading a CSV file that somebody else wrote: whole, or not at all; as it is, and never guessed at."""
 
+import codecs
 import csv
 import os
 import time
@@ -19,6 +20,9 @@ COLUMNS_MAX = 500
 CELL_MAX = 100_000
 """Characters of one cell; Python's own limit is a little above."""
 HEAD_MAX = 65_536
+PIECE = 1_048_576
+SIGNS = (",", ";", "\t", "|")
+"""What may stand between two cells."""
 UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", ".swp", "~")
 """What programs call a file that they still write."""
 AHEAD_S = 60.0
@@ -97,6 +101,56 @@ def opened(path: Path, settings: CsvSettings) -> Iterator[tuple[Shape, Iterator[
         raise _unreadable(error) from None
 
 
+@contextmanager
+def opened_alone(path: Path) -> Iterator[tuple[Shape, Iterator[tuple[int, list[str]]]]]:
+    """The shape of a file of which nothing is known before, and its rows, each with its number in the file.
+
+    It is UTF-8 or UTF-16, and what is neither is read as Windows-1252, in which most old spreadsheets write. The
+    delimiter is the one that parts the first line into the most columns. Raises as `opened` does.
+    """
+    try:
+        with path.open("rb") as raw:
+            before = _state(raw)
+            if before[1] > BYTES_MAX:
+                raise SystemRefused("The file is larger than a gigabyte; split it.")
+            encoding = _encoding(raw, "auto" if _is_utf8(raw) else "cp1252")
+            with TextIOWrapper(raw, encoding=encoding, newline="") as text:
+                delimiter, header = _widest(text)
+                yield Shape(encoding, delimiter, header), _numbered(text, delimiter, len(header), before)
+    except OSError as error:
+        raise _unreadable(error) from None
+
+
+def _is_utf8(raw: BinaryIO) -> bool:
+    """Whether all of it can be read as UTF-8; what has another mark at its beginning is told by that."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        while piece := raw.read(PIECE):
+            decoder.decode(piece)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    finally:
+        raw.seek(0)
+    return True
+
+
+def _widest(text: TextIO) -> tuple[str, tuple[str, ...]]:
+    """The delimiter that parts the first line into the most names, and the names."""
+    with _as_text():
+        start = text.readline(HEAD_MAX)
+    if not start.strip("\ufeff\r\n\t ,;|"):
+        raise SystemChanged("The file is empty: it has not even the names of its columns.")
+    parted = [(sign, _names(start, sign)) for sign in SIGNS]
+    delimiter, names = max(parted, key=lambda each: len(each[1]))
+    _require_names(names)
+    return delimiter, names
+
+
+def _names(start: str, delimiter: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in next(csv.reader([start], delimiter=delimiter), []))
+
+
 def _state(raw: BinaryIO) -> tuple[float, int]:
     found = os.fstat(raw.fileno())
     return found.st_mtime_ns, found.st_size
@@ -121,22 +175,31 @@ def _header(text: TextIO, settings: CsvSettings) -> tuple[str, tuple[str, ...]]:
     if not start.strip():
         raise SystemChanged("The file is empty: it has not even the names of its columns.")
     found: list[tuple[str, tuple[str, ...]]] = []
-    for delimiter in (",", ";", "\t", "|") if asked == "auto" else (asked,):
-        names = tuple(name.strip() for name in next(csv.reader([start], delimiter=delimiter), []))
+    for delimiter in SIGNS if asked == "auto" else (asked,):
+        names = _names(start, delimiter)
         if settings.key in names:
             found.append((delimiter, names))
     if not found:
         raise SystemChanged("The file has no column of the key's name; compare its first line with the settings.")
     delimiter, names = max(found, key=lambda each: len(each[1]))
+    _require_names(names)
+    return delimiter, names
+
+
+def _require_names(names: Sequence[str]) -> None:
     if len(names) > COLUMNS_MAX:
         raise SystemChanged(f"The file has more than {COLUMNS_MAX} columns.")
     filled = [name for name in names if name]
     if len(set(filled)) != len(filled):
         raise SystemChanged("Two columns of the file have one name; give each its own.")
-    return delimiter, names
 
 
 def _rows(text: TextIO, delimiter: str, width: int, before: tuple[float, int]) -> Iterator[list[str]]:
+    for _number, row in _numbered(text, delimiter, width, before):
+        yield row
+
+
+def _numbered(text: TextIO, delimiter: str, width: int, before: tuple[float, int]) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(text, delimiter=delimiter, strict=True)
     number = 1
     try:
@@ -146,7 +209,7 @@ def _rows(text: TextIO, delimiter: str, width: int, before: tuple[float, int]) -
                 if not row or (width > 1 and row == [""]):
                     continue
                 _require_whole(row, width, number)
-                yield row
+                yield number, row
     except csv.Error:
         raise SystemChanged(f"What follows row {number} is no row of a CSV file; is a quote wrong?") from None
     if _state(text.buffer) != before:

@@ -9,6 +9,7 @@ from onewriter.errors import BadSetting
 GROUP = "onewriter.connectors"
 OURS = {
     "csv": "onewriter.connectors.csv_folder:CsvFolder",
+    "file": "onewriter.connectors.csv_given:GivenFiles",
     "sql": "onewriter.connectors.sql:SqlTable",
     "rest": "onewriter.connectors.rest:RestRecipe",
     "odoo": "onewriter.connectors.odoo:Odoo",

@@ -21,7 +21,7 @@ from onewriter.intake.others import note_apart
 from onewriter.intake.reading import Reading, decided, keep, open_locked
 from onewriter.loyalty import facts
 from onewriter.loyalty.facts import Written
-from onewriter.records import Instant, Path, Value
+from onewriter.records import Instant, Value
 from onewriter.rules import mapping, settling
 from onewriter.rules.settling import Meeting, Settled
 from onewriter.rules.tags import resplit
@@ -135,8 +135,8 @@ class _Coming:
     def _line(self, one: Remote, old: Mapping[str, Value], new: Mapping[str, Value], refused: str | None) -> LogLine:
         system = self.reading.system
         return LogLine(
-            tuple(new), Path.CYCLE, one.changed, accepted=refused is None, reason=refused, run_id=self.reading.run_id,
-            old=old, new=dict(new), system=system, writer=system, kept=refused is None,
+            tuple(new), self.reading.path, one.changed, accepted=refused is None, reason=refused,
+            run_id=self.reading.run_id, old=old, new=dict(new), system=system, writer=system, kept=refused is None,
         )  # fmt: skip
 
     def _log(self) -> None:

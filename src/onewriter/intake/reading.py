@@ -13,7 +13,7 @@ from onewriter.customers.remote import Remote
 from onewriter.db.bulk import lock_stripes, stripe_of
 from onewriter.errors import CycleOvertaken
 from onewriter.loyalty.balances import with_points
-from onewriter.records import Instant
+from onewriter.records import Instant, Path
 from onewriter.rules import mapping
 from onewriter.rules.policy import Direction, Policy
 from onewriter.rules.settling import Settled
@@ -37,6 +37,13 @@ class Reading:
     keep_days: int = 30
     """How long old and new values can be opened, so that a run can be undone."""
     by: str = "cycle"
+    path: Path = Path.CYCLE
+    """How what is read is said to have come: by a cycle, or out of a file that a person gave."""
+
+    @property
+    def is_file(self) -> bool:
+        """True for a file: all that stands in it was written by whoever gave it, and nobody is told anything by it."""
+        return self.path is Path.CSV
 
     @property
     def region(self) -> str | None:

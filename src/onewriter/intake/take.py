@@ -139,7 +139,7 @@ class _Fresh:
         just = heardback.just_written(db, reading, list(echoes))
         waiting = _waiting(db, reading, ids)
         for name, one in remotes.items():
-            before = dict(one.fields) if name in linked else None
+            before = dict(one.fields) if name in linked else _never_told(reading, self.records[name])
             _hear(reading, one, self.records[name], self.digests[name], now)
             self.taken.counts[_outcome(name, self.known, found)] += 1
             customer = people.get(one.customer_id) if one.customer_id is not None else None
@@ -149,7 +149,7 @@ class _Fresh:
                 unmet = heardback.unmet(reading, customer, one, written, just.get(name, ()), heard)
                 met = Meeting(
                     own=customer.fields, told=one.fields, now=now, before=before, echoes=heard, unmet=unmet,
-                    pending=waiting.get(customer.id, {}), first=before is None,
+                    pending=waiting.get(customer.id, {}), first=name not in linked,
                 )  # fmt: skip
                 self._settle(one, customer, met, written, waiting.get(customer.id, {}))
             elif one.customer_id is not None:
@@ -201,7 +201,8 @@ class _Fresh:
             # What it says by itself now stands for what it could not be told.
             self.over += [(customer.id, reading.system, name, parked.OUT) for name in settled.level | settled.edited]
             self.over += decided(reading, customer.id, settled)
-        self.marks += [(reading.system, customer.id, name) for name in told]
+        if not reading.is_file:
+            self.marks += [(reading.system, customer.id, name) for name in told]
 
     def _tell_owners(self, customer: Owned, opted_out: Mapping[str, Any]) -> None:
         """Propose an opt-out to the owner of the consent, and have everybody else be told of it.
@@ -228,8 +229,9 @@ class _Fresh:
             unplaced = Unplaced(customer.id, customer.key, system, name, refusal.value, refusal.reason)
             self.unplaced.append(replace(unplaced, before=self._tags_before(name, before)))
             line = LogLine(
-                (name,), Path.CYCLE, one.changed, accepted=False, reason=refusal.reason, run_id=self.reading.run_id,
-                old={name: before.get(maps[name].remote)}, new={name: refusal.value}, system=system, writer=system,
+                (name,), self.reading.path, one.changed, accepted=False, reason=refusal.reason,
+                run_id=self.reading.run_id, old={name: before.get(maps[name].remote)}, new={name: refusal.value},
+                system=system, writer=system,
             )  # fmt: skip
             self.lines.append((customer.id, customer.key, line))
 
@@ -242,6 +244,11 @@ class _Fresh:
         held = before.get(each.remote)
         told = mapping.inward(name, each, held, region=self.reading.region, namespaces=policy.namespaces)
         return None if isinstance(told, mapping.Unfit) else told
+
+
+def _never_told(reading: Reading, record: Record) -> dict[str, Any] | None:
+    """What a record said before it was ours: nothing is known of a system's, and all of a file's is news."""
+    return dict.fromkeys(record.fields) if reading.is_file else None
 
 
 def _working_copies(
@@ -295,7 +302,7 @@ def _hear(reading: Reading, one: Remote, record: Record, digest: bytes, now: Ins
     one.fields.update(record.fields)
     one.raw_digest, one.version, one.changed = digest, record.version, record.changed or one.changed
     one.created = record.created or one.created
-    one.heard, one.path, one.read_began, one.gone = now, Path.CYCLE, reading.began, None
+    one.heard, one.path, one.read_began, one.gone = now, reading.path, reading.began, None
 
 
 def _outcome(name: str, known: Mapping[str, Glance], found: Mapping[str, links.Found]) -> str:

@@ -23,6 +23,8 @@ from onewriter.records import Instant, Path
 from onewriter.rules.policy import CONSENTS
 
 AT_ONCE = 200
+HERE = (Path.CYCLE, Path.CSV)
+"""How values came that a run took up here."""
 
 
 @dataclass(slots=True)
@@ -34,6 +36,8 @@ class Undoing:
     undone_run: str
     others: tuple[str, ...]
     by: str
+    dry: bool = False
+    """Only count what would be taken back here; nothing is written, and no system is asked."""
     counts: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -47,8 +51,9 @@ class Undoing:
         for start in range(0, len(lines), AT_ONCE):
             some = lines[start : start + AT_ONCE]
             with self.database.write() as db:
-                self._restore_here(db, [each for each in some if each.path is Path.CYCLE], now)
-            self._restore_there([each for each in some if each.path is Path.SEND], now)
+                self._restore_here(db, [each for each in some if each.path in HERE], now)
+            if not self.dry:
+                self._restore_there([each for each in some if each.path is Path.SEND], now)
         return self.counts
 
     def _lines(self) -> list[Logged]:
@@ -82,7 +87,7 @@ class Undoing:
             back = {name: each.old.get(name) for name in free if profile.own.get(name) == each.new.get(name)}
             self.counts["undone"] += len(back)
             self.counts["changed since"] += len(free) - len(back)
-            if not back:
+            if not back or self.dry:
                 continue
             profile.own.update(back)
             profile.changed = True
@@ -95,6 +100,8 @@ class Undoing:
             told.append((person.id, person.key, line))
             systems = [name for name in self.others if name != self.reading.system]
             marks += [(name, person.id, one) for one in back for name in self.reading.policy.told_of(one, systems)]
+        if self.dry:
+            return
         profiles.save(db, self.reading.vault, {one.shopify_id: one for one in changed}.values(), now)
         # The system says still what was taken back here: that is not in step, and the next cycle must see it.
         held = remote.of_customers(db, self.reading.vault, self.reading.system, list(people))

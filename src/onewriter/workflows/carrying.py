@@ -19,7 +19,9 @@ from onewriter.loyalty import awards
 from onewriter.records import RunState
 from onewriter.runtime import Runtime
 from onewriter.shopify import reads
+from onewriter.workflows.auditing import carry_out_audit
 from onewriter.workflows.cycling import carry_out_cycle
+from onewriter.workflows.files import carry_out_file
 from onewriter.workflows.indexing import carry_out_indexing
 from onewriter.workflows.orders import reconcile_orders
 from onewriter.workflows.points import carry_out_award
@@ -146,7 +148,9 @@ KINDS: Mapping[str, Callable[[Runtime, Run], Run]] = {
     runs.INDEX: carry_out_indexing,
     runs.PURGE: carry_out_purge,
     runs.SHOP_REDACTION: erase_shop,
+    runs.AUDIT: carry_out_audit,
     runs.CYCLE: carry_out_cycle,
+    runs.FILE: carry_out_file,
     runs.UNDO: carry_out_undo,
 }
 """What each kind of run does; it returns the run as it ended."""

@@ -22,12 +22,15 @@ from onewriter.intake.targets import ShopifyTarget, SystemTarget
 from onewriter.records import Path
 from onewriter.rules import constraints
 from onewriter.rules.comparing import is_empty
-from onewriter.rules.evidence import Check
+from onewriter.rules.evidence import Check, Evidence
 from onewriter.rules.policy import CONSENTS, ONEWRITER, Policy
 from onewriter.runtime import Runtime
 from onewriter.workflows import reaching
 
 Target = SystemTarget | ShopifyTarget
+
+DAYS = 30
+"""Of the log, that are looked at where nobody says how many."""
 
 
 class NotTried(Permanent):
@@ -48,6 +51,13 @@ def check(
     runtime: Runtime, db: Connection, shop: Shop, system: System, *, days: int, asked: str | None = None
 ) -> tuple[Check, ...]:
     """The six looks at a system's boundary; nothing of anybody's is opened, and nothing is asked of the system."""
+    return constraints.checks(known(runtime, db, shop, system, days=days, asked=asked))
+
+
+def known(
+    runtime: Runtime, db: Connection, shop: Shop, system: System, *, days: int, asked: str | None = None
+) -> Evidence:
+    """What the six looks are taken at."""
     policy = policies.of_shop(db, shop.id)
 
     def by_hand(name: str, typed: str) -> str | None:
@@ -58,8 +68,7 @@ def check(
         return None if value is None else str(value)
 
     forms = samples.forms(policy, system.name, shop.region, by_hand)
-    known = boundary.gather(db, shop, system, runtime.now(), days=days, forms=forms, asked=asked)
-    return constraints.checks(known)
+    return boundary.gather(db, shop, system, runtime.now(), days=days, forms=forms, asked=asked)
 
 
 def triable(policy: Policy, system: str, asked: str | None = None) -> list[str]:

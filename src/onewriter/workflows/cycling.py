@@ -38,7 +38,7 @@ from onewriter.intake.targets import ShopifyTarget, SystemTarget
 from onewriter.records import SECOND, SHOPIFY, Instant, RunState
 from onewriter.rules.policy_changes import affected
 from onewriter.runtime import Runtime, new_run_id
-from onewriter.workflows import asking, reaching
+from onewriter.workflows import asking, files, reaching
 
 SYSTEM, DRY, FULL, ONLY, PLAN, WROTE, REFUSED, LINES = (
     "system", "dry", "full", "only", "plan", "wrote", "refused", "lines",
@@ -77,7 +77,9 @@ def queue_due(runtime: Runtime) -> int:
     """Queue the cycle of every system whose time has come; how many. One under way is simply left to its end."""
     moment = runtime.now()
     with runtime.database.read() as db:
-        connected = [shop.id for shop in shops.every(db) if shop.state == CONNECTED]
+        # What a file changes is told after its end: until then no cycle is begun.
+        every_shop = [shop.id for shop in shops.every(db) if shop.state == CONNECTED]
+        connected = [shop_id for shop_id in every_shop if not files.is_importing(db, shop_id)]
         every = [(shop_id, name) for shop_id, name in systems.due(db, moment) if name != SHOPIFY]
         due = [(shop_id, name) for shop_id, name in every if shop_id in connected]
         # Shopify is read by its own deliveries, so that a cycle of it only has something to do where others own.
@@ -129,6 +131,7 @@ def carry_out_cycle(runtime: Runtime, run: Run, sleep: Callable[[float], None] =
         system = systems.get(db, run.shop_id, str(run.checkpoint[SYSTEM]))
     if system.state != ACTIVE:
         return _end(runtime, run, system, RunState.FAILED, "The system is paused; resume it first.")
+    files.hold_cycle(runtime, run)
     try:
         with reaching.opened(runtime, system, run.id) as target, runtime.giving_way() as give_way:
             return _Carrying(runtime, run, system, target, give_way, sleep).through()

@@ -15,7 +15,7 @@ from onewriter.customers.shops import CONNECTED, Shop
 from onewriter.intake.watch import Watch, Watched
 from onewriter.records import HOUR, SECOND, Instant
 from onewriter.runtime import Runtime, new_run_id
-from onewriter.workflows import copies, indexing, orders, points
+from onewriter.workflows import auditing, copies, indexing, orders, points
 from onewriter.workflows.carrying import resume_if_possible
 from onewriter.workflows.reconciling import queue
 
@@ -59,6 +59,7 @@ def hourly(runtime: Runtime, slot: int | None = None) -> None:
     """Watch every connected shop (of one slot), resume its paused runs, and queue what is read of it each hour."""
     for shop in _connected(runtime, slot):
         _settle_points(runtime, shop.id)
+        _audit(runtime, shop.id)
         attend(runtime, shop.id)
 
 
@@ -68,6 +69,14 @@ def _settle_points(runtime: Runtime, shop_id: int) -> None:
         points.settle_due(runtime, shop_id)
     except Exception as error:  # noqa: BLE001 - a balance is right without it, and the next hour tries again
         log.warning("points are not settled", shop=shop_id, error=type(error).__name__)
+
+
+def _audit(runtime: Runtime, shop_id: int) -> None:
+    """Queue what is to be audited of a shop; neither Shopify nor any system is asked for it."""
+    try:
+        auditing.queue_due(runtime, shop_id)
+    except Exception as error:  # noqa: BLE001 - one shop must not keep the others waiting
+        log.warning("systems are not audited", shop=shop_id, error=type(error).__name__)
 
 
 def nightly(runtime: Runtime, slot: int | None = None) -> None:

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from onewriter.customers import runs, systems
-from onewriter.customers.runs import CYCLE, Run, family
+from onewriter.customers.runs import CYCLE, FILE, Run, family
 from onewriter.customers.systems import PAUSED
 from onewriter.errors import Permanent
 from onewriter.intake.undoing import Undoing
@@ -22,10 +22,7 @@ class NotUndone(Permanent):
 def queue(runtime: Runtime, db: Connection, run_id: str, by: str, now: Instant) -> str:
     """Pause the system of a cycle and queue taking that cycle back; the run's id. Raises NotUndone, UnknownRun."""
     undone = runs.get(db, run_id)
-    if family(undone.kind) != CYCLE:
-        raise NotUndone(f"That run is no cycle but {undone.kind}; only what a cycle wrote can be taken back.")
-    if not undone.over:
-        raise NotUndone("That cycle is not over yet; wait for its end, and then take it back.")
+    require_undoable(undone)
     name = str(undone.checkpoint[SYSTEM])
     if runs.is_active(db, undone.shop_id, runs.cycle_of(name)):
         raise NotUndone(f"A cycle of {name} is under way; `onewriter systems pause {name}` ends it, then try again.")
@@ -33,11 +30,20 @@ def queue(runtime: Runtime, db: Connection, run_id: str, by: str, now: Instant) 
         raise NotUndone(
             "What Shopify held before is not kept here, so it cannot be put back; give the field another owner instead."
         )
-    systems.change(db, undone.shop_id, name, now, state=PAUSED)
+    if family(undone.kind) == CYCLE:
+        systems.change(db, undone.shop_id, name, now, state=PAUSED)
     undo_id = new_run_id(now)
     runs.add(db, undo_id, undone.shop_id, runs.undo_of(name), by, now, checkpoint={SYSTEM: name, OF: run_id})
     runtime.enqueue(db, undo_id)
     return undo_id
+
+
+def require_undoable(undone: Run) -> None:
+    """Raise NotUndone unless it is a cycle, or an import of a file, that is over."""
+    if family(undone.kind) not in (CYCLE, FILE):
+        raise NotUndone(f"That run is no cycle but {undone.kind}; only what a cycle or a file wrote can be taken back.")
+    if not undone.over:
+        raise NotUndone("That run is not over yet; wait for its end, and then take it back.")
 
 
 def carry_out_undo(runtime: Runtime, run: Run) -> Run:
