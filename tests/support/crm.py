@@ -194,6 +194,9 @@ class Crm:
         if first.reason is None:
             return first
         self.answer("go on")
+        with self.tea.runtime.database.write() as db:
+            # An answer makes the next cycle due at once; which cycles there are is for the test to say.
+            systems.change(db, self.tea.shop_id, self.system, self.moment, due_at=None)
         return self.cycle()
 
 
