@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.support.shops",
     "tests.support.loyal",  # after what it imports, whose assertions would not be rewritten else
     "tests.support.crm",
+    "tests.support.given",
     "tests.support.faulty",
     "tests.support.tryton",
     "tests.support.linking",

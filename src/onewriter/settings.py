@@ -54,6 +54,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("backup_keep_days", 30, "How long a backup may be kept: tokens of who was erased since are in it", "days"),
     Setting("keys_copy_file", "", "File in which a worker keeps the newest copy of the key store; empty means none"),
     Setting("log_values_keep_days", 30, "How long old and new values of writes that can be undone are kept", "days"),
+    Setting("file_share_percent", 20, "The share of a file's customers that an import changes unasked", "percent"),
     Setting("runs_keep_days", 30, "How long finished jobs, and hourly runs that found nothing, stay listed", "days"),
     Setting(
         "bulk_wait_hours", 48, "How long a run waits for Shopify's bulk operation before it reads by pages", "hours"
@@ -61,7 +62,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "bulk_stall_minutes", 30, "How long a bulk operation may stand still, or find no room, before that", "minutes"
     ),
+    Setting("case_minutes", 15, "What a case costs in working time, for `fields fit`", "minutes"),
+    Setting(
+        "field_worth_minutes",
+        0,
+        "What a week of a field kept in step saves, for `fields fit`; 0 if nobody said",
+        "minutes",
+    ),
     Setting("nightly_hour", 3, "Hour of the day, UTC, in which every shop is read and compared in full (0 to 23)"),
+    Setting("audit_hours", 24, "How often each connected system is audited; 0 means by hand only", "hours"),
     Setting(
         "delivery_grace_s",
         120,
@@ -81,10 +90,14 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "inbox_keep_days": (1, 30),
     "backup_keep_days": (1, 3650),
     "log_values_keep_days": (0, 365),
+    "file_share_percent": (0, 100),
     "runs_keep_days": (1, 3650),
     "bulk_wait_hours": (1, 240),
     "bulk_stall_minutes": (1, 1440),
+    "audit_hours": (0, 720),
     "delivery_grace_s": (0, 86_400),
+    "case_minutes": (1, 1440),
+    "field_worth_minutes": (0, 100_000),
     "nightly_hour": (0, 23),
     "worker_beat_s": (1, 60),
     "worker_dead_s": (5, 3600),

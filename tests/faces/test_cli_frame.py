@@ -21,8 +21,10 @@ LEAVES = {path: command for path, command in COMMANDS.items() if not isinstance(
 
 def test_the_story_is_told_in_order() -> None:
     names = list(root.list_commands(click.Context(root)))
-    told = "demo shop serve worker sync runs customers systems fields parked audit links programme points merge "
-    told += "identity inbox questions privacy keys backup restore-backup people check settings sandbox bench"
+    told = "demo shop serve worker sync runs customers systems fields csv parked audit cases diagnose links programme "
+    told += (
+        "points merge identity inbox questions privacy keys backup restore-backup people check settings sandbox bench"
+    )
     assert names == told.split()
 
 

@@ -26,11 +26,13 @@ WHY = ("--why", "a canary reason")
 PROTECTED = ("canary", "41446681800", "8280", "@example.com")
 """Parts of the values of the customer whom everybody looks for."""
 
-RUNS_HERE = ("demo", "serve", "worker", "sandbox", "bench", "identity")
+RUNS_HERE = ("demo", "serve", "worker", "sandbox", "bench", "identity", "diagnose")
 """What runs the service or a rehearsal of it, or needs no installation, and is the operating system's to allow."""
 
 VIEWER: dict[str, tuple[tuple[str, ...], ...]] = {
     "audit check": ((), ("--field", "email", "--days", "5")),
+    "cases list": ((), ("--all", "--field", "email")),
+    "cases show": (("1",),),
     "check": ((),),
     "customers corrections": ((),),
     "customers find": (("{id}",), ("Mia.Canary@example.com",), ("canary",), ("+41446681800",)),
@@ -38,6 +40,7 @@ VIEWER: dict[str, tuple[tuple[str, ...], ...]] = {
     "customers show": (("{id}",), ("{id}", "--history"), ("{ours}",), ("{other}", "--history", "--field", "email")),
     "fields check": ((),),
     "fields keys check": ((), ("--keys", "id,email")),
+    "fields fit": ((), ("--weeks", "3")),
     "fields rates": ((), ("--days", "5")),
     "fields show": ((), ("--toml",), ("--history",)),
     "inbox list": ((),),
@@ -77,6 +80,12 @@ VIEWER: dict[str, tuple[tuple[str, ...], ...]] = {
 
 STAFF: dict[str, tuple[str, ...]] = {
     "audit check": ("--system", "crm", "--try", "{id}", "--yes"),
+    "audit run": ("--system", "crm"),
+    "cases checklist": ("1",),
+    "cases close": ("1", *WHY),
+    "cases export": ("1", "a-folder", *WHY),
+    "csv check": ("file.csv",),
+    "csv import": ("file.csv", "--yes"),
     "customers find": ("{id}", "--reveal", *WHY),
     "customers restore": ("{id}", *WHY),
     "customers set": ("{id}", "note=canary", *WHY),
@@ -113,6 +122,8 @@ STAFF: dict[str, tuple[str, ...]] = {
 
 OWNER: dict[str, tuple[str, ...]] = {
     "backup": ("a.backup",),
+    "csv export": ("all.csv", *WHY),
+    "csv undo": ("{run}", "--yes"),
     "fields map": ("shopify", "phone", "--direction", "none", *WHY, "--yes"),
     "fields own": ("phone", "manual", *WHY, "--yes"),
     "fields set": ("policy.toml", *WHY, "--yes"),
@@ -161,6 +172,7 @@ def known(
     )  # fmt: skip
     other = sandbox.shop.create(email="other.canary@example.com", first_name="Canary")
     (tmp_path / "policy.toml").write_text('[fields.phone]\nowner = "manual"\n')
+    (tmp_path / "file.csv").write_text("email,note\nMia.Canary@example.com,canary words\n")
     (tmp_path / "rules.toml").write_text('currency = "USD"\n[signup]\npoints = 50\n')
     monkeypatch.setenv("SHOPIFY_ACCESS_TOKEN", sandbox.info.access_token)
     monkeypatch.setenv("SHOPIFY_API_SECRET", sandbox.info.api_secret)

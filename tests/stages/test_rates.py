@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from onewriter.customers import log, parked, rates
 from onewriter.customers.log import LogLine
 from onewriter.customers.rates import Rates
+from onewriter.db.casetables import cases
 from onewriter.records import DAY, HOUR, Instant, Path
 from onewriter.rules.ordering import OLDER
 from onewriter.rules.policy import ONEWRITER
@@ -84,3 +86,19 @@ def test_customers_who_were_merged_are_counted(ann: Tea, now: Instant) -> None:
     ann.apply(absent(102, later(now, 3600)), now=later(now, 3600))
     assert counted(ann, now).merges == 1
     assert counted(ann, now + 9 * DAY + HOUR).merges == 0
+
+
+@pytest.mark.req("M21")
+def test_cases_of_these_days_are_counted_by_field(ann: Tea, now: Instant) -> None:
+    for number, name, opened in ((1, "phone", now), (2, "phone", now), (3, "note", now - 30 * DAY)):
+        open_case(ann, number, name, opened)
+    found = counted(ann, now)
+    assert [(each.name, each.cases, each.per_100) for each in found.by_trouble] == [("phone", 2, None)]
+
+
+def open_case(tea: Tea, number: int, field: str, opened: Instant) -> None:
+    told = {"system": "crm", "state": "open", "asserted": False, "scope_row": "record", "fix_target": "record"}
+    looked = {"opened_at": opened, "opened_by": "audit", "looked_at": opened, "looked_by": "audit"}
+    row = {"shop_id": tea.shop_id, "number": number, "field": field, "affected": 1, "told": {}, "returns": 0}
+    with tea.runtime.database.write() as db:
+        db.execute(insert(cases).values(**row, **told, **looked))

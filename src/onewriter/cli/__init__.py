@@ -22,8 +22,11 @@ LISTED = (
         "systems", "onewriter.cli.systems:group", "Connect other systems, and run, show and take back their cycles."
     ),
     Listed("fields", "onewriter.cli.fields:group", "Say who may write each field, and how systems hold it."),
+    Listed("csv", "onewriter.cli.csv:group", "Check, import and write files of customers, and take an import back."),
     Listed("parked", "onewriter.cli.parked:group", "See values that had nowhere to go, and release or drop them."),
     Listed("audit", "onewriter.cli.audit:group", "Find where to begin when systems disagree."),
+    Listed("cases", "onewriter.cli.cases:group", "See why systems disagree, and what to do about it."),
+    Listed("diagnose", "onewriter.cli.diagnose:diagnose", "Say why two systems disagree, out of a folder of exports."),
     Listed(
         "links",
         "onewriter.cli.links:group",

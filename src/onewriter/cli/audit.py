@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from onewriter.cli import session
 from onewriter.cli.access import About, Role, permit, require
+from onewriter.cli.audit_runs import run
 from onewriter.cli.frame import DONE, FINDINGS
 from onewriter.cli.inputs import as_json, confirm, shop_option, yes_option
 from onewriter.cli.output import answer, note, say
@@ -30,6 +31,9 @@ Document = dict[str, Any]
 @click.group("audit")
 def group() -> None:
     """Find where to begin when systems disagree."""
+
+
+group.add_command(run)
 
 
 @group.command("check")

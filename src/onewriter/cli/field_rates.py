@@ -28,7 +28,8 @@ def rates(days: int, domain: str | None, limit: int, as_json: bool) -> None:
     Counted from the field log: a change is a write that was accepted, by system and path, of a customer who was known
     before. A first import is no change, and neither is what onewriter itself tells a system. In trouble is a write that
     was refused, a value that waits parked now, and a correction by hand of what a system owns; a refused write whose
-    value is parked counts as both. Customers merged into others are counted beside the fields. No value is opened.
+    value is parked counts as both. Cases are those that were opened in these days. Customers merged into others are
+    counted beside the fields. No value is opened.
     """
     with session.opened() as runtime, runtime.database.read() as db:
         require(db, Role.VIEWER)
@@ -57,6 +58,7 @@ def _trouble(each: FieldRate) -> dict[str, Any]:
         "refused": each.refused,
         "parked": each.parked,
         "by_hand": each.by_hand,
+        "cases": each.cases,
         "changes": each.changes,
         "per_100_changes": None if each.per_100 is None else round(each.per_100, 2),
     }
@@ -72,8 +74,8 @@ def _tell(document: Mapping[str, Any]) -> None:
         say("No field has changed.")
     say(f"Customers merged into others: {merged['count']:,} ({_weekly(merged)} of 1000 a week)\n")
     if document["by_trouble"]:
-        names = ("IN TROUBLE MOST", "PER 100 CHANGES", "REFUSED", "PARKED NOW", "BY HAND", "CHANGES")
-        keys = ("field", "per_100_changes", "refused", "parked", "by_hand", "changes")
+        names = ("IN TROUBLE MOST", "PER 100 CHANGES", "REFUSED", "PARKED NOW", "BY HAND", "CASES", "CHANGES")
+        keys = ("field", "per_100_changes", "refused", "parked", "by_hand", "cases", "changes")
         table(names, ([one[key] for key in keys] for one in document["by_trouble"]))
     else:
         say("No field is in trouble.")

@@ -9,6 +9,7 @@ import msgspec
 
 from onewriter.cli import session
 from onewriter.cli.access import Role, require
+from onewriter.cli.field_fit import fit
 from onewriter.cli.field_keys import keys
 from onewriter.cli.field_rates import rates
 from onewriter.cli.fields_told import (
@@ -317,5 +318,5 @@ def _told(policy: Policy, fresh: bool, shop: str) -> str:
     return f"That is what version {policy.version} of the policy of {shop} says already; nothing was set."
 
 
-for _command in (keys, rates):
+for _command in (fit, keys, rates):
     group.add_command(_command)

@@ -5,7 +5,9 @@ the digests of the owner's values as they are now. Both are keyed by the custome
 values, and nothing else can be read from them. What is not in step, or has moved on since, differs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 from sqlalchemy import Connection, bindparam, select
@@ -51,6 +53,48 @@ def differing(db: Connection, shop_id: int, system: str, fields: Sequence[str]) 
     use until the last one is taken.
     """
     wanted = frozenset(comparable(fields))
+    for customer, record, mine, there in _pairs(db, shop_id, system):
+        # A set of (field, digest) pairs is compared by the interpreter itself: nearly all records end here.
+        moved = _decode(mine).items() ^ _decode(there).items()
+        if moved and (names := wanted.intersection([name for name, _digest in moved])):
+            yield customer, record, tuple(sorted(names))
+
+
+@dataclass(slots=True)
+class Level:
+    """How many linked records are in step, by field, as their digests tell."""
+
+    pairs: int = 0
+    equal: Counter[str] = field(default_factory=Counter)
+    filled: Counter[str] = field(default_factory=Counter)
+    """Those in which there is a value; of the others both sides say nothing."""
+
+
+def level(db: Connection, shop_id: int, system: str, fields: Sequence[str], without: Collection[bytes] = ()) -> Level:
+    """How many records of which customers are in step in each of these fields, but for those of some customers."""
+    wanted = frozenset(comparable(fields))
+    counts, apart = Level(), Counter[str]()
+    for customer, _record, mine, there in _pairs(db, shop_id, system):
+        if customer in without:
+            continue
+        counts.pairs += 1
+        own, held = _decode(mine), _decode(there)
+        counts.filled.update(name for name, _digest in own.items() & held.items() if name in wanted)
+        apart.update({name for name, _digest in own.items() ^ held.items() if name in wanted})
+    counts.equal.update({name: counts.pairs - apart[name] for name in wanted})
+    return counts
+
+
+def filled(db: Connection, shop_id: int, system: str, fields: Collection[str]) -> Iterator[tuple[bytes, str]]:
+    """Every linked record, with its customer, of which any of these fields is in step and says something."""
+    wanted = frozenset(fields)
+    for customer, record, mine, there in _pairs(db, shop_id, system):
+        if any(name in wanted for name, _digest in _decode(mine).items() & _decode(there).items()):
+            yield customer, record
+
+
+def _pairs(db: Connection, shop_id: int, system: str) -> Iterator[tuple[bytes, str, bytes, bytes]]:
+    """Each customer with a record there: its id, the record's name, and the digests of the two."""
     after = b""
     while people := read_rows(db, _OWN, {"shop_id": shop_id, "after": after}):
         last = people[-1][0]
@@ -58,10 +102,6 @@ def differing(db: Connection, shop_id: int, system: str, fields: Sequence[str]) 
         within = {"shop_id": shop_id, "system": system, "after": after, "last": last}
         for customer, record, there in read_rows(db, _THERE, within):
             mine = own.get(customer)
-            if mine is None:
-                continue
-            # A set of (field, digest) pairs is compared by the interpreter itself: nearly all records end here.
-            moved = _decode(mine).items() ^ _decode(there).items()
-            if moved and (names := wanted.intersection([name for name, _digest in moved])):
-                yield customer, record, tuple(sorted(names))
+            if mine is not None:
+                yield customer, record, mine, there
         after = last

@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement, Connection, Table, Text, and_, cast, or_, 
 
 from onewriter.customers import access, erasing, findings, pending, profiles, requests, retention, shops
 from onewriter.customers.shops import Shop
+from onewriter.db.casetables import metadata
 from onewriter.db.pointtables import receipts
 from onewriter.db.privacytables import access_log
 from onewriter.db.register import REGISTER, Entry
-from onewriter.db.systemtables import metadata
 from onewriter.db.tables import erasures
 from onewriter.errors import KeyDestroyed, KeyMissing
 from onewriter.records import DAY, Instant, dated, id_text, iso
@@ -32,6 +32,8 @@ PURPOSES: Mapping[str, str] = {
     "expectations": "what was written to a connected system and is not read back yet",
     "parked_values": "values that no system could take, until a person decides",
     "findings": "what was found to differ between systems, to mend it",
+    "case_rows": "in which case of differing systems this customer is concerned, and in which field",
+    "case_checks": "whether a correction held, as it was checked on this customer",
     "pending_marks": "which system must still be told of a change",
     "entries": "the points that were earned and spent, and for what",
     "accounts": "the balance, made from the entries, and what a person decided about it",

@@ -7,7 +7,7 @@ values stand in a sealed box, until the setting `log_values_keep_days` has them 
 """
 
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, literal, select, update
 
-from onewriter.db.bulk import insert_rows
+from onewriter.db.bulk import in_chunks, insert_rows
 from onewriter.db.tables import field_log
 from onewriter.records import DAY, SHOPIFY, Instant, Path, Value, sortable_id
 from onewriter.vault.seal import SubjectKey, bound_to
@@ -28,12 +28,16 @@ BLANK = "\x1f"
 """What stands for a blank within a name; no name has one."""
 
 _encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder().decode
 
 _OF_CUSTOMER = (
     select(field_log)
     .where(field_log.c.customer_id == bindparam("customer_id"))
     .order_by(field_log.c.id.desc())
     .limit(bindparam("most"))
+)
+_OF_PEOPLE = (
+    select(field_log).where(field_log.c.customer_id.in_(bindparam("ids", expanding=True))).order_by(field_log.c.id)
 )
 _OF_RUN = (
     select(field_log)
@@ -173,6 +177,26 @@ def opened(
         line = _logged(row, key, vault.shop_id)
         found.append(_shown(row) | {"old": line.old, "new": line.new})
     return found
+
+
+def traced(
+    db: Connection, shop_id: int, keys: Mapping[bytes, SubjectKey], most: int
+) -> list[tuple[Logged, Mapping[str, tuple[bytes | None, bytes | None]]]]:
+    """The lines of these customers in the order in which they were written, each with its digests: field: old and new.
+
+    Of one customer so many are taken, the newest; values that are kept are opened with the customer's key.
+    """
+    found: dict[bytes, deque[Row[Any]]] = {}
+    for some in in_chunks(sorted(keys)):
+        for row in db.execute(_OF_PEOPLE, {"ids": list(some)}):
+            found.setdefault(bytes(row.customer_id), deque(maxlen=most)).append(row)
+    rows = sorted((row for theirs in found.values() for row in theirs), key=lambda row: bytes(row.id))
+    return [(_logged(row, keys[bytes(row.customer_id)], shop_id), _told(row)) for row in rows]
+
+
+def _told(row: Row[Any]) -> dict[str, tuple[bytes | None, bytes | None]]:
+    held = {} if row.digests is None else _decode(bytes(row.digests))
+    return {name: (pair[0], pair[1]) for name, pair in held.items()}
 
 
 def of_run(db: Connection, vault: ShopVault, run_id: str, most: int, after: bytes = b"") -> list[Logged]:

@@ -3,7 +3,7 @@
 A change is a write that was accepted, by whichever system and path, of a customer that was known before: a first import
 is none, and neither is our own write to a system, which only tells on what changed elsewhere. In trouble is a write
 that was refused, a value that waits parked, and a correction by hand of what a system owns. News that came too late is
-no trouble.
+no trouble. Cases are counted beside it: each of them may be of many customers.
 """
 
 from collections import Counter
@@ -15,12 +15,17 @@ from sqlalchemy import ColumnElement, Connection, Integer, cast, func, select
 
 from onewriter.customers.log import apart
 from onewriter.customers.owned import count as count_customers
+from onewriter.db.casetables import cases
 from onewriter.db.tables import aliases, field_log, parked_values
 from onewriter.records import DAY, Instant, Path
 from onewriter.rules.ordering import OLDER
-from onewriter.rules.policy import ONEWRITER
+from onewriter.rules.policy import ONEWRITER, SHOPIFY_ID
 
 WEEK: Instant = 7 * DAY
+KEY_FIELDS = {"id": SHOPIFY_ID, "email": "email", "phone": "phone"}
+"""Key of identity: the field that it is."""
+CHURN_MIN = 20
+"""Fewer changes of a key say nothing of how often it changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ class FieldRate:
     refused: int = 0
     parked: int = 0
     by_hand: int = 0
+    cases: int = 0
+    """Cases that were opened."""
 
     @property
     def changes(self) -> int:
@@ -61,6 +68,11 @@ class FieldRate:
     def trouble(self) -> int:
         """How often it wanted a hand."""
         return self.refused + self.parked + self.by_hand
+
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether there is anything to say of it."""
+        return bool(self.trouble or self.cases)
 
     @property
     def per_100(self) -> float | None:
@@ -90,9 +102,10 @@ class Rates:
     @cached_property
     def by_trouble(self) -> list[FieldRate]:
         """Those that are in trouble most for each change first; what is in trouble without a change is before them."""
-        troubled = [each for each in self.fields.values() if each.trouble]
+        troubled = [each for each in self.fields.values() if each.is_in_trouble]
         return sorted(
-            troubled, key=lambda each: (each.per_100 is not None, -(each.per_100 or 0), -each.trouble, each.name)
+            troubled,
+            key=lambda each: (each.per_100 is not None, -(each.per_100 or 0), -each.trouble, -each.cases, each.name),
         )
 
 
@@ -122,8 +135,18 @@ def of_shop(db: Connection, shop_id: int, since: Instant, days: int) -> Rates:
     )
     for name, count in db.execute(waits.group_by(parked_values.c.field)):
         found.setdefault(name, FieldRate(name)).parked = count
+    opened = select(cases.c.field, func.count()).where(cases.c.shop_id == shop_id, cases.c.opened_at >= since)
+    for name, count in db.execute(opened.group_by(cases.c.field)):
+        found.setdefault(name, FieldRate(name)).cases = count
     merges = select(func.count()).where(aliases.c.shop_id == shop_id, aliases.c.settled_at >= since)
     return Rates(found, count_customers(db, shop_id), days, db.execute(merges).scalar_one())
+
+
+def weekly_share(rate: FieldRate | None, people: int, days: int) -> float | None:
+    """The share of the customers whose value of a key changes in a week; None where that cannot be told."""
+    if rate is None or rate.changes < CHURN_MIN or not people:
+        return None
+    return rate.changes * 7 / days / people
 
 
 def add_lines(found: dict[str, FieldRate], lines: Sequence[Tally]) -> None:

@@ -4,7 +4,7 @@ A checkpoint is a compare-and-set on (run, attempt): a worker whose run was take
 more and stops.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,10 @@ CYCLE = "cycle"
 """One connected system is read, and told what is pending; the name of the system follows, since each has its own."""
 UNDO = "undo"
 """What a cycle wrote is taken back; the name of the system follows."""
+AUDIT = "audit"
+"""A connected system is compared with the shop, and what is wrong is diagnosed; the name of the system follows."""
+FILE = "file"
+"""A file of customers is imported; the name of the system that it counts as follows."""
 OFFLINE_KINDS = frozenset({ROTATE, INDEX, PURGE, SHOP_REDACTION})
 """Runs that ask nothing of Shopify, and so need no connected shop."""
 
@@ -169,10 +173,20 @@ def undo_of(system: str) -> str:
     return f"{UNDO} {system}"
 
 
+def audit_of(system: str) -> str:
+    """The kind of an audit of that system."""
+    return f"{AUDIT} {system}"
+
+
+def file_of(system: str) -> str:
+    """The kind of an import of a file that counts as that system."""
+    return f"{FILE} {system}"
+
+
 def family(kind: str) -> str:
     """What sort of run it is, whichever system it is of: `cycle` of `cycle crm`."""
     head, _, _name = kind.partition(" ")
-    return head if head in (CYCLE, UNDO) else kind
+    return head if head in (CYCLE, UNDO, AUDIT, FILE) else kind
 
 
 def last_requested(db: Connection, shop_id: int, kind: str) -> Instant | None:
@@ -204,6 +218,13 @@ def is_importing(db: Connection, shop_id: int) -> bool:
 def newest(db: Connection, most: int) -> list[Run]:
     """The newest runs, newest first."""
     return [_run(row) for row in db.execute(_LIST, {"most": most})]
+
+
+def begun(db: Connection, shop_id: int, kinds: Sequence[str], most: int) -> list[Run]:
+    """The newest runs of these kinds that were begun in the shop, the oldest of them first."""
+    theirs = select(runs).where(runs.c.shop_id == shop_id, runs.c.kind.in_(kinds), runs.c.started_at.is_not(None))
+    rows = db.execute(theirs.order_by(runs.c.requested_at.desc(), runs.c.id.desc()).limit(most)).all()
+    return [_run(row) for row in reversed(rows)]
 
 
 def begin(db: Connection, run_id: str, now: Instant) -> Run:
