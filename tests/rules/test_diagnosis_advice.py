@@ -1,11 +1,12 @@
 """Advice: the first move and what not to do, and what no cause may have done."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 
 from onewriter.rules.diagnosis import moves
-from onewriter.rules.diagnosis.advice import EDIT, MERGE, WRITING, is_broad, is_consent, refusal, warning
+from onewriter.rules.diagnosis.advice import EDIT, MERGE, WRITING, is_broad, is_consent, limits_of, refusal, warning
 from onewriter.rules.diagnosis.evidence import Hand, Side
 from onewriter.rules.diagnosis.facts import Relation
 from onewriter.rules.diagnosis.judgement import CaseOf, FixTarget, ScopeRow
@@ -14,6 +15,16 @@ from onewriter.rules.diagnosis.returning import returns_because, setting_at_faul
 from tests.support.judging import case, evidence, pair, row, rows, rules, track, wrote
 
 MINE = wrote("connector", Hand.CONNECTOR, run="c1", seq=1)
+
+
+def refused(found: CaseOf, action: str, **more: Any) -> str | None:
+    """Why an action on a case is refused."""
+    return refusal(limits_of(found), action, **more)
+
+
+def warned(found: CaseOf, action: str, **more: Any) -> str | None:
+    """What somebody is told before an action on a case."""
+    return warning(limits_of(found), action, **more)
 
 
 @pytest.mark.req("M30")
@@ -114,7 +125,7 @@ def test_a_brace_in_somebodys_setting_breaks_nothing() -> None:
 
 def writes(found: CaseOf) -> bool:
     """Whether anything would be written about this case, by its advice or with a reason."""
-    allowed = [action for action in WRITING if refusal(found, action, override="I say so.", is_mended=True) is None]
+    allowed = [action for action in WRITING if refused(found, action, override="I say so.", is_mended=True) is None]
     return found.advice.may_write or bool(allowed) or found.advice.action in WRITING
 
 
@@ -166,9 +177,9 @@ def test_who_was_merged_is_not_taken_for_erased_and_who_is_only_gone_is_looked_a
 
 def test_nothing_is_done_before_the_scope_is_known() -> None:
     found = case(rows(3), "transform_lossy")
-    assert refusal(found, "map") is None
+    assert refused(found, "map") is None
     found.scope = ""
-    assert "How far it reaches is not known" in str(refusal(found, "map", override="I say so."))
+    assert "How far it reaches is not known" in str(refused(found, "map", override="I say so."))
 
 
 def test_nothing_broad_is_done_about_one_record_without_a_reason() -> None:
@@ -176,48 +187,46 @@ def test_nothing_broad_is_done_about_one_record_without_a_reason() -> None:
     assert found.advice.broad
     for action in ("map", "own", "pause", "key", "allow"):
         assert is_broad(action)
-        assert "One customer is concerned" in str(refusal(found, action))
-        assert "One customer is concerned" in str(refusal(found, action, override=" "))
-        assert refusal(found, action, override="It will be the same for all.") is None
-    assert refusal(found, "resync") is None
-    assert refusal(case(rows(2), "transform_lossy"), "map") is None
+        assert "One customer is concerned" in str(refused(found, action))
+        assert "One customer is concerned" in str(refused(found, action, override=" "))
+        assert refused(found, action, override="It will be the same for all.") is None
+    assert refused(found, "resync") is None
+    assert refused(case(rows(2), "transform_lossy"), "map") is None
 
 
 def test_records_are_not_edited_in_bulk_before_the_mapping_is_right() -> None:
     found = case(rows(2), "transform_lossy")
-    assert str(refusal(found, EDIT)).startswith("Mend the mapping first: Do not edit records in bulk")
-    assert refusal(found, "resync") is not None
-    assert refusal(found, EDIT, is_mended=True) is None
-    assert refusal(found, EDIT, override="Only until Monday.") is None
-    assert refusal(case(rows(1), "transform_lossy"), EDIT) is None
-    assert refusal(case(rows(6), "missed_webhook"), EDIT) is None
-    assert refusal(case(rows(3)), EDIT) is not None
-    assert refusal(case(rows(6)), EDIT) is None
-    assert refusal(case(rows(6), "truncation", "default_value", asserted=False), EDIT) is not None
-    assert refusal(case(rows(6, relations={Relation.LOSSY: "ascii"})), EDIT) is not None
+    assert str(refused(found, EDIT)).startswith("Mend the mapping first: Do not edit records in bulk")
+    assert refused(found, "resync") is not None
+    assert refused(found, EDIT, is_mended=True) is None
+    assert refused(found, EDIT, override="Only until Monday.") is None
+    assert refused(case(rows(1), "transform_lossy"), EDIT) is None
+    assert refused(case(rows(6), "missed_webhook"), EDIT) is None
+    assert refused(case(rows(3)), EDIT) is not None
+    assert refused(case(rows(6)), EDIT) is None
+    assert refused(case(rows(6), "truncation", "default_value", asserted=False), EDIT) is not None
+    assert refused(case(rows(6, relations={Relation.LOSSY: "ascii"})), EDIT) is not None
 
 
 def test_an_edit_before_the_mapping_is_warned_of() -> None:
     found = case(rows(1), "truncation")
-    assert str(warning(found, EDIT)).startswith("The mapping is still wrong, so that the next cycle undoes")
-    assert warning(found, EDIT, is_mended=True) is None
-    assert warning(found, "map") is None
-    assert warning(case(rows(1), "manual_edit_T"), EDIT) is None
+    assert str(warned(found, EDIT)).startswith("The mapping is still wrong, so that the next cycle undoes")
+    assert warned(found, EDIT, is_mended=True) is None
+    assert warned(found, "map") is None
+    assert warned(case(rows(1), "manual_edit_T"), EDIT) is None
 
 
 def test_a_second_edit_by_hand_is_warned_of() -> None:
     found = case(rows(1), "manual_edit_T")
-    assert str(warning(found, EDIT, hand_edits=1)).startswith(
-        "It was corrected by hand 1 times already, and came back."
-    )
+    assert str(warned(found, EDIT, hand_edits=1)).startswith("It was corrected by hand 1 times already, and came back.")
 
 
 def test_nothing_is_merged_before_the_key_was_reviewed() -> None:
     doubled = case([row(with_pair=pair(twins=("t9",)))])
-    assert str(refusal(doubled, MERGE)).startswith("Review the match key first")
-    assert refusal(doubled, MERGE, is_mended=True) is None
-    assert refusal(case(rows(6), "identity_split"), MERGE) is not None
-    assert refusal(case(rows(6), "missed_webhook"), MERGE) is None
+    assert str(refused(doubled, MERGE)).startswith("Review the match key first")
+    assert refused(doubled, MERGE, is_mended=True) is None
+    assert refused(case(rows(6), "identity_split"), MERGE) is not None
+    assert refused(case(rows(6), "missed_webhook"), MERGE) is None
 
 
 # ---- Who writes it back ---------------------------------------------------------------------------------------------

@@ -11,12 +11,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
+from onewriter.audit import proofs
+from onewriter.customers import systems
 from onewriter.db.casetables import case_answers, case_rows, case_steps, cases
 from onewriter.db.tables import customers as customer_table
 from onewriter.errors import Permanent
 from onewriter.records import Instant, sortable_id
 from onewriter.rules.diagnosis.checklist import QUESTIONS, Answered, answered
-from onewriter.rules.diagnosis.judgement import Answer, Item
+from onewriter.rules.diagnosis.judgement import Answer, Item, Limits, ScopeRow
 from onewriter.rules.diagnosis.proof import State, refused_end
 
 ENDED = (State.CLOSED.value, State.JOINED.value)
@@ -37,6 +39,7 @@ class NotPossible(Permanent):
 class Case:
     """One case as it is on record."""
 
+    shop_id: int
     number: int
     system: str
     field: str
@@ -52,6 +55,17 @@ class Case:
     looked_at: Instant
     joined_to: int | None
     predicted: str | None
+    """The system that was predicted to win the next cycle."""
+    predicted_at: Instant | None
+    survived: bool | None
+    """Whether it did; None while no cycle has told."""
+    fixed_at: Instant | None
+    fix: Mapping[str, Any] | None
+    """What was done: the action, what it changed, by whom and why."""
+    resynced_at: Instant | None
+    returned_at: Instant | None
+    returns: int
+    escalated_at: Instant | None
     ended_at: Instant | None
     ended_by: str | None
     why: str | None
@@ -110,6 +124,63 @@ def concerned(db: Connection, shop_id: int, number: int) -> list[int]:
     return list(db.execute(found.order_by(customer_table.c.shopify_id)).scalars())
 
 
+def limits(case: Case) -> Limits:
+    """What the case says of what may be done about it."""
+    told = case.told
+    return Limits(
+        scope=told["scope"], scope_row=ScopeRow(case.scope_row), customers=case.affected, may_write=told["may_write"],
+        first_move=told["first_move"], not_to_do=told["not_to_do"],
+        # Cases that were opened before these were kept say neither; the next audit tells them anew.
+        of_mapping=told.get("of_mapping", False), needs_key=told.get("needs_key", False),
+    )  # fmt: skip
+
+
+def about(db: Connection, shop_id: int, customer_id: bytes, field: str) -> list[Case]:
+    """The cases, not settled yet, by which something of this customer's field is wrong."""
+    wrong = (case_rows.c.customer_id == customer_id, case_rows.c.field == field, case_rows.c.gone_at.is_(None))
+    of = cases.join(case_rows, (case_rows.c.shop_id == cases.c.shop_id) & (case_rows.c.number == cases.c.number))
+    theirs = (cases.c.shop_id == shop_id, cases.c.state.not_in(SETTLED), *wrong)
+    return [_case(row) for row in db.execute(select(cases).select_from(of).where(*theirs).order_by(cases.c.number))]
+
+
+def people_of(db: Connection, shop_id: int, number: int, most: int) -> list[bytes]:
+    """Our ids of the customers of whom something was wrong, then or now: so many of them, the same each time."""
+    theirs = (case_rows.c.shop_id == shop_id, case_rows.c.number == number)
+    query = select(case_rows.c.customer_id).where(*theirs).distinct().order_by(case_rows.c.customer_id).limit(most)
+    return [bytes(each) for each in db.execute(query).scalars()]
+
+
+def records_of(db: Connection, shop_id: int, number: int) -> list[tuple[bytes, str]]:
+    """The customers of a case with the keyed names of the records in which something of theirs is wrong now."""
+    theirs = (case_rows.c.shop_id == shop_id, case_rows.c.number == number, case_rows.c.gone_at.is_(None))
+    query = select(case_rows.c.customer_id, case_rows.c.record_id).where(*theirs).distinct()
+    return [(bytes(customer), record) for customer, record in db.execute(query)]
+
+
+def unsettled(db: Connection, shop_id: int) -> list[Case]:
+    """The cases that somebody, or a cycle, still has something to do about; oldest first."""
+    theirs = (cases.c.shop_id == shop_id, cases.c.state.not_in(SETTLED))
+    return [_case(row) for row in db.execute(select(cases).where(*theirs).order_by(cases.c.number))]
+
+
+def is_in_force(db: Connection, case: Case) -> bool:
+    """Whether what was mended counts already: a change of the policy waits until each system is agreed to anew."""
+    fix = case.fix or {}
+    for name in fix.get("asking", ()):
+        system = systems.get(db, case.shop_id, name)
+        # Where nothing of Shopify's had to be written, its cycle has only looked.
+        is_looked_over = system.is_shopify and system.cycle_at is not None and system.cycle_at > (case.fixed_at or 0)
+        if system.agreed_version < fix["version"] and not is_looked_over:
+            return False
+    return True
+
+
+def change(db: Connection, case: Case, values: Mapping[str, Any]) -> None:
+    """Change columns of a case."""
+    theirs = (cases.c.shop_id == case.shop_id, cases.c.number == case.number)
+    db.execute(update(cases).where(*theirs).values(**values))
+
+
 # ---- The checklist --------------------------------------------------------------------------------------------------
 
 
@@ -149,7 +220,8 @@ def close(
     case = get(db, shop_id, number)
     if case.state.value in ENDED:
         raise NotPossible(f"Case {number} is {case.state.value} already.")
-    refused = refused_end(case.state, (), why if override else None)
+    kept = [each.proof for each in proofs.of_case(db, shop_id, number)]
+    refused = refused_end(case.state, kept, why if override else None)
     if refused is not None:
         raise NotPossible(f"{refused} Add --override to close it with the reason that you gave.")
     end(db, shop_id, [number], State.CLOSED, by, why, now)

@@ -13,6 +13,7 @@ from onewriter.customers import shops
 from onewriter.db.bulk import in_chunks
 from onewriter.db.casetables import case_rows, cases
 from onewriter.records import Instant
+from onewriter.rules.diagnosis.advice import limits_of
 from onewriter.rules.diagnosis.facts import Row
 from onewriter.rules.diagnosis.judgement import CaseOf, FixTarget
 from onewriter.rules.diagnosis.proof import State
@@ -149,6 +150,9 @@ def _grow(taking: _Taking, case: Case, found: CaseOf, affected: int) -> None:
     head = _head(taking, found, affected)
     if case.state in (State.OPEN, State.DIAGNOSED):
         head["state"] = (State.DIAGNOSED if found.group.asserted else State.OPEN).value
+    if case.state is State.VERIFIED:
+        head |= {"state": State.RETURNED.value, "returned_at": taking.now, "returns": case.returns + 1}
+        kept.note(taking.db, taking.shop_id, case.number, "returned", BY, f"It came back: {found.scope}", taking.now)
     theirs = (cases.c.shop_id == taking.shop_id, cases.c.number == case.number)
     taking.db.execute(update(cases).where(*theirs).values(**head))
     if affected > case.affected:
@@ -213,7 +217,7 @@ def _row(taking: _Taking, number: int, key: Key, row: Row, keys: Mapping[bytes, 
 
 def told_of(case: CaseOf) -> dict[str, Any]:
     """A case in sentences, by the names that `onewriter diagnose` uses; who is concerned stands in its rows."""
-    group, advice = case.group, case.advice
+    group, advice, limits = case.group, case.advice, limits_of(case)
     return {
         "fields": list(group.fields),
         "systems": list(case.systems),
@@ -229,6 +233,8 @@ def told_of(case: CaseOf) -> dict[str, Any]:
         "action": advice.action,
         "may_write": advice.may_write,
         "broad": advice.broad,
+        "of_mapping": limits.of_mapping,
+        "needs_key": limits.needs_key,
         "survivor_why": case.survivor.why,
         "predicted_survivor": case.survivor.side,
         "confidence": case.confidence,

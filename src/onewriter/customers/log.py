@@ -8,7 +8,7 @@ values stand in a sealed box, until the setting `log_values_keep_days` has them 
 
 import os
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,8 @@ from onewriter.vault.vault import ShopVault
 
 KEPT_PATHS = frozenset((Path.CYCLE, Path.SEND, Path.HAND, Path.CSV, Path.UNDO))
 """The paths whose writes can be undone, so that their values may be kept. What comes from Shopify is none of them."""
+
+AT_ONCE = 500
 
 BLANK = "\x1f"
 """What stands for a blank within a name; no name has one."""
@@ -228,6 +230,34 @@ def by_hand(db: Connection, shop_id: int, since: Instant) -> Counter[str]:
     """How often each field was corrected by hand since then: every one of these is a rule that does not hold."""
     rows = db.execute(_BY_HAND, {"shop_id": shop_id, "since": since})
     return Counter(name for row in rows for name in apart(row.fields))
+
+
+def systems_writing(db: Connection, people: Sequence[bytes], fields: Collection[str], since: Instant) -> set[str]:
+    """The systems that wrote any of these fields of these customers since then, or tried to."""
+    found: set[str] = set()
+    columns = select(field_log.c.system, field_log.c.fields).where(
+        field_log.c.heard_at > since, field_log.c.path == Path.CYCLE.value
+    )
+    for some in in_chunks(people):
+        for row in db.execute(columns.where(field_log.c.customer_id.in_(list(some))).distinct()):
+            if not {*apart(row.fields)}.isdisjoint(fields):
+                found.add(row.system)
+    return found
+
+
+def edits_since(
+    db: Connection, shop_id: int, fields: Collection[str], paths: Collection[str], since: Instant
+) -> Iterator[Logged]:
+    """The accepted writes of any of these fields that reached us by these paths after that time, the first first.
+
+    Without values. The transaction is in use until the last one is taken.
+    """
+    after = sortable_id(since, bytes(10))
+    theirs = (field_log.c.shop_id == shop_id, field_log.c.heard_at > since, field_log.c.accepted.is_(True))
+    query = select(field_log).where(*theirs, field_log.c.path.in_(sorted(paths))).order_by(field_log.c.id)
+    while rows := db.execute(query.where(field_log.c.id > after).limit(AT_ONCE)).all():
+        after = bytes(rows[-1].id)
+        yield from (_logged(row, None, shop_id) for row in rows if not {*apart(row.fields)}.isdisjoint(fields))
 
 
 def empty_boxes(db: Connection, shop_id: int, now: Instant) -> int:

@@ -19,6 +19,7 @@ from onewriter.loyalty import awards
 from onewriter.records import RunState
 from onewriter.runtime import Runtime
 from onewriter.shopify import reads
+from onewriter.workflows import proving
 from onewriter.workflows.auditing import carry_out_audit
 from onewriter.workflows.cycling import carry_out_cycle
 from onewriter.workflows.files import carry_out_file
@@ -103,6 +104,7 @@ def _attempt(runtime: Runtime, run: Run) -> Exception | None:
     except Exception as error:  # noqa: BLE001 - whatever it is, a run must end with a reason
         return error
     log.info("run ended", run=run.id, kind=run.kind, state=ended.state.value, done=ended.done)
+    proving.attend(runtime, ended)
     return None
 
 

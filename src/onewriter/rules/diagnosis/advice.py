@@ -13,7 +13,7 @@ from onewriter.rules.constraints import COVERAGE, DIRECTION, ENDING, MATCH_KEY, 
 from onewriter.rules.diagnosis import moves
 from onewriter.rules.diagnosis.evidence import Evidence, FieldRules
 from onewriter.rules.diagnosis.facts import Pair, Row
-from onewriter.rules.diagnosis.judgement import Advice, CaseOf, Group, ScopeRow
+from onewriter.rules.diagnosis.judgement import Advice, CaseOf, Group, Limits, ScopeRow
 from onewriter.rules.diagnosis.moves import OF_CAUSE, OF_ROW, Move
 from onewriter.rules.diagnosis.returning import returns_because
 from onewriter.rules.diagnosis.scope import SHARE_MIN, came_back, is_mapped_wrong, share
@@ -165,51 +165,59 @@ def _told(
 # ---- What may be done about a case ----------------------------------------------------------------------------------
 
 
-def refusal(case: CaseOf, action: str, *, is_mended: bool = False, override: str | None = None) -> str | None:
-    """Why an action is refused; None if it may be done. `override` is a person's reason, `is_mended` whether the cause
-    was put right already.
-
-    No reason overrules that nothing is done before the scope is known (M1), and that some customers are never written.
-    """
-    if not case.scope:
-        return "How far it reaches is not known yet, so that nothing can be chosen; run the audit again."
-    if not case.advice.may_write and action in WRITING:
-        return f"Nothing may be written here. {case.advice.first_move}"
-    if override is not None and override.strip():
-        return None
-    if case.scope_row is ScopeRow.RECORD and is_broad(action):
-        return "One customer is concerned, and this would change what is done to all; say why it is right all the same."
-    if action == MERGE and needs_key(case) and not is_mended:
-        return "Review the match key first: what is merged before comes apart again. Or say why it cannot wait."
-    if action in (EDIT, moves.RESYNC) and len(case.records) >= MASS_MIN and is_of_mapping(case) and not is_mended:
-        return f"Mend the mapping first: {case.advice.not_to_do} Or say why it cannot wait."
-    return None
+def limits_of(case: CaseOf) -> Limits:
+    """What a case says of what may be done about it."""
+    return Limits(
+        scope=case.scope,
+        scope_row=case.scope_row,
+        customers=len(case.records),
+        may_write=case.advice.may_write,
+        first_move=case.advice.first_move,
+        not_to_do=case.advice.not_to_do,
+        of_mapping=_is_of_mapping(case),
+        needs_key=case.scope_row is ScopeRow.IDENTITY or sure_cause(case.group) in BOUNDARY_CAUSES[MATCH_KEY],
+    )
 
 
-def warning(case: CaseOf, action: str, *, is_mended: bool = False, hand_edits: int = 0) -> str | None:
-    """What somebody should know before an edit by hand, which is not refused (M27, M64)."""
-    if action != EDIT or is_mended:
-        return None
-    if hand_edits:
-        return f"It was corrected by hand {hand_edits:,} times already, and came back. {case.advice.first_move}"
-    if is_of_mapping(case):
-        return f"The mapping is still wrong, so that the next cycle undoes what you type. {case.advice.first_move}"
-    return None
-
-
-def is_broad(action: str) -> bool:
-    """Whether an action changes more than the records of a case."""
-    return action in (moves.OWN, moves.MAP, moves.PAUSE, moves.KEY, moves.ALLOW)
-
-
-def is_of_mapping(case: CaseOf) -> bool:
-    """Whether the mapping is to be put right before any record is (M26)."""
+def _is_of_mapping(case: CaseOf) -> bool:
     cause = sure_cause(case.group)
     if cause is not None:
         return cause in _MAPPING_CAUSES
     return case.scope_row is ScopeRow.MAPPING or _agreed(case.group) == moves.MAP or is_mapped_wrong(case.group.rows)
 
 
-def needs_key(case: CaseOf) -> bool:
-    """Whether the match key is to be reviewed before anything is merged (M7, M28)."""
-    return case.scope_row is ScopeRow.IDENTITY or sure_cause(case.group) in BOUNDARY_CAUSES[MATCH_KEY]
+def refusal(limits: Limits, action: str, *, is_mended: bool = False, override: str | None = None) -> str | None:
+    """Why an action is refused; None if it may be done. `override` is a person's reason, `is_mended` whether the cause
+    was put right already.
+
+    No reason overrules that nothing is done before the scope is known (M1), and that some customers are never written.
+    """
+    if not limits.scope:
+        return "How far it reaches is not known yet, so that nothing can be chosen; run the audit again."
+    if not limits.may_write and action in WRITING:
+        return f"Nothing may be written here. {limits.first_move}"
+    if override is not None and override.strip():
+        return None
+    if limits.scope_row is ScopeRow.RECORD and is_broad(action):
+        return "One customer is concerned, and this would change what is done to all; say why it is right all the same."
+    if action == MERGE and limits.needs_key and not is_mended:
+        return "Review the match key first: what is merged before comes apart again. Or say why it cannot wait."
+    if action in (EDIT, moves.RESYNC) and limits.customers >= MASS_MIN and limits.of_mapping and not is_mended:
+        return f"Mend the mapping first: {limits.not_to_do} Or say why it cannot wait."
+    return None
+
+
+def warning(limits: Limits, action: str, *, is_mended: bool = False, hand_edits: int = 0) -> str | None:
+    """What somebody should know before an edit by hand, which is not refused (M27, M64)."""
+    if action != EDIT or is_mended:
+        return None
+    if hand_edits:
+        return f"It was corrected by hand {hand_edits:,} times already, and came back. {limits.first_move}"
+    if limits.of_mapping:
+        return f"The mapping is still wrong, so that the next cycle undoes what you type. {limits.first_move}"
+    return None
+
+
+def is_broad(action: str) -> bool:
+    """Whether an action changes more than the records of a case."""
+    return action in (moves.OWN, moves.MAP, moves.PAUSE, moves.KEY, moves.ALLOW)

@@ -98,6 +98,23 @@ class Advice:
     """Whether the move changes more than the records of the case."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What must be known of a case to say what may be done about it."""
+
+    scope: str
+    """Empty while nobody knows how far it reaches."""
+    scope_row: ScopeRow
+    customers: int
+    may_write: bool
+    first_move: str
+    not_to_do: str
+    of_mapping: bool
+    """Whether the mapping is to be put right before any record is (requirement M26)."""
+    needs_key: bool
+    """Whether the match key is to be put right before records are merged (requirement M28)."""
+
+
 class Answer(StrEnum):
     """What one item of the checklist was answered with."""
 
