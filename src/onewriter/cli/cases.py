@@ -1,6 +1,6 @@
 """`onewriter cases`: what is wrong between systems, why, what to do first, and what not to do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -10,6 +10,9 @@ from onewriter.audit.cases import Case
 from onewriter.cli import session
 from onewriter.cli.access import About, Role, permit, require
 from onewriter.cli.cases_export import export
+from onewriter.cli.cases_fix import fix
+from onewriter.cli.cases_told import NUMBER, next_step, proof_document, short, tell_proof
+from onewriter.cli.cases_verify import verify
 from onewriter.cli.diagnosed import tell_one
 from onewriter.cli.inputs import REASON_MAX, as_json, limit_option, shop_option
 from onewriter.cli.output import answer, plain, say, table
@@ -18,9 +21,10 @@ from onewriter.rules.diagnosis.checklist import QUESTIONS, gate
 from onewriter.rules.diagnosis.judgement import Answer, Item
 from onewriter.rules.diagnosis.proof import State
 from onewriter.runtime import now
+from onewriter.workflows import proving
+from onewriter.workflows.proving import Standing
 
 Document = dict[str, Any]
-NUMBER = click.argument("number", type=click.IntRange(1, 1_000_000_000), metavar="CASE")
 
 
 @click.group("cases")
@@ -28,7 +32,8 @@ def group() -> None:
     """See why systems disagree, and what to do about it."""
 
 
-group.add_command(export)
+for _command in (export, fix, verify):
+    group.add_command(_command)
 
 
 @group.command("list")
@@ -59,31 +64,11 @@ def list_cases(
         table(("CASE", "CHANGE", "STATE", "SYSTEM", "FIELD", "CUSTOMERS", "WHY"), rows)
         say(f"Next: `onewriter cases show {found[0].number}`.")
 
-    answer(as_json, [_short(each) for each in found], tell)
+    answer(as_json, [short(each) for each in found], tell)
 
 
 def _why(case: Case) -> str:
     return f"{case.cause or 'not known'}{'' if case.asserted else ' (not sure)'}"
-
-
-def _short(case: Case) -> Document:
-    return {
-        "number": case.number,
-        "system": case.system,
-        "field": case.field,
-        "state": case.state.value,
-        "cause": case.cause,
-        "asserted": case.asserted,
-        "scope_row": case.scope_row,
-        "fix_target": case.fix_target,
-        "affected": case.affected,
-        "opened_at": iso(case.opened_at),
-        "looked_at": iso(case.looked_at),
-        "joined_to": case.joined_to,
-        "ended_at": iso(case.ended_at),
-        "ended_by": case.ended_by,
-        "why": case.why,
-    }
 
 
 @group.command("show")
@@ -98,11 +83,15 @@ def show(number: int, domain: str | None, as_json: bool) -> None:
         case = cases.get(db, shop.id, number)
         concerned = [str(each) for each in cases.concerned(db, shop.id, number)]
         items, story = cases.checklist(db, shop.id, case), cases.story(db, shop.id, number)
-    document = _short(case) | dict(case.told) | {"records": concerned, "checklist": [_item(each) for each in items]}
+        standing = proving.standing(runtime, shop.id, number)
+        step = next_step(runtime, standing)
+    document = short(case) | dict(case.told) | {"records": concerned, "checklist": [_item(each) for each in items]}
+    document |= proof_document(standing) | {"next": step}
     document["steps"] = [
         {"at": iso(each.at), "step": each.step, "by": each.done_by, "told": each.told} for each in story
     ]
-    answer(as_json, document, lambda: _tell(case, document, items))
+    escalated = [each.told for each in story if each.step == "escalated"][-1:] if case.escalated_at else []
+    answer(as_json, document, lambda: _tell(standing, document, items, escalated))
 
 
 def _item(item: Item) -> Document:
@@ -112,21 +101,24 @@ def _item(item: Item) -> Document:
     }  # fmt: skip
 
 
-def _tell(case: Case, document: Mapping[str, Any], items: tuple[Item, ...]) -> None:
+def _tell(standing: Standing, document: Mapping[str, Any], items: tuple[Item, ...], escalated: Sequence[str]) -> None:
+    case = standing.case
     tell_one(document)
     say()
-    say(f"State: {case.state.value}{'' if case.why is None else ', ' + plain(case.why)}.")
-    if case.joined_to is not None:
-        say(f"Next: `onewriter cases show {case.joined_to}`, of which this is a part.")
-        return
-    gated = gate(items)
-    say(f"Checklist: {gated.told}")
-    if case.ended_at is not None:
-        say("Next: `onewriter cases list`.")
-    elif not gated.is_open:
-        say(f"Next: `onewriter cases checklist {case.number}`, before anything is edited.")
-    else:
-        say(f"Next: do the first move, then `onewriter audit run --system {case.system}` looks again.")
+    for line in escalated:
+        say(plain(line))
+    say(f"State: {case.state.value}{'' if case.why is None else ', ' + plain(case.why)}.{_scored(case)}")
+    tell_proof(standing)
+    if case.state.value not in cases.ENDED:
+        say(f"Checklist: {gate(items).told}")
+    say(f"Next: {document['next']}")
+
+
+def _scored(case: Case) -> str:
+    """Whether what was predicted came about."""
+    if case.survived is None:
+        return ""
+    return f" Predicted to win the cycle: {case.predicted or 'neither'}; that {'held' if case.survived else 'failed'}."
 
 
 @group.command("checklist")
@@ -191,5 +183,5 @@ def close(number: int, domain: str | None, why: str, override: bool, as_json: bo
             cases.close(db, shop.id, number, session.actor(), why.strip(), now(), override=override)
             case = cases.get(db, shop.id, number)
     answer(
-        as_json, _short(case), lambda: say(f"Case {number} is closed. Next: `onewriter cases list` shows what is open.")
+        as_json, short(case), lambda: say(f"Case {number} is closed. Next: `onewriter cases list` shows what is open.")
     )

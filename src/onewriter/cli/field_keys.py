@@ -1,13 +1,13 @@
 """`onewriter fields keys`: by what a person is known, and what would change if that were something else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import click
 
 from onewriter.cli import session
 from onewriter.cli.access import Role, require
+from onewriter.cli.field_mapping import key_options, key_rule
 from onewriter.cli.frame import DONE, FINDINGS
 from onewriter.cli.inputs import as_json, shop_option
 from onewriter.cli.output import answer, note, say, table
@@ -31,14 +31,7 @@ def keys() -> None:
 
 
 @keys.command("check")
-@click.option(
-    "--keys",
-    "named",
-    metavar="KEY,...",
-    help="The keys, the strongest first, out of id, email and phone; else those that count now.",
-)
-@click.option("--soft-email/--no-soft-email", default=None, help="Whether plus-tags and dots of mailboxes may link.")
-@click.option("--shared-by-max", type=click.IntRange(1, 1000), metavar="N", help="Who may share a value that links.")
+@key_options
 @click.option("--examples", type=click.IntRange(0, 1000), default=EXAMPLES, show_default=True, help="Of each kind.")
 @shop_option
 @as_json
@@ -60,20 +53,11 @@ def check(
         require(db, Role.VIEWER)
         shop = session.choose_shop(db, domain)
         policy = policies.of_shop(db, shop.id)
-        rule = _rule(policy.identity, named, soft_email, shared_by_max)
+        rule = key_rule(policy.identity, named, soft_email, shared_by_max)
         found = key_changes.compare(db, runtime.vault(shop.id), policy, rule, examples, _tell_progress)
     document = {"shop": shop.domain, "keys": _shown(rule), "keys_now": _shown(policy.identity)} | _document(found)
     answer(as_json, document, lambda: _tell(document))
     return DONE if found.is_empty else FINDINGS
-
-
-def _rule(now: KeyRule, named: str | None, soft_email: bool | None, shared_by_max: int | None) -> KeyRule:
-    rule = now
-    if named is not None:
-        rule = replace(rule, keys=tuple(each.strip() for each in named.split(",") if each.strip()))
-    if soft_email is not None:
-        rule = replace(rule, soft_email=soft_email)
-    return rule if shared_by_max is None else replace(rule, shared_by_max=shared_by_max)
 
 
 def _tell_progress(looked: int) -> None:

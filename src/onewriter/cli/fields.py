@@ -11,9 +11,9 @@ from onewriter.cli import session
 from onewriter.cli.access import Role, require
 from onewriter.cli.field_fit import fit
 from onewriter.cli.field_keys import keys
+from onewriter.cli.field_mapping import mapped, mapping_options
 from onewriter.cli.field_rates import rates
 from onewriter.cli.fields_told import (
-    direction_of,
     left_out,
     problem_documents,
     rows_of,
@@ -30,13 +30,11 @@ from onewriter.cli.inputs import REASON_MAX, as_json, confirm, shop_option, yes_
 from onewriter.cli.output import answer, say
 from onewriter.customers import policies, systems
 from onewriter.errors import UnknownSystem
-from onewriter.records import SHOPIFY
 from onewriter.rules.ownership import errors, metrics, with_owner
-from onewriter.rules.policy import MANUAL, Direction, FieldMap, Policy
+from onewriter.rules.policy import MANUAL, Policy
 from onewriter.rules.policy_changes import affected, changes
-from onewriter.rules.policy_check import LENGTH_MAX, Facts, is_known, is_ownable
+from onewriter.rules.policy_check import Facts, is_known, is_ownable
 from onewriter.rules.policy_toml import FILE_BYTES_MAX, BadPolicy, parse, to_toml
-from onewriter.rules.transforms import TRANSFORMS
 from onewriter.runtime import now
 
 Document = dict[str, Any]
@@ -165,17 +163,7 @@ def _no_field(name: str) -> str:
 @group.command("map")
 @click.argument("system")
 @click.argument("field")
-@click.option("--remote", metavar="NAME", help="What the system calls the field.")
-@click.option(
-    "--direction",
-    type=click.Choice([each.value for each in Direction]),
-    help="How it takes part; what follows from who owns the field, if left out.",
-)
-@click.option("--transform", type=click.Choice(list(TRANSFORMS)), help="How the system writes it otherwise than we do.")
-@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="An option of the transform.")
-@click.option("--max-length", type=click.IntRange(1), metavar="N", help="Characters that it holds; longer are parked.")
-@click.option("--word", "words", multiple=True, metavar="OURS=THEIRS", help="What the system calls one of our words.")
-@click.option("--empty", type=click.Choice(["clear", "keep"]), help="What an empty value does to the other side.")
+@mapping_options
 @click.option("--remove", is_flag=True, help="Take the field off the system; what stands there stays.")
 @shop_option
 @why_option
@@ -199,38 +187,10 @@ def map_field(
             raise UnknownSystem("There is no such system; `onewriter systems list` shows those that there are.")
         maps = {name: each for name, each in policy.systems.get(system, {}).items() if name != field}
         if not remove:
-            maps[field] = _mapped(policy, known[system], system, field, given)
+            maps[field] = mapped(policy, known[system], system, field, given)
         return replace(policy, systems={**policy.systems, system: maps})
 
     _change(make, domain, why, yes, as_json)
-
-
-def _mapped(policy: Policy, known: Facts, system: str, field: str, given: dict[str, Any]) -> FieldMap:
-    """The mapping as it was, with what was given; a limit that the system told of is written down with it."""
-    now_held = policy.maps(system).get(field) if system != SHOPIFY else policy.systems.get(SHOPIFY, {}).get(field)
-    before: dict[str, Any] = {} if now_held is None else msgspec.to_builtins(now_held)
-    remote = given["remote"] or before.get("remote") or (field if system == SHOPIFY else None)
-    if remote is None:
-        raise click.UsageError(f"--remote is missing: what {system} calls the field")
-    way = given["direction"] or before.get("direction") or direction_of(policy, system, field).value
-    after = before | {"remote": remote, "direction": Direction(way)}
-    if given["transform"] and given["transform"] != before.get("transform"):
-        after |= {"transform": given["transform"], "options": {}}
-    for name, pairs in (("options", given["options"]), ("enum", given["words"])):
-        if pairs:
-            after[name] = dict(_pair(each) for each in pairs)
-    there = (known.fields or {}).get(remote)
-    # A field that holds more than a policy may name is as good as one without a limit.
-    told = there.max_length if there is not None and (there.max_length or 0) <= LENGTH_MAX else None
-    limit = given["max_length"] or before.get("max_length") or told
-    return FieldMap(**after | {"max_length": limit, "empty": given["empty"] or before.get("empty") or "clear"})
-
-
-def _pair(given: str) -> tuple[str, str]:
-    name, equals, value = given.partition("=")
-    if not name or not equals or not value:
-        raise click.UsageError("an option or a word is given as NAME=VALUE")
-    return name, value
 
 
 @group.command("set")

@@ -88,7 +88,7 @@ def check(db: Connection, shop_id: int, doing: Doing, customers: int | None = No
     return case, told or None
 
 
-# ---- Doing it: customers are locked before the shop, as by everybody; what is refused is rolled back --------------------
+# ---- Doing it: customers are locked before the shop, as by everybody; what is refused is rolled back -----------------
 
 
 def set_policy(runtime: Runtime, shop_id: int, doing: Doing, after: Policy) -> Case:

@@ -1,0 +1,165 @@
+"""How a case is told: in short, how its proof stands, and what to do next."""
+
+from typing import Any
+
+import click
+
+from onewriter.audit import cases
+from onewriter.audit.cases import Case, limits
+from onewriter.cli.output import plain, say, table
+from onewriter.customers import policies, questions, systems
+from onewriter.records import SHOPIFY, iso
+from onewriter.rules.diagnosis.checklist import gate
+from onewriter.rules.diagnosis.moves import KEY, MAP, OWN
+from onewriter.rules.diagnosis.proof import CheckName, CheckState, State, progress
+from onewriter.runtime import Runtime
+from onewriter.workflows.asking import FIRST_WRITES, MASS_WRITES
+from onewriter.workflows.fixing import ACTIONS
+from onewriter.workflows.proving import Standing
+
+Document = dict[str, Any]
+NUMBER = click.argument("number", type=click.IntRange(1, 1_000_000_000), metavar="CASE")
+
+MEANS = {
+    CheckName.STAYS: "The value stays after the next full cycle.",
+    CheckName.KEEPS: "The other system keeps it, read again by itself.",
+    CheckName.SECOND: "A second customer stays right after a fresh edit.",
+    CheckName.MERGED: "The customer of the merge, looked at again.",
+    CheckName.CONSENT: "The consent is on the right person still.",
+    CheckName.ONE_RECORD: "The next pass made no second record.",
+}
+EXAMPLES = {
+    OWN: "--owner SYSTEM",
+    MAP: "--transform NAME (or --remote, --max-length, --word, --empty)",
+    KEY: "--keys id,email",
+}
+"""What an action cannot know by itself."""
+
+
+def short(case: Case) -> Document:
+    """A case in short, as a document."""
+    return {
+        "number": case.number,
+        "system": case.system,
+        "field": case.field,
+        "state": case.state.value,
+        "cause": case.cause,
+        "asserted": case.asserted,
+        "scope_row": case.scope_row,
+        "fix_target": case.fix_target,
+        "affected": case.affected,
+        "opened_at": iso(case.opened_at),
+        "looked_at": iso(case.looked_at),
+        "joined_to": case.joined_to,
+        "predicted": case.predicted,
+        "survived": case.survived,
+        "fixed_at": iso(case.fixed_at),
+        "fix": case.fix,
+        "returns": case.returns,
+        "escalated_at": iso(case.escalated_at),
+        "ended_at": iso(case.ended_at),
+        "ended_by": case.ended_by,
+        "why": case.why,
+    }
+
+
+def proof_document(standing: Standing) -> Document:
+    """How the proof of a case stands, as a document."""
+    checks = [
+        {
+            "check": each.proof.name.value,
+            "means": MEANS[each.proof.name],
+            "state": each.proof.state.value,
+            "looked_at": iso(each.proof.looked_at),
+            "told": each.proof.told,
+        }
+        for each in standing.checks
+    ]
+    return {"checks": checks, "awaited": list(standing.awaited), "needs_edit": standing.needs_edit}
+
+
+def tell_proof(standing: Standing) -> None:
+    """Print how the proof stands; nothing of a case that was not mended."""
+    if not standing.checks:
+        return
+    case = standing.case
+    say(f"Proof: {progress([each.proof for each in standing.checks])}.")
+    needed = [each.proof for each in standing.checks if each.proof.state is not CheckState.NOT_NEEDED]
+    table(
+        ("CHECK", "STATE", "WHAT IT MEANS", "SEEN"),
+        [(each.name.value, each.state.value, MEANS[each.name], each.told or "not looked at yet") for each in needed],
+    )
+    if standing.awaited and case.state in (State.WAITING, State.FIX_APPLIED):
+        say(f"Awaited since the fix: {', '.join(map(_awaited, standing.awaited))}.")
+
+
+def _awaited(name: str) -> str:
+    return "a full reconcile of the shop" if name == SHOPIFY else f"a full cycle of {plain(name)}"
+
+
+# ---- What to do next ------------------------------------------------------------------------------------------------
+
+
+def next_step(runtime: Runtime, standing: Standing) -> str:
+    """The one thing to do next about a case, with the command that does it."""
+    case = standing.case
+    show, verify = f"`onewriter cases show {case.number}`", f"`onewriter cases verify {case.number} --now`"
+    if case.joined_to is not None:
+        return f"`onewriter cases show {case.joined_to}`, of which this is a part."
+    if case.state is State.CLOSED:
+        return "`onewriter cases list` shows what is open."
+    if case.state is State.VERIFIED:
+        return f"`onewriter cases close {case.number} --why TEXT`; it is proved."
+    if case.state in (State.OPEN, State.DIAGNOSED, State.RETURNED):
+        return _to_mend(runtime, case)
+    asked = _question(runtime, case)
+    if asked is not None:
+        return f'`onewriter questions answer {asked} "go on" --why TEXT`, then {verify}.'
+    if case.state is State.FIX_APPLIED:
+        return f"{verify} begins the cycle that asks before anything is written by the new rules."
+    if standing.needs_edit:
+        return _to_edit(runtime, case)
+    if standing.awaited:
+        return f"wait for {' and '.join(map(_awaited, standing.awaited))}, or {verify} runs them now."
+    return f"{verify} looks again; {show} has the whole case."
+
+
+def _to_mend(runtime: Runtime, case: Case) -> str:
+    """What to do about a case that nobody has mended, or that came back."""
+    with runtime.database.read() as db:
+        gated = gate(cases.checklist(db, case.shop_id, case))
+    number, action = case.number, case.told["action"]
+    if not gated.is_open:
+        return (
+            f"`onewriter cases checklist {number} --answer {gated.unclear[0]} yes --why TEXT`: {len(gated.unclear)} "
+            "items are unclear, and at most 2 may be."
+        )
+    done = f'`onewriter cases fix {number} --done "what was done"`'
+    if action not in ACTIONS or not limits(case).may_write:
+        return f"do the first move, then {done}."
+    example = f" {EXAMPLES[action]}" if action in EXAMPLES else ""
+    return f"`onewriter cases fix {number} --do {action}{example}`; or, if it is mended elsewhere, {done}."
+
+
+def _to_edit(runtime: Runtime, case: Case) -> str:
+    """How the fresh edit comes about that the second customer is looked at by."""
+    with runtime.database.read() as db:
+        owner = policies.of_shop(db, case.shop_id).owner_of(case.field)
+    where = f"in {owner}" if owner else "where it is owned"
+    return (
+        f"have {case.field} of another customer edited {where}, or with `onewriter customers set CUSTOMER "
+        f"{case.field}=VALUE --why TEXT`; then `onewriter cases verify {case.number} --now`."
+    )
+
+
+def _question(runtime: Runtime, case: Case) -> int | None:
+    """The question that keeps a system of the case from its cycle, by its number."""
+    with runtime.database.read() as db:
+        names = {case.system, *((case.fix or {}).get("asking") or ())} & {*systems.names(db, case.shop_id)}
+        waiting = [
+            each
+            for kind in (FIRST_WRITES, MASS_WRITES)
+            for each in questions.waiting_of(db, case.shop_id, kind)
+            if each.subject in names
+        ]
+    return waiting[0].id if waiting else None
