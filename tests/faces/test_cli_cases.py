@@ -87,7 +87,7 @@ def test_an_item_is_answered_by_a_person_and_the_next_command_is_told(onewriter:
     for item in told["unclear"]:
         onewriter("cases", "checklist", "1", "--answer", item, "yes", *WHY)
     assert onewriter.json("cases", "checklist", "1")["may_edit"] is True
-    assert "audit run --system crm" in onewriter("cases", "show", "1").out.splitlines()[-1]
+    assert "cases fix 1 --do resync" in onewriter("cases", "show", "1").out.splitlines()[-1]
     assert "ITEM is one of" in onewriter("cases", "checklist", "1", "--answer", "x", "yes", code=USAGE).err
     assert "yes, no or unclear" in onewriter("cases", "checklist", "1", "--answer", "key", "x", code=USAGE).err
     assert "goes with --answer" in onewriter("cases", "checklist", "1", *WHY, code=USAGE).err

@@ -14,7 +14,7 @@ from onewriter.customers.links import LINKED
 from onewriter.customers.runs import Run
 from onewriter.db.casetables import case_checks, cases
 from onewriter.db.tables import links as link_table
-from onewriter.records import SHOPIFY, Instant, Path, RunState
+from onewriter.records import SECOND, SHOPIFY, Instant, Path, RunState
 from onewriter.rules.diagnosis.evidence import Evidence, Side
 from onewriter.rules.diagnosis.proof import CheckName, CheckState, Pass, Proof, State
 from onewriter.rules.policy import Direction
@@ -22,8 +22,10 @@ from onewriter.rules.policy import Direction
 RUNS_MAX = 1_000
 """So many of the newest runs of each shop are looked at for those that passed since a fix."""
 WRITES = (Direction.IN, Direction.BOTH)
-EDITS = (Path.WEBHOOK.value, Path.HAND.value, Path.CYCLE.value)
-"""How an edit that somebody makes reaches us; what a full read brings may be old news."""
+EDITS = (Path.WEBHOOK.value, Path.READ.value, Path.HAND.value, Path.CYCLE.value)
+"""How an edit that somebody makes reaches us."""
+CLOCKS: Instant = 60 * SECOND
+"""So far the clocks of two systems may be apart, and some tell whole seconds only."""
 THEIRS = (Path.WEBHOOK.value, Path.HAND.value)
 """How an edit of a customer of the case itself reaches us: a cycle brings what the fix changed, too."""
 
@@ -186,7 +188,7 @@ def fresh_edit(
         if is_own and (len(people) == 1 or line.path.value not in THEIRS):
             continue
         # What a system says belatedly was edited before the fix.
-        if (line.at is None or line.at > since) and _is_linked(db, shop_id, system, customer):
+        if (line.at is None or line.at > since - CLOCKS) and _is_linked(db, shop_id, system, customer):
             return FreshEdit(customer, line.heard_at)
     return None
 

@@ -19,7 +19,8 @@ from onewriter.rules.diagnosis.comparison import compare
 from onewriter.rules.diagnosis.evidence import Evidence, Side
 from onewriter.rules.diagnosis.facts import Pair, Row
 from onewriter.rules.diagnosis.mapped import origin_of
-from onewriter.rules.diagnosis.returning import returns_because
+from onewriter.rules.diagnosis.returning import other_writer, returns_because
+from onewriter.rules.diagnosis.scope import SHARE_MIN, came_back, share
 from onewriter.rules.diagnosis.survivor import kept_by, name_of, scored
 from onewriter.rules.evidence import Evidence as Bounds
 from onewriter.vault.vault import ShopVault
@@ -89,7 +90,11 @@ class Seen:
     @property
     def returns(self) -> str:
         """Who writes the wrong value, or by what setting it comes back (requirement M79)."""
-        return returns_because(self.rows, self.evidence) if self.rows else ""
+        if not self.rows:
+            return ""
+        if other_writer(self.rows) is None and share(self.rows, came_back) < SHARE_MIN:
+            return "Nobody has written it back: what was done has not reached it."
+        return returns_because(self.rows, self.evidence)
 
     def survived(self, predicted: str | None) -> bool | None:
         """Whether the system that was predicted to win has won, by most of the values; None where neither moved."""

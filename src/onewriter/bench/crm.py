@@ -4,7 +4,8 @@ It writes people otherwise than the shop does: addresses in capitals, numbers wi
 the story claims is checked in its file, and never through our connector.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,33 +41,50 @@ class LocalCrm:
         """Make the table, with these people in it."""
         rows = [[each.get(name) for name in COLUMNS] + [_stamp()] for each in people]
         marks = ", ".join("?" * (len(COLUMNS) + 1))
-        connection = sqlite.connect(self.file)
-        try:
+        with self._opened() as connection:
             connection.execute(TABLE)
             connection.executemany(f"INSERT INTO people ({', '.join(COLUMNS)}, updated) VALUES ({marks})", rows)
-            connection.commit()
-        finally:
-            connection.close()
+
+    def keep_once(self, column: str) -> None:
+        """Have no two records hold the same in a column, as many a CRM has it of numbers and addresses."""
+        with self._opened() as connection:
+            connection.execute(f"CREATE UNIQUE INDEX once_{column} ON people ({column})")
+
+    def add(self, **values: Any) -> int:
+        """Make a record as its people do; its number."""
+        marks = ", ".join("?" * (len(values) + 1))
+        with self._opened() as connection:
+            given = (*values.values(), _stamp())
+            made = connection.execute(f"INSERT INTO people ({', '.join(values)}, updated) VALUES ({marks})", given)
+        return int(made.lastrowid)
 
     def edit(self, number: int, **values: Any) -> None:
         """Change a record as its people do."""
         named = ", ".join(f"{name} = ?" for name in values)
-        connection = sqlite.connect(self.file)
-        try:
+        with self._opened() as connection:
             wanted = (*values.values(), _stamp(), number)
             connection.execute(f"UPDATE people SET {named}, updated = ? WHERE id = ?", wanted)
-            connection.commit()
-        finally:
-            connection.close()
+
+    def drop(self, number: int) -> None:
+        """Take a record away."""
+        with self._opened() as connection:
+            connection.execute("DELETE FROM people WHERE id = ?", (number,))
 
     def people(self) -> dict[int, dict[str, Any]]:
         """Everybody in it, by its own number."""
+        with self._opened() as connection:
+            rows = connection.execute(f"SELECT id, {', '.join(COLUMNS)} FROM people").fetchall()
+        return {row[0]: dict(zip(COLUMNS, row[1:], strict=True)) for row in rows}
+
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        """The file, opened; what was done is kept at the end."""
         connection = sqlite.connect(self.file)
         try:
-            rows = connection.execute(f"SELECT id, {', '.join(COLUMNS)} FROM people").fetchall()
+            yield connection
+            connection.commit()
         finally:
             connection.close()
-        return {row[0]: dict(zip(COLUMNS, row[1:], strict=True)) for row in rows}
 
 
 def written_otherwise(shown: Mapping[str, Any], number: int) -> dict[str, Any]:

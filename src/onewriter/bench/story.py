@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from rich.markup import escape
 from sqlalchemy import func, select
 
+from onewriter.bench.story_cases import Cases
 from onewriter.bench.story_checks import Check, Differences, compare, leaks
 from onewriter.bench.story_points import Hands, Points
 from onewriter.bench.story_systems import Systems
@@ -263,7 +264,9 @@ class Story:
         return Hands(self.say, self._type, self._ask, self._sandbox, self._settle)
 
     def _connect_crm(self) -> list[Check]:
-        return Systems(self._hands, self.folder, self._truth).tell()
+        systems = Systems(self._hands, self.folder, self._truth)
+        checks = systems.tell()
+        return [*checks, *Cases(self._hands, systems).tell()]
 
     def _earn_points(self) -> list[Check]:
         act = Points(self._hands, self.folder)

@@ -42,7 +42,7 @@ class Systems:
     folder: Path
     truth: Any
     crm: LocalCrm = field(init=False)
-    _known: list[int] = field(default_factory=list)
+    known: list[int] = field(default_factory=list)
     """Those customers whom the CRM knows; the CRM's numbers are their places, from 1 on."""
 
     def __post_init__(self) -> None:
@@ -61,10 +61,10 @@ class Systems:
 
     def _connect(self) -> None:
         shown = self.truth()
-        self._known = [number for number, row in sorted(shown.items()) if row["email"] and row["last_name"]][:PEOPLE]
-        people = [written_otherwise(shown[number], place) for place, number in enumerate(self._known)]
+        self.known = [number for number, row in sorted(shown.items()) if row["email"] and row["last_name"]][:PEOPLE]
+        people = [written_otherwise(shown[number], place) for place, number in enumerate(self.known)]
         people += [{"mail": f"stranger{each}@example.net", "first": "Sam", "last": "Roe"} for each in range(STRANGERS)]
-        namesake = shown[self._known[0]]
+        namesake = shown[self.known[0]]
         people.append({"mail": "namesake@example.net", "first": namesake["first_name"], "last": namesake["last_name"]})
         self.crm.make(people)
         settings = self.folder / "crm.toml"
@@ -88,10 +88,12 @@ class Systems:
         return Check("The first cycle of a system asks, and writes nothing", held, f"{len(asked)} question")
 
     def _agree(self) -> list[Check]:
-        self._answer(NAME)
-        self._answer("shopify", begin=True)
+        self.answer(NAME)
+        self.hands.type("runs", "show")
+        self.answer("shopify", begin=True)
+        self.hands.type("runs", "show")
         people, shown = self.crm.people(), self.truth()
-        numbers = {place + 1: number for place, number in enumerate(self._known)}
+        numbers = {place + 1: number for place, number in enumerate(self.known)}
         linked = {number: row["shop_no"] for number, row in people.items() if row["shop_no"]}
         right = linked == {number: str(customer) for number, customer in numbers.items()}
         told = sum(_has_tier(shown[customer], people[number]) for number, customer in numbers.items())
@@ -109,7 +111,7 @@ class Systems:
 
     def _edit_both(self) -> list[Check]:
         self.hands.say("\nNow both sides are edited: the shop its own field, and the CRM its own, and one that is not.")
-        first, second, third = self._known[:3]
+        first, second, third = self.known[:3]
         self.hands.shop("act", action="update", id=first, input={"first_name": "Annemarie"})
         self.hands.settle()
         self.crm.edit(2, tier="platinum")
@@ -139,24 +141,23 @@ class Systems:
 
     # ---- Cycles that begin by themselves
 
-    def _answer(self, system: str, *, begin: bool = False) -> None:
+    def answer(self, system: str, *, begin: bool = False) -> None:
         """Have a system's first cycle ask, agree to it, and wait for the cycle that begins by itself then."""
         if begin:
             self.hands.type("systems", "cycle", system, "--wait")
-        over = self._over(system)
+        newest = self._newest(system)
         for question in self.hands.ask("questions", "list"):
             self.hands.type("questions", "answer", str(question["id"]), "go on", *WHY)
         deadline = time.monotonic() + AGREED_S
-        while self._over(system) == over:
+        while self._newest(system) == newest:
             if time.monotonic() > deadline:
                 raise NoCycle(f"No cycle of {system} ended within {AGREED_S:.0f} seconds.")
             time.sleep(1)
-        self.hands.type("runs", "show")
 
-    def _over(self, system: str) -> int:
-        """How many cycles of a system are over."""
+    def _newest(self, system: str) -> str | None:
+        """The newest cycle of a system that is over, by its id."""
         runs: Sequence[Mapping[str, Any]] = self.hands.ask("runs", "list")
-        return sum(1 for run in runs if run["kind"] == f"cycle {system}" and run["finished_at"])
+        return max((run["id"] for run in runs if run["kind"] == f"cycle {system}" and run["finished_at"]), default=None)
 
 
 def _has_tier(customer: Mapping[str, Any], record: Mapping[str, Any]) -> bool:

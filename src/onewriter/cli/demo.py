@@ -23,9 +23,9 @@ def demo(once: bool, as_json: bool) -> None:
     """Show onewriter at work on a sandbox shop.
 
     Starts a simulated shop of 2,000 customers and the service, connects them, imports, plays a day of shop life in
-    seconds, lets customers earn, merge and spend points, connects a CRM that owns some of the fields, and says for each
-    claim whether it held. Everything is in a temporary folder and goes with the demo. At a terminal it then stays open
-    for you to look around, until Ctrl-C.
+    seconds, lets customers earn, merge and spend points, connects a CRM that owns some of the fields, finds, mends and
+    proves three things that go wrong there, and says for each claim whether it held. Everything is in a temporary
+    folder and goes with the demo. At a terminal it then stays open for you to look around, until Ctrl-C.
     """
     from onewriter.bench.story import Story
 
@@ -75,6 +75,8 @@ def _stay(story: "Story") -> None:
         "systems list",
         "fields show",
         "parked list",
+        "cases list --all",
+        "cases show 1",
         "check",
     ):
         screen.print(f"  {Path(sys.executable).parent / 'onewriter'} {command}", soft_wrap=True)

@@ -1,20 +1,24 @@
 """`onewriter customers set`: correct fields of one customer by hand, and be told where that will not last."""
 
+from dataclasses import replace
 from typing import Any
 
 import click
+from sqlalchemy import Connection
 
+from onewriter.audit import cases
 from onewriter.cli import session
 from onewriter.cli.access import About, Role, permit, require
 from onewriter.cli.frame import DONE, FINDINGS
 from onewriter.cli.inputs import as_json, shop_option
 from onewriter.cli.output import answer, note, table
-from onewriter.customers import find, policies, shops
+from onewriter.customers import find, log, policies, shops
 from onewriter.customers.shops import Shop
 from onewriter.errors import UnknownCustomer
 from onewriter.intake import hand
 from onewriter.intake.hand import Edit, Outcome, Wish
 from onewriter.records import Value, id_text
+from onewriter.rules.diagnosis.advice import EDIT, warning
 from onewriter.rules.masking import mask
 from onewriter.runtime import Runtime, now
 
@@ -52,11 +56,13 @@ def set_customer(
         with runtime.database.read() as db:
             found = find.show(db, runtime.vault(shop.id), str(wish.shopify_id))
             planned = hand.plan(db, runtime.vault(shop.id), wish, now())
+            known = {each.field: _of_cases(db, shop, found.id, each) for each in planned}
         edits = planned
         if not dry_run:
             permit(runtime, Role.STAFF, SET, [About(found.id, fields=list(typed))], shop_id=shop.id, why=why)
             with runtime.database.write() as db:
                 edits = hand.set_fields(db, runtime.vault(shop.id), wish, now())
+        edits = [replace(each, warnings=(*each.warnings, *known[each.field])) for each in edits]
     document: dict[str, Any] = {
         "shop": shop.domain,
         "id": id_text(found.id),
@@ -66,9 +72,23 @@ def set_customer(
     document |= {"fields": [_edit(each) for each in edits]}
     answer(as_json, document, lambda: _tell(edits))
     for each in edits:
-        for warning in each.warnings:
-            note(f"warning: {warning}")
+        for told in each.warnings:
+            note(f"warning: {told}")
     return FINDINGS if any(each.outcome is Outcome.PARKED for each in edits) else DONE
+
+
+def _of_cases(db: Connection, shop: Shop, customer_id: bytes, edit: Edit) -> list[str]:
+    """What the open cases about this field of this customer say of correcting it by hand (M8, M27, M64)."""
+    if edit.outcome is Outcome.UNCHANGED:
+        return []
+    times = log.times_by_hand(db, customer_id, edit.field)
+    told = []
+    for case in cases.about(db, shop.id, customer_id, edit.field):
+        is_mended = case.fixed_at is not None and case.returned_at is None
+        warned = warning(cases.limits(case), EDIT, is_mended=is_mended, hand_edits=times)
+        said = warned or f"Case {case.number} is open about this value. {case.told['first_move']}"
+        told.append(f"{said} `onewriter cases show {case.number}` tells why.")
+    return told
 
 
 def _typed(given: tuple[str, ...], cleared: tuple[str, ...]) -> dict[str, str | None]:

@@ -25,6 +25,7 @@ from onewriter.rules.diagnosis.comparison import compare
 from onewriter.rules.diagnosis.diagnosing import Diagnosis, diagnosed
 from onewriter.rules.diagnosis.evidence import Side
 from onewriter.rules.diagnosis.facts import Compared
+from onewriter.rules.diagnosis.judgement import CaseOf, FixTarget
 from onewriter.rules.evidence import Check
 from onewriter.runtime import Runtime, new_run_id
 from onewriter.workflows import constraining
@@ -139,7 +140,7 @@ def _counts(gathered: Gathered, compared: Compared, diagnosis: Diagnosis) -> dic
         "real": sum(each.real for each in compared.counts.values()),
         "loose_source": gathered.loose[Side.SOURCE],
         "loose_target": gathered.loose[Side.TARGET],
-        "cases": len(diagnosis.cases),
+        "cases": len(_opening(diagnosis)),
         "sample": gathered.is_sample,
         "fields": {
             name: {
@@ -152,6 +153,11 @@ def _counts(gathered: Gathered, compared: Compared, diagnosis: Diagnosis) -> dic
     }  # fmt: skip
 
 
+def _opening(diagnosis: Diagnosis) -> list[CaseOf]:
+    """The cases of which there is something to mend: what differs in form alone is only counted."""
+    return [each for each in diagnosis.cases if each.advice.fix_target is not FixTarget.NOTHING]
+
+
 def _short(diagnosis: Diagnosis) -> Sequence[dict[str, Any]]:
     """The cases as one line each can tell them: where, by what, and how many customers."""
     return [
@@ -162,5 +168,5 @@ def _short(diagnosis: Diagnosis) -> Sequence[dict[str, Any]]:
             "scope": each.scope,
             "customers": len(each.records),
         }
-        for each in diagnosis.cases[:TOLD_MAX]
+        for each in _opening(diagnosis)[:TOLD_MAX]
     ]

@@ -229,6 +229,8 @@ class _Looking:
 
     def _sighting(self, kept: Kept, seen: Seen) -> Sighting:
         name = kept.proof.name
+        if not kept.proof.edited:
+            return Sighting(at=seen.at, is_right=True, told="No fresh edit was seen yet.")
         if name is CheckName.ONE_RECORD:
             found = seen.doubled(self.people)
         else:

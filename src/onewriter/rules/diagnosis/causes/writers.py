@@ -1,8 +1,10 @@
 """Causes that the past tells: who wrote, in what order, in which run, and what was refused."""
 
+import re
+
 from onewriter.rules.diagnosis.causes.traits import Traits
 from onewriter.rules.diagnosis.causes.weighing import CLEAR, HINT, STRONG, TELLING, Told
-from onewriter.rules.diagnosis.evidence import Hand
+from onewriter.rules.diagnosis.evidence import Hand, Write
 from onewriter.rules.diagnosis.facts import Relation, Row, Why
 
 FEW = 3
@@ -73,14 +75,17 @@ def two_writers(it: Traits) -> Told | None:
 def wrong_direction(it: Traits) -> Told | None:
     """An edit where the value should be made was overwritten with the old value, by the connector."""
     undone = it.share(lambda row: row.edit_undone)
-    older = it.share(lambda row: row.origin_is_older if row.why is not Why.DIFFERS else None)
+    # Where the origin is known never to have been taken back, that the copy once had another value tells nothing.
+    older = it.share(
+        lambda row: row.origin_is_older if row.why is not Why.DIFFERS and row.edit_undone is not False else None
+    )
     share = max(undone, older if it.reported() > TELLING else 0.0)
     evidence = []
     points = 0.0
     if share > 0.3:
         points = STRONG * share
         evidence.append(f"{it.records(share)}: an edit in {it.origin_name} was taken back.")
-    elif it.reported() > TELLING:
+    elif it.share(lambda row: row.is_reported) > TELLING:
         points = CLEAR
         evidence.append(f"{it.n:,} values are wrong in both systems, as people say.")
     else:
@@ -175,7 +180,7 @@ def partial_import(it: Traits) -> Told | None:
 
 def permission_missing(it: Traits) -> Told | None:
     """Every write of the field is refused."""
-    refused = it.share(lambda row: row.last_refused is not None if it.is_logged else None)
+    refused = it.share(lambda row: _may_be_of_rights(row.last_refused) if it.is_logged else None)
     denied = it.share(lambda row: None if row.rules.permission is None else row.rules.permission in ("read", "none"))
     stale = it.share(lambda row: row.copy_is_older) + it.related(Relation.EMPTY_COPY) * (not it.is_dated)
     if refused < 0.3 and denied < TELLING and not (not it.is_logged and stale > TELLING and not _is_young(it)):
@@ -215,6 +220,14 @@ def in_flight(it: Traits) -> Told | None:
     if not _is_young(it):
         return None
     return Told(STRONG, (f"All {it.n:,} edits are younger than one cycle.",))
+
+
+_TAKEN = re.compile(r"already|duplicate|unique|taken", re.IGNORECASE)
+
+
+def _may_be_of_rights(write: Write | None) -> bool:
+    """Whether a refusal may be for want of a right: not one because another record has the value, which is identity."""
+    return write is not None and not (write.reason and _TAKEN.search(write.reason))
 
 
 def _is_unknown(it: Traits) -> bool:
