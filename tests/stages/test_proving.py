@@ -9,9 +9,11 @@ from sqlalchemy import select
 from onewriter.audit import cases, proofs, sightings
 from onewriter.customers import find
 from onewriter.db.casetables import cases as case_table
+from onewriter.intake import hand
+from onewriter.intake.hand import Wish
 from onewriter.records import RunState
 from onewriter.rules.diagnosis.proof import State
-from onewriter.runtime import Runtime
+from onewriter.runtime import Runtime, now
 from tests.support.crm import CRM, policy_of
 from tests.support.mending import Mending, mapped, mending
 
@@ -257,9 +259,11 @@ def test_a_consent_has_a_check_of_its_own(runtime: Runtime, tmp_path: Path) -> N
         both.cycle(full=True)
         assert [each.field for each in both.audit()] == ["email_consent"]
         both.crm.sql("DROP TRIGGER job")
+        for number in both.ids[:2]:
+            consent_now = next(each for each in both.shop.shop.snapshot() if each.id == number).email_consent
+            both.crm.edit(both.record(number), labels=consent_now.state.lower())
         both.done()
         assert "consent" in both.checks()
-        both.cycle(full=True)
         both.pass_all()
         assert both.checks()["consent"] == "held"
 
@@ -316,3 +320,17 @@ def test_no_column_of_a_proof_holds_a_value(both: Mending) -> None:
         told = str(db.execute(select(case_table)).all()) + str([both.told(each) for each in both.steps()])
     assert WISH not in told
     assert "Likes" not in told
+
+
+def test_a_hand_edit_that_its_owner_never_said_is_no_fresh_edit(both: Mending) -> None:
+    """What is typed here of a field of Shopify's is a proposal: it counts when Shopify says it, and not before."""
+    spoilt(both)
+    mended(both)
+    wish = Wish(shopify_id=both.ids[5], values={"note": "Typed here"}, by="user:test")
+    with both.runtime.database.write() as db:
+        hand.set_fields(db, both.shop.vault, wish, now())
+    both.pass_all()
+    assert (both.checks()["second"], both.case().state) == ("waiting", State.WAITING)
+    both.edit(both.ids[5], note="Typed here")
+    both.pass_all()
+    assert both.case().state is State.VERIFIED

@@ -20,16 +20,16 @@ ACCOUNT = {"account": {"balance": 30, "earned": 150}}
 AUDIT: dict[str, Any] = {"entries": 6, "customers": 1, "differences": []}
 
 
-@pytest.mark.time_limit(420)
+@pytest.mark.time_limit(600)
 @pytest.mark.req("K1", "K6", "K10", "K43")
 def test_every_claim_of_the_demo_holds() -> None:
     """The service imports in the background: no command of the story carries a run out itself."""
     told = subprocess.run(
-        [sys.executable, "-m", "onewriter", "demo", "--json"], capture_output=True, timeout=400, check=False
+        [sys.executable, "-m", "onewriter", "demo", "--json"], capture_output=True, timeout=580, check=False
     )
     assert told.stdout, told.stderr.decode()[-2000:]
     checks = json.loads(told.stdout.splitlines()[-1])
-    assert len(checks) >= 16
+    assert len(checks) >= 28
     assert [check["claim"] for check in checks if not check["held"]] == []
     assert told.returncode == 0
 

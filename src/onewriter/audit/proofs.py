@@ -187,6 +187,9 @@ def fresh_edit(
             continue
         if is_own and (len(people) == 1 or line.path.value not in THEIRS):
             continue
+        if line.path is Path.HAND and line.reason is not None:
+            # What was only proposed to the owner is an edit once the owner says it.
+            continue
         # What a system says belatedly was edited before the fix.
         if (line.at is None or line.at > since - CLOCKS) and _is_linked(db, shop_id, system, customer):
             return FreshEdit(customer, line.heard_at)

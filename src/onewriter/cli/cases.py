@@ -62,7 +62,9 @@ def list_cases(
             for each in found
         ]
         table(("CASE", "CHANGE", "STATE", "SYSTEM", "FIELD", "CUSTOMERS", "WHY"), rows)
-        say(f"Next: `onewriter cases show {found[0].number}`.")
+        first = next((each.number for each in found if each.state.value not in cases.SETTLED), None)
+        if first is not None:
+            say(f"Next: `onewriter cases show {first}`.")
 
     answer(as_json, [short(each) for each in found], tell)
 

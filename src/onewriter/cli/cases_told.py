@@ -14,7 +14,7 @@ from onewriter.rules.diagnosis.moves import KEY, MAP, OWN
 from onewriter.rules.diagnosis.proof import CheckName, CheckState, State, progress
 from onewriter.runtime import Runtime
 from onewriter.workflows.asking import FIRST_WRITES, MASS_WRITES
-from onewriter.workflows.fixing import ACTIONS
+from onewriter.workflows.fixing import ACTIONS, DONE
 from onewriter.workflows.proving import Standing
 
 Document = dict[str, Any]
@@ -30,8 +30,7 @@ MEANS = {
 }
 EXAMPLES = {
     OWN: "--owner SYSTEM",
-    MAP: "--transform NAME (or --remote, --max-length, --word, --empty)",
-    KEY: "--keys id,email",
+    MAP: "--transform same (or another one, --remote, --max-length, --word, --empty)",
 }
 """What an action cannot know by itself."""
 
@@ -112,7 +111,7 @@ def next_step(runtime: Runtime, standing: Standing) -> str:
         return f"`onewriter cases close {case.number} --why TEXT`; it is proved."
     if case.state in (State.OPEN, State.DIAGNOSED, State.RETURNED):
         return _to_mend(runtime, case)
-    asked = _question(runtime, case)
+    asked = _question(runtime, standing)
     if asked is not None:
         return f'`onewriter questions answer {asked} "go on" --why TEXT`, then {verify}.'
     if case.state is State.FIX_APPLIED:
@@ -128,6 +127,8 @@ def _to_mend(runtime: Runtime, case: Case) -> str:
     """What to do about a case that nobody has mended, or that came back."""
     with runtime.database.read() as db:
         gated = gate(cases.checklist(db, case.shop_id, case))
+        rule = policies.of_shop(db, case.shop_id).fields.get(case.field)
+        has_one_owner = rule is not None and rule.shared is None
     number, action = case.number, case.told["action"]
     if not gated.is_open:
         return (
@@ -135,8 +136,16 @@ def _to_mend(runtime: Runtime, case: Case) -> str:
             "items are unclear, and at most 2 may be."
         )
     done = f'`onewriter cases fix {number} --done "what was done"`'
+    if case.state is State.RETURNED and case.fix is not None and case.fix["action"] in (action, DONE):
+        return f"what was done did not hold: mend what writes it back, as the proof above says, then {done}."
     if action not in ACTIONS or not limits(case).may_write:
         return f"do the first move, then {done}."
+    if action == OWN and has_one_owner:
+        return f"{case.field} has one owner already: switch the other writer off in its own system, then {done}."
+    if action == KEY:
+        return (
+            f"`onewriter fields keys check` shows what links them; make the two records one in {case.system}, {done}."
+        )
     example = f" {EXAMPLES[action]}" if action in EXAMPLES else ""
     return f"`onewriter cases fix {number} --do {action}{example}`; or, if it is mended elsewhere, {done}."
 
@@ -152,10 +161,13 @@ def _to_edit(runtime: Runtime, case: Case) -> str:
     )
 
 
-def _question(runtime: Runtime, case: Case) -> int | None:
+def _question(runtime: Runtime, standing: Standing) -> int | None:
     """The question that keeps a system of the case from its cycle, by its number."""
+    case = standing.case
     with runtime.database.read() as db:
         names = {case.system, *((case.fix or {}).get("asking") or ())} & {*systems.names(db, case.shop_id)}
+        # An edit by hand of what Shopify owns gets there by Shopify's own cycle.
+        names |= {SHOPIFY} if standing.needs_edit else set()
         waiting = [
             each
             for kind in (FIRST_WRITES, MASS_WRITES)

@@ -100,7 +100,10 @@ def set_policy(runtime: Runtime, shop_id: int, doing: Doing, after: Policy) -> C
         asking = sorted(affected(before, after) & {each.name for each in systems.every(db, shop_id)})
         saved = policies.save(db, shop_id, after, doing.by, f"case {doing.number}: {doing.why}", doing.now)
         if saved.version == before.version:
-            raise NotPossible("That is what the policy says already, so nothing was mended by it.")
+            raise NotPossible(
+                "That is what the policy says already, so nothing was mended by it. What was mended in another system "
+                f'is told by `onewriter cases fix {doing.number} --done "what was done"`.'
+            )
         told = f"Policy version {saved.version}."
         _fixed(
             db, runtime.vault(shop_id), case, doing, against, told,

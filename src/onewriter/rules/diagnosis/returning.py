@@ -7,6 +7,7 @@ from onewriter.rules.diagnosis.evidence import Evidence, Hand, Side
 from onewriter.rules.diagnosis.facts import Relation, Row
 from onewriter.rules.diagnosis.scope import SHARE_MIN, share
 from onewriter.rules.diagnosis.survivor import name_of
+from onewriter.rules.policy import ONEWRITER
 
 NAMELESS = "a machine without a name"
 _WORDS = {Hand.IMPORT: "an import", Hand.UNKNOWN: NAMELESS}
@@ -17,8 +18,10 @@ def returns_because(rows: Sequence[Row], evidence: Evidence) -> str:
     if not rows:
         return "Nothing tells who writes it."
     name, copy = rows[0].rules.name, name_of(evidence, rows[0].origin.other)
+    if share(rows, lambda each: each.last_refused is not None) > SHARE_MIN:
+        return f"{copy} refuses what is written of {name}, so that it never gets there."
     other = other_writer(rows)
-    told = "" if other is None else _told(*other, name, copy)
+    told = "" if other is None else _told(*other, name, copy, knows_connector=_knows_connector(evidence))
     if other is not None and other[0] not in _WORDS.values():
         return told
     setting = setting_at_fault(rows, evidence)
@@ -32,8 +35,15 @@ def returns_because(rows: Sequence[Row], evidence: Evidence) -> str:
     return f"Nobody else writes {name} in the log, so the connector points at the wrong source."
 
 
-def _told(writer: str, count: int, name: str, copy: str) -> str:
+def _knows_connector(evidence: Evidence) -> bool:
+    """Whether the connector is onewriter, which signs whatever it writes: who is without a name is somebody else."""
+    return any(each.writer == ONEWRITER for each in evidence.writes or ())
+
+
+def _told(writer: str, count: int, name: str, copy: str, *, knows_connector: bool) -> str:
     often = "once" if count == 1 else f"{count:,} times"
+    if writer == NAMELESS and knows_connector:
+        return f"Besides the connector, somebody or a job in {copy} writes {name} there: {often} in the log."
     if writer == NAMELESS:
         return (
             f"A machine without a name writes {name} in {copy} ({often} in the log): see whether it is the connector."
