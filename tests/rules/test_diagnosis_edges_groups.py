@@ -10,13 +10,16 @@ from onewriter.rules.diagnosis.groups import grouped, story
 from onewriter.rules.diagnosis.judgement import Group
 from tests.support.judging import compared, evidence, pair, row, rows, rules, wrote
 
-BY_PERSON = {"copy_write": wrote("user:ann", Hand.PERSON), "copy_had_it": True}
-BY_IMPORT = {"copy_write": wrote("file", Hand.IMPORT), "copy_had_it": True}
-YOUNG = {"age": 0.5}
-FOUGHT = {"why": Why.REPORTED}
-CUT = {"relations": {Relation.PREFIX: "20"}}
-LOST = {"relations": {Relation.ZEROS_LOST: None}}
-BEHIND = {"copy_is_older": True}
+Known = dict[str, Any]
+
+
+BY_PERSON: Known = {"copy_write": wrote("user:ann", Hand.PERSON), "copy_had_it": True}
+BY_IMPORT: Known = {"copy_write": wrote("file", Hand.IMPORT), "copy_had_it": True}
+YOUNG: Known = {"age": 0.5}
+FOUGHT: Known = {"why": Why.REPORTED}
+CUT: Known = {"relations": {Relation.PREFIX: "20"}}
+LOST: Known = {"relations": {Relation.ZEROS_LOST: None}}
+BEHIND: Known = {"copy_is_older": True}
 
 
 def of(*rows_of: Row) -> list[Group]:
@@ -58,9 +61,11 @@ def test_each_row_tells_one_story_and_what_is_seen_goes_before_what_is_alike(tol
 
 # ---- Whole customers ------------------------------------------------------------------------------------------------
 
-MERGED, ERASED = {"merged_into": "s9"}, {"is_redacted": True}
-LEFT = {"key_held": False, "key_holders": ("s9",)}
-SHARED, TWINS = {"other_sources": ("s9",)}, {"twins": ("t9",)}
+MERGED: Known = {"merged_into": "s9"}
+ERASED: Known = {"is_redacted": True}
+LEFT: Known = {"key_held": False, "key_holders": ("s9",)}
+SHARED: Known = {"other_sources": ("s9",)}
+TWINS: Known = {"twins": ("t9",)}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Causes that links and lives tell, at their edges: what speaks for each, what against it, and who was kept of a merge."""
+"""Causes that links and lives tell, at their edges: what speaks for and against each, and who was kept of a merge."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,12 +14,18 @@ from onewriter.rules.diagnosis.facts import Row
 from tests.rules.test_diagnosis_edges_traits import of
 from tests.support.judging import compared, evidence, pair, row, rows, rules, track, wrote
 
-TWINS, OTHER = {"twins": ("t9",)}, {"other_targets": ("t9",)}
-SHARED, HELD = {"other_sources": ("s9",)}, {"key_holders": ("s9",)}
-LEFT = {"key_held": False}
-NEVER_HAD_IT = {"key_held": False, "key_was_held": False}
-MERGED, KEPT = {"merged_into": "s9"}, {"merged_from": ("s9",)}
-GONE = {"deleted": 5}
+Known = dict[str, Any]
+
+
+TWINS: Known = {"twins": ("t9",)}
+OTHER: Known = {"other_targets": ("t9",)}
+SHARED: Known = {"other_sources": ("s9",)}
+HELD: Known = {"key_holders": ("s9",)}
+LEFT: Known = {"key_held": False}
+NEVER_HAD_IT: Known = {"key_held": False, "key_was_held": False}
+MERGED: Known = {"merged_into": "s9"}
+KEPT: Known = {"merged_from": ("s9",)}
+GONE: Known = {"deleted": 5}
 
 Cause = Callable[[Traits], Told | None]
 

@@ -1,4 +1,4 @@
-"""Ranking at its edges: what points come to beside each other, when a cause is asserted, and which group comes first."""
+"""Ranking at its edges: what points come to together, when a cause is asserted, and which group comes first."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,15 +13,19 @@ from onewriter.rules.diagnosis.judgement import Group
 from onewriter.rules.diagnosis.ranking import explain, weighed
 from tests.support.judging import compared, evidence, pair, row, rules, wrote
 
+Known = dict[str, Any]
+
+
 LOG = [wrote("connector", Hand.CONNECTOR)]
-CUT = {"relations": {Relation.PREFIX: "20"}}
-DATES = {"relations": {Relation.DAY_SHIFT: None}}
-FOUGHT = {"flips": 1}
-BROKEN = {"order_broken": True, "copy_is_older": True, "copy_had_it": True}
-BEHIND = {"copy_is_older": True, "origin_moved": 3.0}
-AWAY = {"copy_is_older": False, "copy_had_it": True}
-TWINS, SHARED = {"twins": ("t9",)}, {"other_sources": ("s9",)}
-LEFT = {"key_held": False, "key_holders": ("s8",)}
+CUT: Known = {"relations": {Relation.PREFIX: "20"}}
+DATES: Known = {"relations": {Relation.DAY_SHIFT: None}}
+FOUGHT: Known = {"flips": 1}
+BROKEN: Known = {"order_broken": True, "copy_is_older": True, "copy_had_it": True}
+BEHIND: Known = {"copy_is_older": True, "origin_moved": 3.0}
+AWAY: Known = {"copy_is_older": False, "copy_had_it": True}
+TWINS: Known = {"twins": ("t9",)}
+SHARED: Known = {"other_sources": ("s9",)}
+LEFT: Known = {"key_held": False, "key_holders": ("s8",)}
 
 
 def rows(count: int, odd: Mapping[str, Any] | None = None, **known: Any) -> list[Row]:
@@ -81,10 +85,10 @@ def test_a_cause_says_what_would_make_it_surer() -> None:
     assert fought.missing == ("A log of who wrote would settle it.",)
 
 
-OTHER_FIELD = {"relations": {Relation.OTHER_FIELD: "city"}}
-LOSSY = {"relations": {Relation.LOSSY: "digits"}}
-ZEROS = {"relations": {Relation.ZEROS_LOST: None}}
-EMPTY = {"relations": {Relation.EMPTY_COPY: None}}
+OTHER_FIELD: Known = {"relations": {Relation.OTHER_FIELD: "city"}}
+LOSSY: Known = {"relations": {Relation.LOSSY: "digits"}}
+ZEROS: Known = {"relations": {Relation.ZEROS_LOST: None}}
+EMPTY: Known = {"relations": {Relation.EMPTY_COPY: None}}
 
 
 @pytest.mark.req("M16", "M17", "M18")

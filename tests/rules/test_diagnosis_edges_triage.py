@@ -1,4 +1,4 @@
-"""Triage at its edges: the whole of each sentence, the words for who wrote, and which records an import is blamed for."""
+"""Triage at its edges: the whole of each sentence, the words for who wrote, and what an import is blamed for."""
 
 from dataclasses import replace
 from typing import Any

@@ -13,17 +13,20 @@ from onewriter.rules.diagnosis.facts import Relation, Row, Why
 from tests.rules.test_diagnosis_edges_traits import of
 from tests.support.judging import row, rows, rules, track, wrote
 
+Known = dict[str, Any]
+
+
 CONNECTOR, APP = wrote("connector", Hand.CONNECTOR), wrote("app:x", Hand.APP)
 PERSON, IMPORT = wrote("user:ann", Hand.PERSON), wrote("file", Hand.IMPORT)
 LOG = [CONNECTOR]
 WITHOUT_LOG = ("A log of who wrote would settle it.",)
 
-FOREIGN = {"copy_is_older": False, "copy_had_it": True}
-STALE = {"copy_is_older": True, "copy_had_it": False}
-BACK = {"copy_is_older": True, "copy_had_it": True}
-UNLIKE = {"relations": {Relation.OTHER_VALUE: None}}
-EMPTY = {"relations": {Relation.EMPTY_COPY: None}}
-STAMPED = {"stamp_against_order": True}
+FOREIGN: Known = {"copy_is_older": False, "copy_had_it": True}
+STALE: Known = {"copy_is_older": True, "copy_had_it": False}
+BACK: Known = {"copy_is_older": True, "copy_had_it": True}
+UNLIKE: Known = {"relations": {Relation.OTHER_VALUE: None}}
+EMPTY: Known = {"relations": {Relation.EMPTY_COPY: None}}
+STAMPED: Known = {"stamp_against_order": True}
 
 Cause = Callable[[Traits], Told | None]
 
@@ -127,7 +130,7 @@ def test_more_than_four_in_five_must_begin_in_one_cycle_to_be_at_once() -> None:
 
 # ---- Two writers ----------------------------------------------------------------------------------------------------
 
-TURNS = {"copy_writers": ("connector", "app:x"), "copy_track": track(CONNECTOR, APP)}
+TURNS: Known = {"copy_writers": ("connector", "app:x"), "copy_track": track(CONNECTOR, APP)}
 
 
 def test_what_goes_to_and_fro_or_has_two_machines_has_two_writers() -> None:
@@ -196,8 +199,9 @@ def test_what_mostly_goes_to_and_fro_may_be_empty_and_three_of_five_are_most() -
 
 # ---- The wrong direction --------------------------------------------------------------------------------------------
 
-UNDONE, KEPT = {"edit_undone": True}, {"edit_undone": False}
-REPORTED = {"why": Why.REPORTED, "is_reported": True}
+UNDONE: Known = {"edit_undone": True}
+KEPT: Known = {"edit_undone": False}
+REPORTED: Known = {"why": Why.REPORTED, "is_reported": True}
 TAKEN_BACK = "an edit in shopify was taken back."
 
 
@@ -312,7 +316,7 @@ def test_of_what_differed_from_the_first_look_on_the_past_is_wanted(cause: Cause
     assert told == Told(sure, (f"{count:,} records differed when they were first seen.",), PAST_WANTED)
 
 
-LOST = {"copy_had_it": False, "origin_moved": 3.0}
+LOST: Known = {"copy_had_it": False, "origin_moved": 3.0}
 
 
 def test_times_that_go_against_the_order_come_of_wrong_clocks() -> None:

@@ -334,3 +334,14 @@ def test_a_hand_edit_that_its_owner_never_said_is_no_fresh_edit(both: Mending) -
     both.edit(both.ids[5], note="Typed here")
     both.pass_all()
     assert both.case().state is State.VERIFIED
+
+
+def test_an_edit_that_is_still_on_its_way_is_nothing_that_came_back(both: Mending) -> None:
+    spoilt(both)
+    mended(both)
+    both.pass_all()
+    both.edit(both.ids[0], note="Edited a moment ago, and not carried over yet")
+    standing = both.look()
+    assert both.checks() == {"stays": "held", "keeps": "held", "second": "waiting"}
+    assert standing.case.state is State.WAITING
+    assert "4 customers looked at; of 1 an edit is on its way." in str(standing.checks[0].proof.told)

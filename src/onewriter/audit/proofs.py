@@ -26,7 +26,7 @@ EDITS = (Path.WEBHOOK.value, Path.READ.value, Path.HAND.value, Path.CYCLE.value)
 """How an edit that somebody makes reaches us."""
 CLOCKS: Instant = 60 * SECOND
 """So far the clocks of two systems may be apart, and some tell whole seconds only."""
-THEIRS = (Path.WEBHOOK.value, Path.HAND.value)
+THEIRS = (Path.WEBHOOK.value, Path.READ.value, Path.HAND.value)
 """How an edit of a customer of the case itself reaches us: a cycle brings what the fix changed, too."""
 
 

@@ -17,7 +17,7 @@ from onewriter.db.casetables import case_rows
 from onewriter.records import Instant
 from onewriter.rules.diagnosis.comparison import compare
 from onewriter.rules.diagnosis.evidence import Evidence, Side
-from onewriter.rules.diagnosis.facts import Pair, Row
+from onewriter.rules.diagnosis.facts import Pair, Row, Why
 from onewriter.rules.diagnosis.mapped import origin_of
 from onewriter.rules.diagnosis.returning import other_writer, returns_because
 from onewriter.rules.diagnosis.scope import SHARE_MIN, came_back, share
@@ -32,6 +32,8 @@ class Found:
 
     is_right: bool
     told: str
+    is_underway: bool = False
+    """Whether nothing can be said yet: an edit is younger than one cycle, and on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +72,12 @@ class Seen:
     def wrong(self, people: Collection[bytes]) -> Found:
         """Whether anything of these customers is wrong in the fields of the case."""
         there = {*people} & {*self.customers.values()}
-        wrong = {self.customers[row.pair.link.source] for row in self.rows} & there
+        underway = {self.customers[row.pair.link.source] for row in self.rows if _is_underway(row)} & there
+        wrong = {self.customers[row.pair.link.source] for row in self.rows if not _is_underway(row)} & there
         wrong |= {each.customer_id for each in self.values if each.is_wrong_on_both} & there
+        if not wrong and underway:
+            told = f"{_customers(len(there))} looked at; of {len(underway):,} an edit is on its way."
+            return Found(True, told, is_underway=underway == there)
         if not wrong:
             return Found(True, f"{_customers(len(there))} looked at, and all agree.")
         return Found(False, f"Still wrong: {len(wrong):,} of {_customers(len(there))}. {self.returns}".rstrip())
@@ -110,6 +116,11 @@ class Seen:
             target_changed=each.target_now != before[1],
             agree=each.source_now == each.target_now,
         )
+
+
+def _is_underway(row: Row) -> bool:
+    """Whether a difference is an edit that no cycle has had the time to carry over yet."""
+    return row.why is Why.DIFFERS and row.age is not None and row.age < 1 and not came_back(row)
 
 
 def _customers(count: int) -> str:

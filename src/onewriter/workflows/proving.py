@@ -218,8 +218,8 @@ class _Looking:
         done = []
         for each in self.checks:
             sighting = self._sighting(each, seen)
-            past = self.cycles.past_at(each.proof.due_after)
-            done.append(replace(each, proof=looked(each.proof, sighting, past)))
+            past = None if sighting is None else self.cycles.past_at(each.proof.due_after)
+            done.append(each if sighting is None else replace(each, proof=looked(each.proof, sighting, past)))
             proofs.save(db, case.shop_id, case.number, done[-1])
         told = [each.proof for each in done]
         state = state_of(
@@ -227,7 +227,8 @@ class _Looking:
         )
         self._move(db, state, told, moment)
 
-    def _sighting(self, kept: Kept, seen: Seen) -> Sighting:
+    def _sighting(self, kept: Kept, seen: Seen) -> Sighting | None:
+        """What was seen of one check; None while it is about an edit that is still on its way."""
         name = kept.proof.name
         if not kept.proof.edited:
             return Sighting(at=seen.at, is_right=True, told="No fresh edit was seen yet.")
@@ -236,6 +237,8 @@ class _Looking:
         else:
             whose = {kept.customer_id} - {None} if name is CheckName.SECOND else self.people
             found = seen.wrong({each for each in whose if each is not None})
+        if found.is_underway:
+            return None
         return Sighting(at=seen.at, is_right=found.is_right, is_refreshed=self.is_refreshed, told=found.told)
 
     def _move(self, db: Connection, state: State, told: Sequence[Proof], moment: int) -> None:
