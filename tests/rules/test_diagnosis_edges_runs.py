@@ -181,7 +181,7 @@ def test_three_of_five_must_be_behind_or_empty_or_unexplained() -> None:
     ("some", "links", "count"),
     [
         (from_to(10, 12), 12, 40), (from_to(1, 4), 12, 40), (from_to(9, 12), 12, 4),
-        ([*from_to(2, 2), *from_to(10, 12)], 12, 40), (from_to(5, 10), 12, 40),
+        ([*from_to(2, 2), *from_to(10, 12)], 12, 40), (from_to(5, 10), 12, 40), (from_to(9, 12), 13, 40),
         (from_to(60, 97), 100, 400), ([*from_to(2, 15), *from_to(19, 21)], 21, 40),
     ],
 )  # fmt: skip
