@@ -8,6 +8,7 @@ import pytest
 from onewriter.audit import cases
 from onewriter.audit.cases import NotPossible
 from onewriter.customers import links, runs, systems
+from onewriter.customers import parked as parked_values
 from onewriter.records import RunState
 from onewriter.rules.diagnosis.checklist import QUESTIONS
 from onewriter.rules.diagnosis.judgement import Answer
@@ -227,3 +228,25 @@ def test_a_case_is_closed_by_its_proof_or_by_a_reason(both: Mending) -> None:
     with both.runtime.database.write() as db:
         cases.close(db, both.shop.shop_id, 1, USER, "proved", now())
     assert both.case().state is State.CLOSED
+
+
+def test_what_could_not_be_written_before_is_told_again_when_its_mapping_is_mended(
+    runtime: Runtime, tmp_path: Path
+) -> None:
+    with mending(runtime, tmp_path, mapped(policy_of(), "note", transform="ascii", options={})) as both:
+        for number in both.ids[:3]:
+            both.edit(number, note="Crème brûlée")
+        both.edit(both.ids[3], note="茶")
+        both.cycle()
+        [case] = both.audit()
+        assert (case.cause, parked(both)) == ("transform_lossy", 1), "the one that has no such form"
+        both.map("note", transform="same")
+        both.agree()
+        assert both.crm.of(both.ids[3])["remarks"] == "茶"
+        assert parked(both) == 0
+
+
+def parked(both: Mending) -> int:
+    """How many values of the CRM's wait for a person."""
+    with both.runtime.database.read() as db:
+        return len(parked_values.listed(db, both.shop.shop_id, 100, system=CRM))

@@ -239,9 +239,12 @@ def test_a_second_record_of_one_address_fails_the_check_that_nobody_has_two(runt
         both.done()
         assert "one record" in both.checks()
         both.cycle()
-        both.crm.put(mail="moved@example.com", first="Again")
+        twin = both.crm.put(mail="moved@example.com", first="Again")
         both.cycle()
         both.reconcile()
+        assert both.checks()["one record"] == "waiting", "whether it is there still a full reading alone can tell"
+        assert both.crm.record(twin)["shop_no"] is None
+        both.cycle(full=True)
         assert both.checks()["one record"] == "failed"
         assert both.case().state is State.RETURNED
 
@@ -345,3 +348,21 @@ def test_an_edit_that_is_still_on_its_way_is_nothing_that_came_back(both: Mendin
     assert both.checks() == {"stays": "held", "keeps": "held", "second": "waiting"}
     assert standing.case.state is State.WAITING
     assert "4 customers looked at; of 1 an edit is on its way." in str(standing.checks[0].proof.told)
+
+
+def test_a_second_record_that_was_taken_away_is_no_second_record(runtime: Runtime, tmp_path: Path) -> None:
+    with mending(runtime, tmp_path) as both:
+        job(both, "mail", "'n' || NEW.id || '@example.org'")
+        both.edit(both.ids[0], email="moved@example.com")
+        both.cycle()
+        both.cycle(full=True)
+        twin = both.crm.put(mail="moved@example.com", first="Again")
+        both.cycle()
+        [case] = both.audit()
+        both.crm.sql("DROP TRIGGER job")
+        both.crm.sql("DELETE FROM people WHERE id = ?", twin)
+        both.done(case.number)
+        both.pass_all()
+        assert both.checks()["one record"] == "waiting"
+        both.cycle(full=True)
+        assert both.checks()["one record"] == "held"

@@ -18,7 +18,7 @@ from onewriter.audit.gathering_values import Person, View
 from onewriter.customers import log, pending, runs
 from onewriter.customers.log import Logged
 from onewriter.customers.runs import CYCLE, IMPORT, UNDO, Run
-from onewriter.records import SHOPIFY, Path, RunState
+from onewriter.records import SHOPIFY, Instant, Path, RunState
 from onewriter.rules import mapping
 from onewriter.rules.diagnosis.evidence import Hand, RunOf, Side, Write
 from onewriter.rules.ownership import writers
@@ -45,6 +45,8 @@ class Trace:
     writes: list[Write] = field(default_factory=list)
     _known: dict[tuple[bytes, str], dict[bytes, Any]] = field(default_factory=dict)
     """Customer and field: the value of each digest that is known."""
+    _stamps: dict[bytes, Instant | None] = field(default_factory=dict)
+    """Customer: the time that the record told of itself in the newest line."""
     _before: int = 0
     """How many writes the lines before the present one have told of."""
 
@@ -57,10 +59,20 @@ class Trace:
             self._learn(line, digests)
         for line, digests in told:
             self._before = len(self.writes)
+            dated = self._dated(line)
             for name in line.fields:
                 if name in self.view.maps:
-                    self._take(self.people[line.customer_id], line, name, digests)
+                    self._take(self.people[line.customer_id], dated, name, digests)
         return self._linked(self._filled())
+
+    def _dated(self, line: Logged) -> Logged:
+        """The line, without the record's own time where that has not moved since an earlier line: whatever wrote then
+        left it as it was, and it is no time of this write.
+        """
+        if line.system != self.view.system:
+            return line
+        before, self._stamps[line.customer_id] = self._stamps.get(line.customer_id), line.at
+        return replace(line, at=None) if line.path is Path.CYCLE and before is not None and before == line.at else line
 
     # ---- Values
 

@@ -98,7 +98,8 @@ class Seen:
         """Who writes the wrong value, or by what setting it comes back (requirement M79)."""
         if not self.rows:
             return ""
-        if other_writer(self.rows) is None and share(self.rows, came_back) < SHARE_MIN:
+        is_refused = share(self.rows, lambda row: row.last_refused is not None) > SHARE_MIN
+        if not is_refused and other_writer(self.rows) is None and share(self.rows, came_back) < SHARE_MIN:
             return "Nobody has written it back: what was done has not reached it."
         return returns_because(self.rows, self.evidence)
 

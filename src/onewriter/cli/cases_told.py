@@ -137,7 +137,7 @@ def _to_mend(runtime: Runtime, case: Case) -> str:
         )
     done = f'`onewriter cases fix {number} --done "what was done"`'
     if case.state is State.RETURNED and case.fix is not None and case.fix["action"] in (action, DONE):
-        return f"what was done did not hold: mend what writes it back, as the proof above says, then {done}."
+        return f"what was done did not hold, and the proof above says why: mend that, then {done}."
     if action not in ACTIONS or not limits(case).may_write:
         return f"do the first move, then {done}."
     if action == OWN and has_one_owner:

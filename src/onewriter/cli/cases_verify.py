@@ -125,4 +125,5 @@ def _run(runtime: Runtime, shop: Shop, name: str, as_json: bool) -> bool:
 def _queue(runtime: Runtime, db: Connection, shop: Shop, name: str) -> str:
     if name == SHOPIFY:
         return reconciling.queue(runtime, db, shop.id, session.actor(), now())
-    return cycling.queue(runtime, db, shop.id, name, session.actor(), now())
+    # Everything is read: what is gone there is seen by nothing else.
+    return cycling.queue(runtime, db, shop.id, name, session.actor(), now(), full=True)

@@ -5,7 +5,7 @@ There is one open row for each customer, system, field and direction. `in` is wh
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -178,6 +178,22 @@ def open_fields(
         if place[1] == system and place[3] == direction and reason in (None, row.reason):
             found.setdefault(place[0], set()).add(place[2])
     return found
+
+
+def unsent(
+    db: Connection, shop_id: int, system: str, fields: Collection[str], people: Collection[bytes] | None
+) -> list[tuple[bytes, bytes, str]]:
+    """What a system could not be told of these fields, of these customers or of all: its id, whose, and the field."""
+    columns = (parked_values.c.id, parked_values.c.customer_id, parked_values.c.field)
+    theirs = (
+        parked_values.c.shop_id == shop_id, parked_values.c.system == system, parked_values.c.direction == OUT,
+        parked_values.c.ended_at.is_(None), parked_values.c.field.in_(sorted(fields)),
+    )  # fmt: skip
+    return [
+        (bytes(identity), bytes(customer), field)
+        for identity, customer, field in db.execute(select(*columns).where(*theirs))
+        if people is None or bytes(customer) in people
+    ]
 
 
 def end(db: Connection, ids: Sequence[bytes], outcome: str, by: str | None, now: Instant) -> int:

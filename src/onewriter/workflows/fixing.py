@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from onewriter.audit import cases, proofs
 from onewriter.audit.cases import Case, NotPossible
-from onewriter.customers import aliases, deciding, links, owned, policies, shops, systems
+from onewriter.customers import aliases, deciding, links, owned, parked, pending, policies, shops, systems
 from onewriter.customers.deciding import Pair
 from onewriter.customers.links import LINKED
 from onewriter.customers.systems import ACTIVE, PAUSED
@@ -109,7 +109,7 @@ def set_policy(runtime: Runtime, shop_id: int, doing: Doing, after: Policy) -> C
             db, runtime.vault(shop_id), case, doing, against, told,
             version=saved.version, before=before.version, asking=asking,
         )  # fmt: skip
-        return cases.get(db, shop_id, doing.number)
+    return _mended(runtime, shop_id, doing)
 
 
 def resync(runtime: Runtime, shop_id: int, doing: Doing, only: bytes | None = None) -> str:
@@ -138,7 +138,8 @@ def resync(runtime: Runtime, shop_id: int, doing: Doing, only: bytes | None = No
         else:
             _overrode(db, case, doing, against)
             cases.note(db, shop_id, case.number, "resynced", doing.by, told, doing.now)
-        return run_id
+    _release(runtime, shop_id, doing)
+    return run_id
 
 
 def pause(runtime: Runtime, shop_id: int, doing: Doing) -> Case:
@@ -166,7 +167,7 @@ def unlink(runtime: Runtime, shop_id: int, doing: Doing) -> Case:
         case, against = check(db, shop_id, doing)
         told = f"Links broken: {len(pairs):,}."
         _fixed(db, vault, case, doing, against, told, pairs=[[each.record, each.customer_id.hex()] for each in pairs])
-        return cases.get(db, shop_id, doing.number)
+    return _mended(runtime, shop_id, doing)
 
 
 def linked_of(db: Connection, shop_id: int, case: Case) -> list[Pair]:
@@ -185,7 +186,26 @@ def say_done(runtime: Runtime, shop_id: int, doing: Doing) -> Case:
         shops.locked(db, shop_id)
         case, against = check(db, shop_id, doing)
         _fixed(db, runtime.vault(shop_id), case, doing, against, "Mended by hand.")
+    return _mended(runtime, shop_id, doing)
+
+
+def _mended(runtime: Runtime, shop_id: int, doing: Doing) -> Case:
+    """The case, once what had nowhere to go before is on its way again."""
+    _release(runtime, shop_id, doing)
+    with runtime.database.read() as db:
         return cases.get(db, shop_id, doing.number)
+
+
+def _release(runtime: Runtime, shop_id: int, doing: Doing) -> None:
+    """Have the system told again of what it could not be told before: of all where the mapping is another one, else of
+    the customers of the case.
+    """
+    with runtime.database.write() as db:
+        case = cases.get(db, shop_id, doing.number)
+        people = None if doing.action == MAP else {*cases.people_of(db, shop_id, doing.number, PEOPLE_MAX)}
+        found = parked.unsent(db, shop_id, case.system, case.told["fields"], people)
+        parked.end(db, [identity for identity, _customer, _field in found], parked.RELEASED, doing.by, doing.now)
+        pending.mark(db, shop_id, [(case.system, customer, field) for _id, customer, field in found], doing.now)
 
 
 def _fixed(

@@ -137,8 +137,11 @@ class _Cycles:
         writers = proofs.writers(db, case.shop_id, case.system, fields, people, case.opened_at)
         return cls(proofs.passes(db, case.shop_id, since), fields, writers, tuple((case.fix or {}).get("excused", ())))
 
-    def past_at(self, after: int) -> int | None:
-        return past_at(self.passes, after, self.fields, self.writers, self.excused)
+    def past_at(self, after: int, *, is_right: bool = True) -> int | None:
+        """When the full cycle after that time was over. One in which a write of the fields was rejected proves nothing
+        that is right, but what is wrong is wrong by it.
+        """
+        return past_at(self.passes, after, self.fields if is_right else (), self.writers, self.excused)
 
     def awaited(self, after: int) -> tuple[str, ...]:
         return awaited(self.passes, after, self.fields, self.writers, self.excused)
@@ -152,6 +155,7 @@ class _Looking:
         self.vault = runtime.vault(case.shop_id)
         self.seen: Seen | None = None
         self.is_refreshed = False
+        self._full_at = 0
         with runtime.database.read() as db:
             self.cycles = _Cycles.of(db, case, people)
             self.checks = self._edited(db, proofs.of_case(db, case.shop_id, case.number))
@@ -173,7 +177,7 @@ class _Looking:
         """Whether a check waits for a look at the system itself, and its full cycle has passed."""
         return any(
             each.proof.state is CheckState.WAITING and each.proof.edited
-            and self.cycles.past_at(each.proof.due_after) is not None
+            and self.cycles.past_at(each.proof.due_after, is_right=False) is not None
             for each in self.checks
         )  # fmt: skip
 
@@ -196,6 +200,8 @@ class _Looking:
     def examine(self, *, is_refreshed: bool) -> None:
         """See how the case's customers, and the second one, stand now."""
         self.is_refreshed = is_refreshed
+        with self.runtime.database.read() as db:
+            self._full_at = systems.get(db, self.case.shop_id, self.case.system).full_at or 0
         case, moment = self.case, self.runtime.now()
         with self.runtime.database.snapshot() as db:
             shop, system = shops.by_id(db, case.shop_id), systems.get(db, case.shop_id, case.system)
@@ -218,7 +224,7 @@ class _Looking:
         done = []
         for each in self.checks:
             sighting = self._sighting(each, seen)
-            past = None if sighting is None else self.cycles.past_at(each.proof.due_after)
+            past = None if sighting is None else self.cycles.past_at(each.proof.due_after, is_right=sighting.is_right)
             done.append(each if sighting is None else replace(each, proof=looked(each.proof, sighting, past)))
             proofs.save(db, case.shop_id, case.number, done[-1])
         told = [each.proof for each in done]
@@ -234,6 +240,9 @@ class _Looking:
             return Sighting(at=seen.at, is_right=True, told="No fresh edit was seen yet.")
         if name is CheckName.ONE_RECORD:
             found = seen.doubled(self.people)
+            if not found.is_right and self._full_at <= kept.proof.due_after:
+                # A record that was taken away since is seen by a full reading only.
+                return None
         else:
             whose = {kept.customer_id} - {None} if name is CheckName.SECOND else self.people
             found = seen.wrong({each for each in whose if each is not None})
@@ -283,7 +292,7 @@ class _Looking:
         found = seen.wrong({*self.people})
         told = escalation(
             since=since,
-            past=self.cycles.past_at(since),
+            past=self.cycles.past_at(since, is_right=False),
             resynced_at=max(filter(None, (by_hand, case.resynced_at)), default=None),
             seen=Sighting(at=seen.at, is_right=found.is_right),
             returns=seen.returns,

@@ -37,7 +37,7 @@ class Move:
 
 _NO_MASS_EDIT = "Do not edit records in bulk before the mapping of {field} is right: the next cycle undoes it."
 _NO_MAPPING = "Do not change the mapping of {field}: it does what it should."
-_NO_MERGE = "Do not merge first: the next cycle would make a second record again."
+_NO_MERGE = "Do not merge first: while the key is loose, the next cycle makes a second record again."
 
 OF_CAUSE: Mapping[str, Move] = {
     "manual_edit_T": Move(
@@ -105,7 +105,9 @@ OF_CAUSE: Mapping[str, Move] = {
         "Never repair the text in {copy} by hand: the same reading breaks it again.", MAP, True,
     ),
     "identity_split": Move(
-        RULE, f"{CANONICALISE} Then merge the two records.", _NO_MERGE, KEY, True,
+        RULE,
+        f"{CANONICALISE} Where both are spelled alike it is tight already. Then make the two records one in {{copy}}.",
+        _NO_MERGE, KEY, True,
     ),
     "identity_over_merge": Move(
         RULE, f"Take the two people apart: break the link, and put back what was overwritten. {VETO}",

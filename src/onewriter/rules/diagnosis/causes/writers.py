@@ -30,6 +30,7 @@ def manual_edit(it: Traits) -> Told | None:
     points = CLEAR * max(foreign, 0.4) + (HINT if it.n <= FEW else -HINT - HINT * (it.n > 2 * FEW))
     if it.is_logged:
         points -= HINT
+    points -= CLEAR * (it.share(_is_altered) > TELLING)
     return Told(points, (f"{it.n:,} records hold what {it.origin_name} never said.",), (WITHOUT_LOG,))
 
 
@@ -48,6 +49,7 @@ def import_collision(it: Traits) -> Told | None:
     if foreign < TELLING and not _is_unknown(it):
         return None
     points = CLEAR * max(foreign, 0.4) + (HINT if it.n >= MANY else -HINT) + HINT * _is_at_once(it) * (it.n >= MANY)
+    points -= CLEAR * (it.share(_is_altered) > TELLING)
     return Told(points, (f"{it.n:,} records hold what {it.origin_name} never said.",), (WITHOUT_LOG,))
 
 
@@ -228,6 +230,17 @@ _TAKEN = re.compile(r"already|duplicate|unique|taken", re.IGNORECASE)
 def _may_be_of_rights(write: Write | None) -> bool:
     """Whether a refusal may be for want of a right: not one because another record has the value, which is identity."""
     return write is not None and not (write.reason and _TAKEN.search(write.reason))
+
+
+def _is_altered(row: Row) -> bool | None:
+    """Whether the last that the log knows of the copy is that the connector wrote the right value: the system itself
+    has made another one of it. None where the log knows no write of it.
+    """
+    told = [each for each in row.copy_track.changes if each.write is not None]
+    if not told or row.copy_write is not None:
+        return False if told else None
+    last = told[-1]
+    return last.write is not None and last.write.hand is Hand.CONNECTOR and last.value == row.origin_value
 
 
 def _is_unknown(it: Traits) -> bool:
