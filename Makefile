@@ -71,7 +71,7 @@ bench: install ## measure it on this machine
 	$(HEADING) Bench
 	@$(BIN)/onewriter bench all
 
-mutate: install ## break the rules of order, of points and of identity, one thing at a time, and see whether the tests notice
+mutate: install ## break the rules one thing at a time, and see whether the tests notice
 	$(HEADING) Mutate
 	@$(BIN)/python tools/mutate.py onewriter.rules.ordering tests/rules/test_ordering.py
 	@$(BIN)/python tools/mutate.py onewriter.rules.earning tests/rules/test_earning.py tests/rules/test_earning_edges.py
@@ -87,6 +87,13 @@ mutate: install ## break the rules of order, of points and of identity, one thin
 	@$(BIN)/python tools/mutate.py onewriter.rules.consent tests/rules/test_consent.py
 	@$(BIN)/python tools/mutate.py onewriter.rules.settling tests/rules/test_settling.py
 	@$(BIN)/python tools/mutate.py onewriter.rules.constraints tests/rules/test_constraints.py tests/rules/test_constraint_rights.py
+	@for part in proof:proof,edges_proof checklist:checklist,edges_checklist survivor:survivor,edges_survivor \
+			scope:triage,edges_triage triage:triage,edges_triage groups:diagnosing,edges_groups \
+			causes.values:edges_values causes.people:edges_people causes.writers:edges_writers,edges_runs \
+			causes.traits:edges_traits; do \
+		$(BIN)/python tools/mutate.py onewriter.rules.diagnosis.$${part%:*} \
+			$$(echo $${part#*:} | sed 's,\([a-z_]*\),tests/rules/test_diagnosis_\1.py,g;s/,/ /g') || exit 1; \
+	done
 
 format: install ## put the source in form
 	@$(BIN)/ruff check --fix

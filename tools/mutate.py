@@ -26,6 +26,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.machinery import ModuleSpec
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -217,6 +218,8 @@ def _recode(true: object, broken: object) -> None:
 def _function(found: object) -> FunctionType | None:
     if isinstance(found, property):
         found = found.fget
+    if isinstance(found, cached_property):
+        found = found.func
     found = inspect.unwrap(getattr(found, "__func__", found))  # type: ignore[arg-type]
     return found if isinstance(found, FunctionType) else None
 

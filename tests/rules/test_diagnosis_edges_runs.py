@@ -9,7 +9,7 @@ import pytest
 from onewriter.rules.diagnosis.causes import writers
 from onewriter.rules.diagnosis.causes.traits import Traits
 from onewriter.rules.diagnosis.causes.weighing import CLEAR, HINT, STRONG, Told
-from onewriter.rules.diagnosis.evidence import Hand, LinkOf, RunOf, Seen, Side
+from onewriter.rules.diagnosis.evidence import Clean, Hand, LinkOf, RunOf, Seen, Side
 from onewriter.rules.diagnosis.facts import FieldCounts, Relation, Row
 from tests.rules.test_diagnosis_edges_traits import of
 from tests.support.judging import pair, row, rows, rules, wrote
@@ -319,3 +319,11 @@ def test_three_of_five_must_be_empty() -> None:
     assert points(writers.null_overwrite, mixed(EMPTY, 3, {}, 2)) == HINT
     assert writers.null_overwrite(of(mixed(EMPTY, 3, {}, 3))) is None
     assert writers.null_overwrite(of(rows(4, copy_was_filled=True, copy_moved=2.0))) is None
+
+
+def test_where_the_records_that_are_right_were_not_opened_nobody_sees_a_cut() -> None:
+    scattered = [row(at, **STALE) for at in (3, 7, 12, 20)]
+    opened = [each.pair.link for each in scattered]
+    assert writers.partial_import(of(scattered)) is None
+    assert writers.partial_import(of(scattered, links=opened, clean={"phone": Clean(36, 36)})) is None
+    assert points(writers.missed_webhook, scattered) == CLEAR + HINT

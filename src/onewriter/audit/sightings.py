@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 
 from onewriter.audit import gathering, proofs
 from onewriter.audit.cases import Case
+from onewriter.customers import pending
 from onewriter.customers.shops import Shop
 from onewriter.customers.systems import System
 from onewriter.db.casetables import case_rows
@@ -68,12 +69,14 @@ class Seen:
     customers: Mapping[str, bytes]
     """Source id: our id of the customer. Who was erased meanwhile is not among them."""
     values: Sequence[Value]
+    pending: frozenset[tuple[bytes, str]]
+    """Customer and field: what the system is still to be told."""
 
     def wrong(self, people: Collection[bytes]) -> Found:
         """Whether anything of these customers is wrong in the fields of the case."""
         there = {*people} & {*self.customers.values()}
-        underway = {self.customers[row.pair.link.source] for row in self.rows if _is_underway(row)} & there
-        wrong = {self.customers[row.pair.link.source] for row in self.rows if not _is_underway(row)} & there
+        underway = {self.customers[row.pair.link.source] for row in self.rows if self._is_underway(row)} & there
+        wrong = {self.customers[row.pair.link.source] for row in self.rows if not self._is_underway(row)} & there
         wrong |= {each.customer_id for each in self.values if each.is_wrong_on_both} & there
         if not wrong and underway:
             told = f"{_customers(len(there))} looked at; of {len(underway):,} an edit is on its way."
@@ -81,6 +84,13 @@ class Seen:
         if not wrong:
             return Found(True, f"{_customers(len(there))} looked at, and all agree.")
         return Found(False, f"Still wrong: {len(wrong):,} of {_customers(len(there))}. {self.returns}".rstrip())
+
+    def _is_underway(self, row: Row) -> bool:
+        """Whether a difference is an edit that no cycle has had the time to carry over yet."""
+        customer = self.customers[row.pair.link.source]
+        is_marked = not self.pending.isdisjoint({(customer, row.rules.name), (customer, pending.ALL)})
+        is_young = is_marked or (row.age is not None and row.age < 1)
+        return row.why is Why.DIFFERS and is_young and not came_back(row)
 
     def doubled(self, people: Collection[bytes]) -> Found:
         """Whether any of these customers has a second record there."""
@@ -119,11 +129,6 @@ class Seen:
         )
 
 
-def _is_underway(row: Row) -> bool:
-    """Whether a difference is an edit that no cycle has had the time to carry over yet."""
-    return row.why is Why.DIFFERS and row.age is not None and row.age < 1 and not came_back(row)
-
-
 def _customers(count: int) -> str:
     return "1 customer" if count == 1 else f"{count:,} customers"
 
@@ -151,6 +156,9 @@ def examine(
         odd=compared.odd,
         customers=gathered.customers,
         values=_values(db, vault, case, evidence, gathered),
+        pending=frozenset(
+            (each.customer_id, each.field) for each in pending.of_customers(db, shop.id, system.name, sorted(people))
+        ),
     )
 
 

@@ -170,18 +170,6 @@ class Traits:
         return len(set(said)) > max(6, len(said) * 0.6)
 
     @cached_property
-    def machines(self) -> int:
-        """How many machines that are not people wrote the copy's side of the field, by name."""
-        found = {
-            write.writer or "?"
-            for row in self.rows
-            for track in (row.copy_track,)
-            for change in track.changes
-            if (write := change.write) is not None and write.hand.is_machine
-        }
-        return len(found)
-
-    @cached_property
     def run(self) -> tuple[str | None, float]:
         """The commonest run that wrote the copies, and the share of the rows that it wrote."""
         found = Counter(row.copy_write.run for row in self.rows if row.copy_write is not None and row.copy_write.run)

@@ -237,10 +237,11 @@ def _is_altered(row: Row) -> bool | None:
     has made another one of it. None where the log knows no write of it.
     """
     told = [each for each in row.copy_track.changes if each.write is not None]
-    if not told or row.copy_write is not None:
-        return False if told else None
+    if not told:
+        return None
     last = told[-1]
-    return last.write is not None and last.write.hand is Hand.CONNECTOR and last.value == row.origin_value
+    assert last.write is not None
+    return last.write.hand is Hand.CONNECTOR and last.value == row.origin_value
 
 
 def _is_unknown(it: Traits) -> bool:
@@ -312,7 +313,8 @@ def _has_partial(it: Traits) -> bool:
 def _cut(it: Traits) -> bool:
     """Whether the wrong ones follow one another at one end of all that were compared, and are not nearly all."""
     wrong = {row.pair.link.source for row in it.rows}
-    if len(wrong) < MANY or it.reach > 0.95:
+    # Where only what differs was opened, or links were guessed by keys, nobody sees what comes before the wrong ones.
+    if it.evidence.links is None or it.evidence.clean or len(wrong) < MANY or it.reach > 0.95:
         return False
     every = sorted({link.source for link in it.evidence.links or ()} | wrong, key=_order)
     places = [place for place, each in enumerate(every) if each in wrong]
