@@ -84,6 +84,8 @@ STAFF: dict[str, tuple[str, ...]] = {
     "cases checklist": ("1",),
     "cases close": ("1", *WHY),
     "cases export": ("1", "a-folder", *WHY),
+    "cases fix": ("1", "--done", "elsewhere"),
+    "cases verify": ("1",),
     "csv check": ("file.csv",),
     "csv import": ("file.csv", "--yes"),
     "customers find": ("{id}", "--reveal", *WHY),

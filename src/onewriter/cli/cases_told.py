@@ -144,7 +144,7 @@ def _to_mend(runtime: Runtime, case: Case) -> str:
         return f"{case.field} has one owner already: switch the other writer off in its own system, then {done}."
     if action == KEY:
         return (
-            f"`onewriter fields keys check` shows what links them; make the two records one in {case.system}, {done}."
+            f"`onewriter fields keys check` tells what links them; make them one record in {case.system}, then {done}."
         )
     example = f" {EXAMPLES[action]}" if action in EXAMPLES else ""
     return f"`onewriter cases fix {number} --do {action}{example}`; or, if it is mended elsewhere, {done}."
