@@ -207,6 +207,21 @@ def test_a_prediction_is_scored_by_the_first_whole_cycle_after_it(runtime: Runti
         assert "was predicted to win the cycle, and won" in both.told("scored")
 
 
+def test_a_prediction_is_of_the_next_cycle_and_of_no_later_one(runtime: Runtime, tmp_path: Path) -> None:
+    with mending(runtime, tmp_path) as both:
+        job(both, "remarks", "'by a job'")
+        both.edit(both.ids[0], note="Told to the CRM")
+        both.cycle()
+        both.cycle(full=True)
+        assert [each.survived for each in both.audit()] == [None]
+        both.cycle()
+        assert both.case().survived is None, "neither took what the other says"
+        both.crm.sql("DROP TRIGGER job")
+        both.crm.edit(both.record(both.ids[0]), remarks="Told to the CRM")
+        both.cycle()
+        assert both.case().survived is None
+
+
 def test_a_prediction_that_failed_says_so(runtime: Runtime, tmp_path: Path) -> None:
     with mending(runtime, tmp_path) as both:
         both.edit(both.ids[0], note="Told to the CRM")

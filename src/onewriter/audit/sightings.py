@@ -146,7 +146,7 @@ def examine(
     """Look at these customers in the fields of a case; beside them some are opened that are in step."""
     fields = {*case.told["fields"]}
     chosen = gathering.choose(db, vault, system.name, now, only=people)
-    gathered = gathering.gather(db, vault, shop, system, bounds, now, chosen=chosen)
+    gathered = gathering.gather(db, vault, shop, system, bounds, now, chosen=chosen, counted=False)
     evidence = proofs.since(gathered.evidence, dict.fromkeys(fields, case.fixed_at) if case.fixed_at else {})
     compared = compare(evidence)
     return Seen(

@@ -68,7 +68,7 @@ def attend(runtime: Runtime, ended: Run) -> None:
         return
     try:
         with runtime.database.read() as db:
-            named = [case.number for case in cases.unsettled(db, ended.shop_id) if _concerns(case, ended)]
+            named = [case.number for case in cases.unsettled(db, ended.shop_id) if _concerns(db, case, ended)]
     except OnewriterError as error:
         log.warning("cases are looked at later", error=type(error).__name__)
         return
@@ -79,13 +79,22 @@ def attend(runtime: Runtime, ended: Run) -> None:
             log.warning("case is looked at later", case=number, error=type(error).__name__)
 
 
-def _concerns(case: Case, ended: Run) -> bool:
-    """Whether a run may change how far a case is: every one that reads, of a fix; of the others those of its system."""
+def _concerns(db: Connection, case: Case, ended: Run) -> bool:
+    """Whether a run may change how far a case is: any that reads, of a fix; of the others one that tells more of it.
+
+    A prediction is scored by the first whole cycle after it, and by no later one; and what is wrong after a resync by
+    hand may be a configuration problem, with that run or with the cycle or reconcile after it.
+    """
     if case.state in PROVED:
         return True
-    is_of_it = ended.kind == runs.cycle_of(case.system)
-    # A prediction is told by the first whole cycle, an escalation by what a resync by hand has not mended.
-    return is_of_it and case.state in UNMENDED and (case.survived is None or bool(ended.checkpoint.get("only")))
+    since = case.fixed_at or case.opened_at
+    if case.escalated_at is None:
+        people = cases.people_of(db, case.shop_id, case.number, PEOPLE_MAX)
+        if case.resynced_at or proofs.resynced_at(db, case.shop_id, case.system, people, since) is not None:
+            return True
+    passed = proofs.passes(db, case.shop_id, case.predicted_at or since)
+    is_first = sum(each.system == case.system for each in passed) == 1
+    return case.survived is None and ended.kind == runs.cycle_of(case.system) and is_first
 
 
 def look(runtime: Runtime, shop_id: int, number: int) -> Standing:
