@@ -77,10 +77,7 @@ def two_writers(it: Traits) -> Told | None:
 def wrong_direction(it: Traits) -> Told | None:
     """An edit where the value should be made was overwritten with the old value, by the connector."""
     undone = it.share(lambda row: row.edit_undone)
-    # Where the origin is known never to have been taken back, that the copy once had another value tells nothing.
-    older = it.share(
-        lambda row: row.origin_is_older if row.why is not Why.DIFFERS and row.edit_undone is not False else None
-    )
+    older = it.share(lambda row: row.origin_is_older if _may_be_undone(row) else None)
     share = max(undone, older if it.reported() > TELLING else 0.0)
     evidence = []
     points = 0.0
@@ -230,6 +227,13 @@ _TAKEN = re.compile(r"already|duplicate|unique|taken", re.IGNORECASE)
 def _may_be_of_rights(write: Write | None) -> bool:
     """Whether a refusal may be for want of a right: not one because another record has the value, which is identity."""
     return write is not None and not (write.reason and _TAKEN.search(write.reason))
+
+
+def _may_be_undone(row: Row) -> bool:
+    """Whether an edit of the origin may have been taken back though both sides agree: people say that it is wrong, or
+    nothing tells that it never was. Otherwise, that the copy once had another value says nothing.
+    """
+    return row.why is not Why.DIFFERS and (row.is_reported or row.edit_undone is not False)
 
 
 def _is_altered(row: Row) -> bool | None:
