@@ -9,6 +9,7 @@ OnewriterError
 │   ├── SystemThrottled      a connected system asks to be left alone; carries retry_after_s
 │   └── SystemUnreachable    a connected system does not answer, or not with sense
 └── Permanent                a person must look
+    ├── BadInput             what somebody gave cannot be taken; carries the name of what it is about
     ├── BadSetting           a setting is unknown or cannot be read as its type
     ├── BulkRefused          Shopify refused or ended the bulk operation
     ├── CycleOvertaken       the policy changed, or the system was paused, while a cycle was under way
@@ -23,10 +24,11 @@ OnewriterError
     ├── SystemChanged        a connected system has not the fields any more that it had
     ├── SystemRefused        a connected system refuses the credentials, or the whole call
     ├── TokenRefused         the access token is revoked, expired or wrong
-    ├── UnknownCustomer
-    ├── UnknownRun
-    ├── UnknownShop
-    └── UnknownSystem
+    └── Unknown              what was named is not there
+        ├── UnknownCustomer
+        ├── UnknownRun
+        ├── UnknownShop
+        └── UnknownSystem
 
 A message is one sentence with the next step, and never holds personal data: it is shown to people and logged.
 """
@@ -70,6 +72,14 @@ class SystemUnreachable(Temporary):
 
 class Permanent(OnewriterError):
     """A person must look."""
+
+
+class BadInput(Permanent):
+    """What somebody gave cannot be taken as it is; `about` names the option, parameter or form field."""
+
+    def __init__(self, message: str, about: str | None = None) -> None:
+        super().__init__(message)
+        self.about = about
 
 
 class BadSetting(Permanent):
@@ -132,17 +142,21 @@ class TokenRefused(Permanent):
     """The access token is revoked, expired or wrong."""
 
 
-class UnknownCustomer(Permanent):
+class Unknown(Permanent):
+    """What was named is not there."""
+
+
+class UnknownCustomer(Unknown):
     """No such customer in that shop."""
 
 
-class UnknownRun(Permanent):
+class UnknownRun(Unknown):
     """No such run."""
 
 
-class UnknownShop(Permanent):
+class UnknownShop(Unknown):
     """No such shop."""
 
 
-class UnknownSystem(Permanent):
+class UnknownSystem(Unknown):
     """No such connected system in that shop."""

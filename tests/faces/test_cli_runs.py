@@ -9,7 +9,7 @@ import pytest
 
 from onewriter import settings
 from onewriter.cli.frame import FAILED, PARTLY
-from onewriter.cli.progress import span
+from onewriter.desk.spans import span
 from onewriter.customers import runs, workers
 from onewriter.records import SECOND, RunState, SizeClass
 from onewriter.runtime import Runtime, now

@@ -15,7 +15,7 @@ from onewriter.audit import proofs
 from onewriter.customers import systems
 from onewriter.db.casetables import case_answers, case_rows, case_steps, cases
 from onewriter.db.tables import customers as customer_table
-from onewriter.errors import Permanent
+from onewriter.errors import Permanent, Unknown
 from onewriter.records import Instant, sortable_id
 from onewriter.rules.diagnosis.checklist import QUESTIONS, Answered, answered
 from onewriter.rules.diagnosis.judgement import Answer, Item, Limits, ScopeRow
@@ -27,7 +27,7 @@ SETTLED = (*ENDED, State.VERIFIED.value)
 """States that need nobody; a verified case still takes up what comes back."""
 
 
-class UnknownCase(Permanent):
+class UnknownCase(Unknown):
     """There is no such case."""
 
 
@@ -101,6 +101,13 @@ def listed(
     where += [cases.c.system == system] if system is not None else []
     order = (cases.c.fix_target.desc(), cases.c.affected.desc(), cases.c.number)
     return [_case(row) for row in db.execute(select(cases).where(*where).order_by(*order).limit(most))]
+
+
+def count_open(db: Connection, shop_id: int) -> dict[str, int]:
+    """How many cases of a shop are not settled, by what is to be changed."""
+    theirs = select(cases.c.fix_target, func.count().label("many")).where(cases.c.shop_id == shop_id)
+    rows = db.execute(theirs.where(cases.c.state.not_in(SETTLED)).group_by(cases.c.fix_target))
+    return {row.fix_target: row.many for row in rows}
 
 
 def get(db: Connection, shop_id: int, number: int) -> Case:

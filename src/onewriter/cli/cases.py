@@ -8,19 +8,19 @@ import click
 from onewriter.audit import cases
 from onewriter.audit.cases import Case
 from onewriter.cli import session
-from onewriter.cli.access import About, Role, permit, require
+from onewriter.cli.access import Role, require
 from onewriter.cli.cases_export import export
 from onewriter.cli.cases_fix import fix
-from onewriter.cli.cases_told import NUMBER, next_step, proof_document, short, tell_proof
+from onewriter.cli.cases_told import NUMBER, next_step, tell_proof
 from onewriter.cli.cases_verify import verify
 from onewriter.cli.diagnosed import tell_one
 from onewriter.cli.inputs import REASON_MAX, as_json, limit_option, shop_option
 from onewriter.cli.output import answer, plain, say, table
-from onewriter.records import iso
+from onewriter.desk import cases as told
+from onewriter.desk.cases import short
 from onewriter.rules.diagnosis.checklist import QUESTIONS, gate
-from onewriter.rules.diagnosis.judgement import Answer, Item
+from onewriter.rules.diagnosis.judgement import Answer
 from onewriter.rules.diagnosis.proof import State
-from onewriter.runtime import now
 from onewriter.workflows import proving
 from onewriter.workflows.proving import Standing
 
@@ -82,28 +82,14 @@ def show(number: int, domain: str | None, as_json: bool) -> None:
     with session.opened() as runtime, runtime.database.read() as db:
         require(db, Role.VIEWER)
         shop = session.choose_shop(db, domain)
-        case = cases.get(db, shop.id, number)
-        concerned = [str(each) for each in cases.concerned(db, shop.id, number)]
-        items, story = cases.checklist(db, shop.id, case), cases.story(db, shop.id, number)
         standing = proving.standing(runtime, shop.id, number)
-        step = next_step(runtime, standing)
-    document = short(case) | dict(case.told) | {"records": concerned, "checklist": [_item(each) for each in items]}
-    document |= proof_document(standing) | {"next": step}
-    document["steps"] = [
-        {"at": iso(each.at), "step": each.step, "by": each.done_by, "told": each.told} for each in story
-    ]
+        document = told.whole(db, shop, standing, next_step(runtime, standing))
+        case, story = standing.case, cases.story(db, shop.id, number)
     escalated = [each.told for each in story if each.step == "escalated"][-1:] if case.escalated_at else []
-    answer(as_json, document, lambda: _tell(standing, document, items, escalated))
+    answer(as_json, document, lambda: _tell(standing, document, escalated))
 
 
-def _item(item: Item) -> Document:
-    return {
-        "name": item.name, "question": item.question, "answer": item.answer.value, "why": item.why,
-        "answered_by": item.answered_by,
-    }  # fmt: skip
-
-
-def _tell(standing: Standing, document: Mapping[str, Any], items: tuple[Item, ...], escalated: Sequence[str]) -> None:
+def _tell(standing: Standing, document: Mapping[str, Any], escalated: Sequence[str]) -> None:
     case = standing.case
     tell_one(document)
     say()
@@ -112,7 +98,7 @@ def _tell(standing: Standing, document: Mapping[str, Any], items: tuple[Item, ..
     say(f"State: {case.state.value}{'' if case.why is None else ', ' + plain(case.why)}.{_scored(case)}")
     tell_proof(standing)
     if case.state.value not in cases.ENDED:
-        say(f"Checklist: {gate(items).told}")
+        say(f"Checklist: {document['gate']}")
     say(f"Next: {document['next']}")
 
 
@@ -132,13 +118,10 @@ def _scored(case: Case) -> str:
 def checklist(number: int, domain: str | None, given: tuple[str, str] | None, why: str | None, as_json: bool) -> None:
     """Show the seven items that are settled before anybody edits, or answer one; a person's answer goes first."""
     chosen = _chosen(given, why)
-    with session.opened() as runtime, runtime.database.write() as db:
-        require(db, Role.STAFF)
-        shop = session.choose_shop(db, domain)
-        if chosen is not None:
-            cases.answer(db, shop.id, number, chosen[0], chosen[1], session.actor(), why, now())
-        case = cases.get(db, shop.id, number)
-        items = cases.checklist(db, shop.id, case)
+    with session.opened() as runtime:
+        with runtime.database.read() as db:
+            named = session.choose_shop(db, domain).domain
+        items = told.answer_item(session.caller(runtime), named, number, chosen, why)
     gated = gate(items)
 
     def tell() -> None:
@@ -150,8 +133,7 @@ def checklist(number: int, domain: str | None, given: tuple[str, str] | None, wh
             example = f"onewriter cases checklist {number} --answer {gated.unclear[0]} yes --why TEXT"
             say(f"Next: `{example}`.")
 
-    document = {"number": number, "items": [_item(each) for each in items], "unclear": list(gated.unclear)}
-    answer(as_json, document | {"may_edit": gated.is_open}, tell)
+    answer(as_json, told.checklist_document(number, items), tell)
 
 
 def _chosen(given: tuple[str, str] | None, why: str | None) -> tuple[str, Answer] | None:
@@ -176,14 +158,12 @@ def _chosen(given: tuple[str, str] | None, why: str | None) -> tuple[str, Answer
 @as_json
 def close(number: int, domain: str | None, why: str, override: bool, as_json: bool) -> None:
     """Close a case. Only its proof ends it by itself; before that somebody must say why, with --override."""
+    if not 0 < len(why.strip()) <= REASON_MAX:
+        raise click.UsageError(f"--why must be a reason of 1 to {REASON_MAX} letters")
     with session.opened() as runtime:
         with runtime.database.read() as db:
-            require(db, Role.STAFF)
-            shop = session.choose_shop(db, domain)
-        permit(runtime, Role.STAFF, "close case", [About(None, f"case {number}")], shop_id=shop.id, why=why)
-        with runtime.database.write() as db:
-            cases.close(db, shop.id, number, session.actor(), why.strip(), now(), override=override)
-            case = cases.get(db, shop.id, number)
+            named = session.choose_shop(db, domain).domain
+        case = told.close(session.caller(runtime), named, number, why, override=override)
     answer(
         as_json, short(case), lambda: say(f"Case {number} is closed. Next: `onewriter cases list` shows what is open.")
     )

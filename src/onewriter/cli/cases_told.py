@@ -1,4 +1,4 @@
-"""How a case is told: in short, how its proof stands, and what to do next."""
+"""How a case is told to people at a terminal: how its proof stands, and what to do next."""
 
 from typing import Any
 
@@ -8,10 +8,11 @@ from onewriter.audit import cases
 from onewriter.audit.cases import Case, limits
 from onewriter.cli.output import plain, say, table
 from onewriter.customers import policies, questions, systems
-from onewriter.records import SHOPIFY, iso
+from onewriter.desk.cases import MEANS
+from onewriter.records import SHOPIFY
 from onewriter.rules.diagnosis.checklist import gate
 from onewriter.rules.diagnosis.moves import KEY, MAP, OWN
-from onewriter.rules.diagnosis.proof import CheckName, CheckState, State, progress
+from onewriter.rules.diagnosis.proof import CheckState, State, progress
 from onewriter.runtime import Runtime
 from onewriter.workflows.asking import FIRST_WRITES, MASS_WRITES
 from onewriter.workflows.fixing import ACTIONS, DONE
@@ -20,61 +21,11 @@ from onewriter.workflows.proving import Standing
 Document = dict[str, Any]
 NUMBER = click.argument("number", type=click.IntRange(1, 1_000_000_000), metavar="CASE")
 
-MEANS = {
-    CheckName.STAYS: "The value stays after the next full cycle.",
-    CheckName.KEEPS: "The other system keeps it, read again by itself.",
-    CheckName.SECOND: "A second customer stays right after a fresh edit.",
-    CheckName.MERGED: "The customer of the merge, looked at again.",
-    CheckName.CONSENT: "The consent is on the right person still.",
-    CheckName.ONE_RECORD: "The next pass made no second record.",
-}
 EXAMPLES = {
     OWN: "--owner SYSTEM",
     MAP: "--transform same (or another one, --remote, --max-length, --word, --empty)",
 }
 """What an action cannot know by itself."""
-
-
-def short(case: Case) -> Document:
-    """A case in short, as a document."""
-    return {
-        "number": case.number,
-        "system": case.system,
-        "field": case.field,
-        "state": case.state.value,
-        "cause": case.cause,
-        "asserted": case.asserted,
-        "scope_row": case.scope_row,
-        "fix_target": case.fix_target,
-        "affected": case.affected,
-        "opened_at": iso(case.opened_at),
-        "looked_at": iso(case.looked_at),
-        "joined_to": case.joined_to,
-        "predicted": case.predicted,
-        "survived": case.survived,
-        "fixed_at": iso(case.fixed_at),
-        "fix": case.fix,
-        "returns": case.returns,
-        "escalated_at": iso(case.escalated_at),
-        "ended_at": iso(case.ended_at),
-        "ended_by": case.ended_by,
-        "why": case.why,
-    }
-
-
-def proof_document(standing: Standing) -> Document:
-    """How the proof of a case stands, as a document."""
-    checks = [
-        {
-            "check": each.proof.name.value,
-            "means": MEANS[each.proof.name],
-            "state": each.proof.state.value,
-            "looked_at": iso(each.proof.looked_at),
-            "told": each.proof.told,
-        }
-        for each in standing.checks
-    ]
-    return {"checks": checks, "awaited": list(standing.awaited), "needs_edit": standing.needs_edit}
 
 
 def tell_proof(standing: Standing) -> None:

@@ -7,7 +7,7 @@ from onewriter.audit import cases, proofs
 from onewriter.audit.cases import Case, NotPossible
 from onewriter.cli import session
 from onewriter.cli.access import About, Role, permit, require
-from onewriter.cli.cases_told import NUMBER, next_step, proof_document, short, tell_proof
+from onewriter.cli.cases_told import NUMBER, next_step, tell_proof
 from onewriter.cli.frame import DONE, FINDINGS
 from onewriter.cli.inputs import as_json, shop_option
 from onewriter.cli.output import answer, note, say
@@ -15,6 +15,7 @@ from onewriter.cli.watch import watch_run
 from onewriter.customers import find, runs, systems
 from onewriter.customers.runs import AlreadyRunning
 from onewriter.customers.shops import Shop
+from onewriter.desk.cases import proof_document, short
 from onewriter.records import SHOPIFY, RunState
 from onewriter.rules.diagnosis.proof import State
 from onewriter.runtime import Runtime, now

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from onewriter.cli.checked import Checked, Level
 from onewriter.cli.checks_copies import check_copy
-from onewriter.cli.progress import span
 from onewriter.cli.session import opening, worker_lives
 from onewriter.customers import inbox, questions, requests, shops
 from onewriter.customers.requests import OpenCount
 from onewriter.db import migrate, place
+from onewriter.desk.spans import span
 from onewriter.errors import DatabaseBusy, OnewriterError
 from onewriter.runtime import Runtime, now
 from onewriter.vault import master

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 
 from onewriter.cli.checked import Checked, Level
-from onewriter.cli.progress import span
 from onewriter.customers import inbox, runs
 from onewriter.customers.shops import Shop
+from onewriter.desk.spans import span
 from onewriter.errors import OnewriterError
 from onewriter.intake.connect import DOOR_PATH
 from onewriter.records import DAY, HOUR, SECOND, Instant

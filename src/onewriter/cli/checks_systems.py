@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, func, select
 
 from onewriter.cli.checked import Checked, Level
-from onewriter.cli.progress import span
 from onewriter.customers import questions, systems
 from onewriter.customers.shops import Shop
 from onewriter.customers.systems import ACTIVE, System
 from onewriter.db.tables import parked_values, pending_marks
+from onewriter.desk.spans import span
 from onewriter.records import DAY, HOUR, SECOND, Instant
 from onewriter.runtime import Runtime, now
 from onewriter.workflows import asking

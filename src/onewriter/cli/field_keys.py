@@ -7,12 +7,13 @@ import click
 
 from onewriter.cli import session
 from onewriter.cli.access import Role, require
-from onewriter.cli.field_mapping import key_options, key_rule
+from onewriter.cli.field_mapping import key_options
 from onewriter.cli.frame import DONE, FINDINGS
 from onewriter.cli.inputs import as_json, shop_option
 from onewriter.cli.output import answer, note, say, table
 from onewriter.customers import key_changes, policies
 from onewriter.customers.key_changes import Change, Changes
+from onewriter.desk.mapping import key_rule
 from onewriter.records import id_text
 from onewriter.rules.policy import KeyRule
 

@@ -1,36 +1,26 @@
 """`onewriter fields`: who may write each field, and how every connected system takes part in it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, BinaryIO
 
 import click
-import msgspec
 
 from onewriter.cli import session
 from onewriter.cli.access import Role, require
 from onewriter.cli.field_fit import fit
 from onewriter.cli.field_keys import keys
-from onewriter.cli.field_mapping import mapped, mapping_options
+from onewriter.cli.field_mapping import mapping_options
 from onewriter.cli.field_rates import rates
-from onewriter.cli.fields_told import (
-    left_out,
-    problem_documents,
-    rows_of,
-    shown,
-    tell_changes,
-    tell_effect,
-    tell_history,
-    tell_policy,
-    tell_problems,
-    told_newly,
-)
+from onewriter.cli.fields_told import tell_changes, tell_effect, tell_history, tell_policy, tell_problems
 from onewriter.cli.frame import FINDINGS
 from onewriter.cli.inputs import REASON_MAX, as_json, confirm, shop_option, yes_option
 from onewriter.cli.output import answer, say
 from onewriter.customers import policies, systems
+from onewriter.desk.mapping import mapped
+from onewriter.desk.policies import effect_document, problem_documents, shown
 from onewriter.errors import UnknownSystem
-from onewriter.rules.ownership import errors, metrics, with_owner
+from onewriter.rules.ownership import errors, with_owner
 from onewriter.rules.policy import MANUAL, Policy
 from onewriter.rules.policy_changes import affected, changes
 from onewriter.rules.policy_check import Facts, is_known, is_ownable
@@ -256,20 +246,8 @@ def _change(
             with runtime.database.write() as db:
                 after = policies.save(db, shop.id, after, session.actor(), why, now())
     document = {"shop": shop.domain, "version": after.version, "set": bool(differences), "asking": asking}
-    document |= _effect(before, after, differences) | {"warnings": problem_documents(found)}
+    document |= effect_document(before, after, differences) | {"warnings": problem_documents(found)}
     answer(as_json, document, lambda: say(_told(after, bool(differences), shop.domain)))
-
-
-def _effect(before: Policy, after: Policy, differences: Sequence[Any]) -> Document:
-    old, new = metrics(before), metrics(after)
-    return {
-        "changes": [msgspec.to_builtins(each) for each in differences],
-        "told_newly": dict(told_newly(before, after)),
-        "left_out": dict(left_out(before, after)),
-        "editable": {"before": old.editable, "after": new.editable},
-        "two_way": {"before": old.two_way, "after": new.two_way},
-        "fields": len(rows_of(after)),
-    }
 
 
 def _told(policy: Policy, fresh: bool, shop: str) -> str:

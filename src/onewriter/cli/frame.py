@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.exceptions import NoArgsIsHelpError
 
-from onewriter.errors import BadSetting, OnewriterError, Temporary
+from onewriter.errors import BadInput, BadSetting, OnewriterError, Temporary
 
 DONE, FINDINGS, USAGE, UNREACHABLE, FAILED, PARTLY = range(6)
 INTERRUPTED = 130
@@ -101,7 +101,7 @@ def guarded(action: Callable[[], Any], *, as_json: bool) -> int:
 def _code_of(error: OnewriterError) -> int:
     if isinstance(error, Temporary):
         return UNREACHABLE
-    if isinstance(error, BadSetting):
+    if isinstance(error, BadInput | BadSetting):
         return USAGE
     return PARTLY if isinstance(error, PartlyDone) else FAILED
 

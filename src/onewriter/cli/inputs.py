@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import click
 from click.core import ParameterSource
 
-from onewriter.errors import Permanent
+from onewriter.desk import choosing
+from onewriter.desk.caller import REASON_MAX as REASON_MAX
+from onewriter.errors import BadInput, Permanent
 
-DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
-REASON_MAX = 500
 REGION = re.compile(r"[A-Z]{2}")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -106,14 +106,10 @@ def _elsewhere(param: click.Parameter | None) -> str:
 
 def full_domain(given: str) -> str:
     """The myshopify.com domain that was meant; the bare name of a shop is completed."""
-    name = given.strip().lower().removeprefix("https://").rstrip("/")
-    domain = name if "." in name else f"{name}.myshopify.com"
-    if DOMAIN.fullmatch(domain) is None:
-        raise click.UsageError(
-            f"{given!r} is no myshopify.com domain; give the one that Shopify's admin shows under Domains, "
-            "such as tea.myshopify.com"
-        )
-    return domain
+    try:
+        return choosing.full_domain(given)
+    except BadInput as error:
+        raise click.UsageError(str(error).rstrip(".")) from None
 
 
 def base_url(given: str, option: str) -> str:

@@ -24,7 +24,7 @@ from onewriter.cli.pointed import (
 )
 from onewriter.customers import owned
 from onewriter.customers.shops import Shop
-from onewriter.errors import Permanent
+from onewriter.errors import Unknown
 from onewriter.loyalty import merges, points, receipts
 from onewriter.loyalty.books import open_books
 from onewriter.loyalty.receipts import MERGE, Receipt
@@ -33,7 +33,7 @@ from onewriter.runtime import Runtime, now
 from onewriter.vault.vault import ShopVault
 
 
-class UnknownReceipt(Permanent):
+class UnknownReceipt(Unknown):
     """No such receipt of a merge in that shop."""
 
 

@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from onewriter import log, settings
-from onewriter.cli.inputs import full_domain
-from onewriter.customers import shops, workers
-from onewriter.customers.shops import AUTHORIZING, CONNECTED, ERASED, Shop
-from onewriter.errors import BadSetting, DatabaseBusy, UnknownShop
-from onewriter.runtime import Runtime, now
+from onewriter.customers.shops import Shop
+from onewriter.desk import choosing
+from onewriter.desk.caller import Caller
+from onewriter.desk.choosing import SeveralShops
+from onewriter.errors import BadSetting, DatabaseBusy
+from onewriter.runtime import Runtime
 
 NO_WORKER = "No worker is running, so this waits until `onewriter serve` or `onewriter worker` is started."
 
@@ -64,41 +65,19 @@ def actor() -> str:
         return f"user:{uid}"
 
 
+def caller(runtime: Runtime) -> Caller:
+    """Whoever gives the command."""
+    return Caller(runtime, actor())
+
+
 def choose_shop(db: Connection, named: str | None, *, connected: bool = False, erased: bool = False) -> Shop:
-    """The shop that was named, or else the only one there is; one that is connected where only such will do.
-
-    One that was erased only where `erased` says that it will do as well.
-    """
-    if named is not None:
-        shop = shops.by_domain(db, full_domain(named))
-        if shop is None:
-            raise UnknownShop(
-                f"There is no shop {full_domain(named)}; `onewriter shop list` shows those that there are."
-            )
-        return _usable(shop, connected, erased)
-    known = shops.every(db)
-    candidates = [shop for shop in known if shop.state == CONNECTED] or known
-    if not candidates:
-        raise UnknownShop("No shop is connected yet; run `onewriter shop connect DOMAIN`.")
-    if len(candidates) > 1:
-        names = ", ".join(shop.domain for shop in candidates)
-        raise click.UsageError(f"There are several shops ({names}), so name one with --shop")
-    return _usable(candidates[0], connected, erased)
-
-
-def _usable(shop: Shop, connected: bool, erased: bool) -> Shop:
-    if shop.state == ERASED and not erased:
-        raise UnknownShop(
-            f"Everything of {shop.domain} was erased, as Shopify asked; `onewriter shop connect {shop.domain}` begins "
-            "anew."
-        )
-    if connected and shop.state == AUTHORIZING:
-        raise UnknownShop(f"{shop.domain} waits for its merchant, who must open the address that connects it.")
-    if connected and shop.state != CONNECTED:
-        raise UnknownShop(f"{shop.domain} is disconnected; run `onewriter shop connect {shop.domain}` first.")
-    return shop
+    """The shop that was named with --shop, or else the only one there is; as `choosing.choose_shop` says."""
+    try:
+        return choosing.choose_shop(db, named, connected=connected, erased=erased)
+    except SeveralShops as error:
+        raise click.UsageError(f"{str(error).rstrip('.')} with --shop") from None
 
 
 def worker_lives(runtime: Runtime, db: Connection) -> bool:
     """True when some worker will take up a queued run."""
-    return workers.any_alive(db, now(), runtime.settings.number("worker_dead_s"))
+    return choosing.worker_lives(runtime, db)

@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 
 from onewriter.cli import session
 from onewriter.cli.access import Role, require
-from onewriter.cli.findings import count_found
 from onewriter.cli.frame import DONE, FINDINGS, PartlyDone
 from onewriter.cli.inputs import as_json, shop_option
 from onewriter.cli.output import answer, note, say
@@ -16,6 +15,7 @@ from onewriter.cli.watch import LOOK_EACH_S, watch_run
 from onewriter.customers import find, findings, marks, runs
 from onewriter.customers.find import Found
 from onewriter.customers.shops import Shop
+from onewriter.desk.findings import count_found
 from onewriter.errors import UnknownCustomer
 from onewriter.intake.apply import read_again
 from onewriter.intake.refetch import UNSETTLED

@@ -7,11 +7,12 @@ from sqlalchemy import Connection
 
 from onewriter.cli import session
 from onewriter.cli.access import About, Role, permit, require
-from onewriter.cli.cycled import cycle_document, tell_cycle
+from onewriter.cli.cycled import tell_cycle
 from onewriter.cli.inputs import REASON_MAX, as_json, confirm, limit_option, shop_option, yes_option
 from onewriter.cli.output import answer, emit, note, say
 from onewriter.cli.watch import CODES, watch_run
 from onewriter.customers import find, runs, systems
+from onewriter.desk.cycles import cycle_document
 from onewriter.records import iso
 from onewriter.rules.policy_check import is_known
 from onewriter.runtime import Runtime, now

@@ -9,9 +9,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from onewriter.cli import session
 from onewriter.cli.frame import DONE, FAILED, PARTLY
 from onewriter.cli.output import console, emit, note, say
-from onewriter.cli.progress import line_of, run_document, short_line_of
+from onewriter.cli.progress import line_of, short_line_of
 from onewriter.customers import runs, shops
 from onewriter.customers.runs import Run
+from onewriter.desk.runs import run_document
 from onewriter.errors import Permanent
 from onewriter.records import RunState
 from onewriter.runtime import Runtime, now

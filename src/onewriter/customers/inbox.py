@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, literal_column
 
 from onewriter.db.bulk import try_stripes
 from onewriter.db.tables import inbox
-from onewriter.errors import Permanent
+from onewriter.errors import Unknown
 from onewriter.records import DAY, SECOND, Instant
 
 WAITING, DONE, PARKED, DROPPED = "waiting", "done", "parked", "dropped"
@@ -72,7 +72,7 @@ _OF_OTHERS = select(*_TOLD, inbox.c.other_hash.label("of")).where(
 _SEALED = [inbox.c.box, inbox.c.day, inbox.c.subject_hash, inbox.c.other_hash]
 
 
-class UnknownDelivery(Permanent):
+class UnknownDelivery(Unknown):
     """There is no delivery at that position."""
 
 

@@ -11,14 +11,14 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from onewriter.db.privacytables import people
 from onewriter.db.turns import take_turns
-from onewriter.errors import Forbidden, Permanent
+from onewriter.errors import Forbidden, Unknown
 from onewriter.records import Instant
 
 PREFIX = "user:"
 NAME_MAX = 64
 
 
-class UnknownPerson(Permanent):
+class UnknownPerson(Unknown):
     """Nobody of that name has a role."""
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, Select, and_, case, insert, or_, select,
 from onewriter.customers import inbox, questions
 from onewriter.db.privacytables import privacy_requests as table
 from onewriter.db.tables import shops
-from onewriter.errors import Permanent
+from onewriter.errors import Unknown
 from onewriter.records import DAY, Instant
 
 OPEN, ACCEPTED, DONE, REFUSED = "open", "accepted", "done", "refused"
@@ -32,7 +32,7 @@ _OF_SHOPS = table.c.shop_id.in_(select(shops.c.id))
 _WAITING = and_(_OF_SHOPS, table.c.state.in_((OPEN, ACCEPTED)))
 
 
-class UnknownRequest(Permanent):
+class UnknownRequest(Unknown):
     """There is no such request, or it has ended."""
 
 

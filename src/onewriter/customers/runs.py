@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from onewriter.db.tables import findings, runs
@@ -44,11 +44,14 @@ FILE = "file"
 OFFLINE_KINDS = frozenset({ROTATE, INDEX, PURGE, SHOP_REDACTION})
 """Runs that ask nothing of Shopify, and so need no connected shop."""
 
+SETTLED_STATES = frozenset({*(state.value for state in RUN_OVER), RunState.PAUSED.value})
+"""States in which a run does not move by itself."""
+
 FEED = "feed"
 """Where in its checkpoint a run keeps how far it has read the shop's customers or orders."""
 
 _BY_ID = select(runs).where(runs.c.id == bindparam("id"))
-_LIST = select(runs).order_by(runs.c.requested_at.desc(), runs.c.id.desc()).limit(bindparam("most"))
+_LIST = select(runs).order_by(runs.c.requested_at.desc(), runs.c.id.desc())
 
 
 class AlreadyRunning(Permanent):
@@ -215,9 +218,27 @@ def is_importing(db: Connection, shop_id: int) -> bool:
     return db.execute(active.limit(1)).first() is not None
 
 
-def newest(db: Connection, most: int) -> list[Run]:
-    """The newest runs, newest first."""
-    return [_run(row) for row in db.execute(_LIST, {"most": most})]
+def newest(db: Connection, most: int, behind: tuple[Instant, str] | None = None) -> list[Run]:
+    """The newest runs, newest first; those behind the one that was asked for then and has that id."""
+    listed = _LIST
+    if behind is not None:
+        then, run_id = behind
+        listed = listed.where(or_(runs.c.requested_at < then, and_(runs.c.requested_at == then, runs.c.id < run_id)))
+    return [_run(row) for row in db.execute(listed.limit(most))]
+
+
+def last(db: Connection) -> Run:
+    """The newest run; raises UnknownRun where there has been none."""
+    found = newest(db, 1)
+    if not found:
+        raise UnknownRun("There is no run yet; `onewriter shop connect` queues the first.")
+    return found[0]
+
+
+def active(db: Connection, shop_id: int) -> list[Run]:
+    """The runs of a shop that are not over, the newest first."""
+    going = runs.c.state.not_in([state.value for state in RUN_OVER])
+    return [_run(row) for row in db.execute(_LIST.where(runs.c.shop_id == shop_id, going))]
 
 
 def begun(db: Connection, shop_id: int, kinds: Sequence[str], most: int) -> list[Run]:
@@ -225,6 +246,13 @@ def begun(db: Connection, shop_id: int, kinds: Sequence[str], most: int) -> list
     theirs = select(runs).where(runs.c.shop_id == shop_id, runs.c.kind.in_(kinds), runs.c.started_at.is_not(None))
     rows = db.execute(theirs.order_by(runs.c.requested_at.desc(), runs.c.id.desc()).limit(most)).all()
     return [_run(row) for row in reversed(rows)]
+
+
+def ended(db: Connection, shop_id: int, kinds: Sequence[str], most: int) -> list[Run]:
+    """The newest runs of these kinds in the shop that are over, well or not, the newest first."""
+    over = runs.c.state.in_([state.value for state in RUN_OVER])
+    theirs = _LIST.where(runs.c.shop_id == shop_id, runs.c.kind.in_(kinds), over)
+    return [_run(row) for row in db.execute(theirs.limit(most))]
 
 
 def begin(db: Connection, run_id: str, now: Instant) -> Run:

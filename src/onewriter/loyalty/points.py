@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from onewriter.errors import Permanent
+from onewriter.errors import Permanent, Unknown
 from onewriter.loyalty import accounts, entries, programme
 from onewriter.loyalty.accounts import Account
 from onewriter.loyalty.books import Book, Books, open_books
@@ -33,7 +33,7 @@ class KeyUsed(Permanent):
     """The idempotency key was used for something else before."""
 
 
-class UnknownKey(Permanent):
+class UnknownKey(Unknown):
     """Nothing was done under that idempotency key."""
 
 
