@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 from onewriter import settings  # noqa: E402
 from onewriter.customers import profiles  # noqa: E402
 from onewriter.db import migrate  # noqa: E402
-from onewriter.db.casetables import metadata  # noqa: E402
+from onewriter.db.webtables import metadata  # noqa: E402
 from onewriter.intake.apply import apply  # noqa: E402
 from onewriter.records import HOUR, Change, Kind, iso  # noqa: E402
 from onewriter.records import Path as How  # noqa: E402

@@ -49,6 +49,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("master_key_command", "", "Command that prints the master keys; instead of a file"),
     Setting("host", "127.0.0.1", "Address that the web process listens on"),
     Setting("port", 8480, "Port that the web process listens on"),
+    Setting("web_url", "", "Address at which people open the pages; empty means the one that is listened on"),
     Setting("region", "", "ISO country that reads phone numbers without a country code; empty means never guess"),
     Setting("inbox_keep_days", 30, "How long the body of a delivery can be opened (1 to 30)", "days"),
     Setting("backup_keep_days", 30, "How long a backup may be kept: tokens of who was erased since are in it", "days"),

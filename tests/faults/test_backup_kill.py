@@ -11,7 +11,7 @@ from sqlalchemy import insert
 
 from onewriter.customers import erasing
 from onewriter.customers.erasing import Asked
-from onewriter.db.casetables import metadata
+from onewriter.db.webtables import metadata
 from onewriter.intake.redact import erase_all
 from onewriter.records import Instant
 from onewriter.workflows import recovering

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, Select, create_engine, event
 import onewriter.customers
 import onewriter.loyalty
 from onewriter.db.bulk import CHUNK
-from onewriter.db.casetables import metadata
+from onewriter.db.webtables import metadata
 
 SHOPWIDE = re.compile(r"\((?:shop_id=\?|shop_id=\? AND system=\?|shop_id=\? AND system=\? AND state=\?)\)$")
 """The end of a plan's line that says no more of the rows than whose they are."""

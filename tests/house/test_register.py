@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Table
 
 from onewriter.customers import exporting
-from onewriter.db import casetables, keytables, register, tables
+from onewriter.db import keytables, webtables, register, tables
 from onewriter.db.register import KEY_REGISTER, REGISTER, unregistered
 
 
@@ -60,7 +60,7 @@ def test_a_new_column_that_could_hold_something_of_a_person_is_noticed(
 ) -> None:
     grown = MetaData()
     Table("cards", grown, column)
-    monkeypatch.setattr(casetables, "metadata", grown)
+    monkeypatch.setattr(webtables, "metadata", grown)
     assert unregistered() == ["cards"]
     monkeypatch.setattr(register, "REGISTER", (register.Entry("cards", None),))
     assert unregistered() == forgotten

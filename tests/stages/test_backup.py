@@ -11,7 +11,7 @@ from sqlalchemy import insert, text, update
 
 from onewriter.customers import questions
 from onewriter.db import dump
-from onewriter.db.casetables import metadata
+from onewriter.db.webtables import metadata
 from onewriter.db.tables import customers
 from onewriter.db.tables import questions as question_table
 from onewriter.errors import MasterKeyWrong

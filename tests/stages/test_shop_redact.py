@@ -11,7 +11,7 @@ from onewriter.customers import erasing, policies, questions, runs, shops
 from onewriter.customers.questions import Ask
 from onewriter.customers.runs import Run
 from onewriter.db import keytables
-from onewriter.db.casetables import metadata
+from onewriter.db.webtables import metadata
 from onewriter.db.register import REGISTER
 from onewriter.db.tables import customers
 from onewriter.errors import KeyDestroyed

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from onewriter.customers import policies, profiles
 from onewriter.db import dump, migrate
-from onewriter.db.casetables import metadata
+from onewriter.db.webtables import metadata
 from onewriter.db.pointtables import entries
 from onewriter.records import FIELDS, SHOPIFY
 from onewriter.runtime import Runtime

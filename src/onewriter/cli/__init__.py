@@ -51,6 +51,7 @@ LISTED = (
         "Put a backup in the place of everything in the main database.",
     ),
     Listed("people", "onewriter.cli.people:group", "Say who may see what and change what here."),
+    Listed("tokens", "onewriter.cli.tokens:group", "Let programs ask the API."),
     Listed("check", "onewriter.cli.check:check", "Check whether this installation is healthy."),
     Listed("settings", "onewriter.cli.settings:settings", "List every setting, its value and where it is from."),
     Listed("sandbox", "onewriter.cli.sandbox:sandbox", "Run a simulated Shopify shop until Ctrl-C."),

@@ -11,6 +11,7 @@ from onewriter.cli.output import answer, say, table
 from onewriter.customers import people
 from onewriter.customers.access import PEOPLE
 from onewriter.customers.people import Person
+from onewriter.desk import entering
 from onewriter.records import iso
 from onewriter.runtime import Runtime, now
 
@@ -34,7 +35,8 @@ class Name(click.ParamType[str]):
 def group() -> None:
     """Say who may see what and change what here.
 
-    A person is an operating-system user, and is known by that name. An owner may do everything. Staff may reveal
+    A person is known by one name: that of the operating-system user who gives a command, and the one by which somebody
+    logs in to the pages. An owner may do everything. Staff may reveal
     protected values, and do the daily work: points, merges, parked deliveries, questions, runs. A viewer sees
     everything masked, and changes nothing; so does whoever is not listed. As long as nobody is listed at all, whoever
     gives a command is an owner.
@@ -81,11 +83,42 @@ def set_role(name: str, role: str, as_json: bool) -> None:
     answer(as_json, document, lambda: say(f"{name} is {role} now."))
 
 
+@group.command("invite")
+@click.argument("name", type=Name())
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+@as_json
+def invite(name: str, role: str, as_json: bool) -> None:
+    """Make a link by which somebody chooses a password for the pages, and gets that role.
+
+    It can be used once, within 24 hours; hand it over in private. For somebody who has a password already it makes way
+    for a new one.
+    """
+    with session.opened() as runtime:
+        document = entering.invite(session.caller(runtime), name, Role(role))
+
+    def tell() -> None:
+        say(f"{name} opens this link once, within 24 hours, and chooses a password:")
+        say(document["link"])
+
+    answer(as_json, document, tell)
+
+
+@group.command("log-out")
+@click.argument("name", type=Name())
+@as_json
+def log_out(name: str, as_json: bool) -> None:
+    """Log somebody out everywhere; their password stays."""
+    with session.opened() as runtime:
+        document = entering.log_out(session.caller(runtime), name)
+    ended = document["ended"]
+    answer(as_json, document, lambda: say(f"{name} is logged out: {ended} {'session' if ended == 1 else 'sessions'}."))
+
+
 @group.command("remove")
 @click.argument("name", type=Name())
 @as_json
 def remove(name: str, as_json: bool) -> None:
-    """Take a role away from somebody, who is a viewer from then on."""
+    """Take a role away from somebody, who is a viewer from then on, and can log in to the pages no more."""
     with session.opened() as runtime:
         _permit(runtime, f"remove {name}")
         with runtime.database.write() as db:

@@ -42,15 +42,17 @@ def serve(host: str | None, port: int | None, as_json: bool) -> int:
     """
     stopped = threading.Event()
     with on_stop(stopped.set), _listening(host, port) as opened:
-        prepared = subprocess.run(command_of("prepare"), check=False)  # noqa: S603 - our own command
-        if prepared.returncode:
-            return prepared.returncode
+        told = subprocess.run(  # noqa: S603 - our own command
+            command_of("prepare", "--welcome", address_of(opened)), check=False, stdout=subprocess.PIPE, text=True
+        )
+        if told.returncode:
+            return told.returncode
         opened.set_inheritable(True)
         children: list[Child] = []
         try:
             children.append(start(["web", "--fd", str(opened.fileno())], pass_fds=[opened.fileno()]))
             children.append(start(["worker"]))
-            _tell(address_of(opened), children, as_json)
+            _tell(address_of(opened), children, told.stdout.strip() or None, as_json)
             ended = until_one_ends(children, stopped)
         finally:
             stop_all(children)
@@ -66,11 +68,13 @@ def _listening(host: str | None, port: int | None) -> socket.socket:
     return listen(host or settings.text("host"), settings.number("port") if port is None else port)
 
 
-def _tell(url: str, children: list[Child], as_json: bool) -> None:
+def _tell(url: str, children: list[Child], welcome: str | None, as_json: bool) -> None:
     if as_json:
-        emit({"url": url, "web_pid": children[0].pid, "worker_pid": children[1].pid})
-    else:
-        say(f"Listening on {url}; webhooks go to {url}/webhooks/shopify. Ctrl-C stops.")
+        emit({"url": url, "web_pid": children[0].pid, "worker_pid": children[1].pid, "welcome": welcome})
+        return
+    say(f"Listening on {url}; webhooks go to {url}/webhooks/shopify. Ctrl-C stops.")
+    if welcome is not None:
+        say(f"Nobody can log in yet: open this link once, within 24 hours, and choose a password.\n{welcome}")
 
 
 @click.command("web", hidden=True)
@@ -128,17 +132,22 @@ def worker(tied: bool, as_json: bool) -> None:
 
 
 @click.command("prepare", hidden=True)
+@click.option("--welcome", "url", metavar="URL", help="Print a link for the first person, where nobody can log in yet.")
 @as_json
-def prepare(as_json: bool) -> None:
+def prepare(url: str | None, as_json: bool) -> None:
     """Bring the databases up to date.
 
     Makes a master key too, if there has never been one.
     """
-    from onewriter.cli.session import opened
+    from onewriter.cli import session
+    from onewriter.desk import entering
 
-    with opened():
+    with session.opened() as runtime:
+        link = None if url is None else entering.welcome(session.caller(runtime), url)
         if as_json:
-            emit({"prepared": True})
+            emit({"prepared": True, "welcome": link})
+        elif link is not None:
+            say(link)
 
 
 def _begin(tied: bool) -> known.Settings:

@@ -13,11 +13,11 @@ from sqlalchemy import ColumnElement, Connection, Table, Text, and_, cast, or_, 
 
 from onewriter.customers import access, erasing, findings, pending, profiles, requests, retention, shops
 from onewriter.customers.shops import Shop
-from onewriter.db.casetables import metadata
 from onewriter.db.pointtables import receipts
 from onewriter.db.privacytables import access_log
 from onewriter.db.register import REGISTER, Entry
 from onewriter.db.tables import erasures
+from onewriter.db.webtables import metadata
 from onewriter.errors import KeyDestroyed, KeyMissing
 from onewriter.records import DAY, Instant, dated, id_text, iso
 from onewriter.vault.seal import SubjectKey, bound_to

@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from onewriter.db.bulk import in_chunks
-from onewriter.db.casetables import metadata
 from onewriter.db.tables import sides
+from onewriter.db.webtables import metadata
 from onewriter.records import Instant
 from onewriter.vault.seal import bound_to
 

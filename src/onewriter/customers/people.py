@@ -1,4 +1,4 @@
-"""People: who may see what and change what here, by the name that the operating system has for them.
+"""People: who may see what and change what here, by one name each, whether they give a command or log in to a page.
 
 Roles guard against mistakes and make misuse visible. They are no wall: whoever can read the master key and both
 databases can open everything without asking us, so the files and the commands are guarded by the operating system.
@@ -9,8 +9,10 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from onewriter.customers import token_names
 from onewriter.db.privacytables import people
 from onewriter.db.turns import take_turns
+from onewriter.db.webtables import logins, sessions, tokens
 from onewriter.errors import Forbidden, Unknown
 from onewriter.records import Instant
 
@@ -47,11 +49,23 @@ class Person:
 
 
 def role_of(db: Connection, actor: str) -> Role:
-    """The role of an actor: who is not listed is a viewer, and an owner as long as nobody is listed at all."""
+    """The role of an actor: who is not listed is a viewer, and an owner as long as nobody is listed at all.
+
+    A program has the role of its token; raises Forbidden for a token that lets nobody in any more.
+    """
+    if actor.startswith(token_names.PREFIX):
+        return _role_of_token(db, actor.removeprefix(token_names.PREFIX))
     role = db.execute(select(people.c.role).where(people.c.name == actor)).scalar()
     if role is not None:
         return Role(role)
     return Role.VIEWER if _anybody(db) else Role.OWNER
+
+
+def _role_of_token(db: Connection, name: str) -> Role:
+    role = db.execute(select(tokens.c.role).where(tokens.c.name == name, tokens.c.revoked_at.is_(None))).scalar()
+    if role is None:
+        raise Forbidden("This token lets nobody in any more; an owner makes another by `onewriter tokens create`.")
+    return Role(role)
 
 
 def every(db: Connection) -> list[Person]:
@@ -84,12 +98,13 @@ def give(db: Connection, actor: str, name: str, role: Role, now: Instant) -> Non
 
 
 def remove(db: Connection, name: str) -> None:
-    """Take somebody's role away, who is a viewer from then on."""
+    """Take somebody's role away: they are a viewer from then on, are logged out everywhere, and log in no more."""
     take_turns(db, "people")
     if db.execute(select(people.c.name).where(people.c.name == name)).first() is None:
         raise UnknownPerson("Nobody of that name has a role; `onewriter people list` shows who has one.")
     _keep_an_owner(db, name)
-    db.execute(delete(people).where(people.c.name == name))
+    for each in (people, sessions, logins):
+        db.execute(delete(each).where(each.c.name == name))
 
 
 def _keep_an_owner(db: Connection, leaving: str) -> None:

@@ -10,12 +10,12 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, inspect, text
 
-from onewriter.db import casetables, keytables
+from onewriter.db import keytables, webtables
 from onewriter.db.engine import Database
 
 Chain = Literal["main", "keys"]
 
-METADATA: dict[Chain, MetaData] = {"main": casetables.metadata, "keys": keytables.metadata}
+METADATA: dict[Chain, MetaData] = {"main": webtables.metadata, "keys": keytables.metadata}
 FOLDER = Path(__file__).parent / "migrations"
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('onewriter migrations'))")

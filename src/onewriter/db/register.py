@@ -9,7 +9,7 @@ from typing import Literal
 
 from sqlalchemy import LargeBinary, Table
 
-from onewriter.db import casetables, keytables
+from onewriter.db import keytables, webtables
 
 Purge = Literal["delete", "hash", "redact", "end of day key", "never"]
 Merge = Literal["move", "stay", "alias", "none"]
@@ -178,6 +178,25 @@ REGISTER: tuple[Entry, ...] = (
     Entry(
         "people", None, why="Who may see what, by the name that the operating system has for them.", outlives_shop=True
     ),
+    Entry("logins", None, why="Who may log in, and the hash of a password.", outlives_shop=True),
+    Entry(
+        "invitations",
+        None,
+        tokens=("hash",),
+        why="Links that let somebody choose a password, once.",
+        outlives_shop=True,
+    ),
+    Entry("sessions", None, tokens=("hash",), why="Who is logged in: hashes of cookies.", outlives_shop=True),
+    Entry("tokens", None, tokens=("hash",), why="Programs that may ask: hashes of their tokens.", outlives_shop=True),
+    Entry(
+        "replies",
+        None,
+        sealed=("box",),
+        tokens=("request",),
+        why="Answers to writes of programs, sealed by the token's own secret; dropped after a day.",
+        outlives_shop=True,
+    ),
+    Entry("notices", None, why="What people are told of, in sentences of ours with ids of ours."),
     Entry(
         "access_log",
         None,
@@ -212,7 +231,7 @@ KEY_REGISTER: tuple[Entry, ...] = (
 def unregistered() -> list[str]:
     """What the register forgets: tables that it does not name, and binary columns that it does not explain."""
     forgotten: list[str] = []
-    for metadata, entries in ((casetables.metadata, REGISTER), (keytables.metadata, KEY_REGISTER)):
+    for metadata, entries in ((webtables.metadata, REGISTER), (keytables.metadata, KEY_REGISTER)):
         known = {entry.table: entry for entry in entries}
         for table in metadata.tables.values():
             entry = known.get(table.name)

@@ -4,20 +4,28 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from anyio import to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route, Router
+from starlette.routing import BaseRoute, Mount, Route, Router
 
 from onewriter.intake.authorize import CALLBACK_PATH
 from onewriter.intake.connect import DOOR_PATH
 from onewriter.intake.door import Door
 from onewriter.runtime import Runtime
+from onewriter.web import statics
+from onewriter.web.api.frame import PREFIX, create_api
+from onewriter.web.api.routers import ROUTERS
 from onewriter.web.authorize import AuthorizeRoute
 from onewriter.web.door import DoorRoute
 from onewriter.web.edges import Edges
 from onewriter.web.health import Health
-from onewriter.web.limits import CALLBACKS, METRICS, READY, Clock, Rate, TokenBucket
+from onewriter.web.limits import CALLBACKS, METRICS, READY, THREADS_MAX, Clock, Rate, TokenBucket
+from onewriter.web.live import Streams
+from onewriter.web.pages import frame
+from onewriter.web.pages.entering import Entering
+from onewriter.web.pages.every import PAGES
 
 Answer = Callable[[Request], Response]
 
@@ -29,17 +37,27 @@ def create_app(runtime: Runtime, clock: Clock = time.monotonic) -> Edges:
 
     @asynccontextmanager
     async def lifespan(_app: Router) -> AsyncIterator[None]:
+        # Pages share the machine with the door, which has a thread of its own: more of them would only be in its way.
+        to_thread.current_default_thread_limiter().total_tokens = THREADS_MAX
         yield
         door.close()
         if bell is not None:
             bell.close()
 
     # A bare router: it neither shows nor logs the text of an error, and does not redirect to whatever Host says.
-    return Edges(Router(routes(runtime, door, clock), redirect_slashes=False, lifespan=lifespan))
+    streams = Streams()
+    answered = [*routes(runtime, door, clock), *people_routes(runtime, streams, clock)]
+    answered.append(Mount(PREFIX, create_api(runtime, ROUTERS, streams, clock)))
+    return Edges(Router(answered, redirect_slashes=False, lifespan=lifespan))
+
+
+def people_routes(runtime: Runtime, streams: Streams, clock: Clock) -> list[BaseRoute]:
+    """The pages, what they load, and the way in."""
+    return [*frame.routes(PAGES, runtime, streams), *Entering(runtime, clock).routes(), *statics.ROUTES]
 
 
 def routes(runtime: Runtime, door: Door, clock: Clock) -> list[BaseRoute]:
-    """Everything that is answered; docs/reference/openapi.json describes it."""
+    """What is for machines beside the API; docs/reference/openapi.json describes it."""
     health = Health(runtime)
 
     async def healthz(_request: Request) -> Response:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onewriter.intake.connect import DOOR_PATH
+from onewriter.web.limits import BODY_MAX, FILE_MAX, FORM_MAX
 
 SECURITY_HEADERS: Sequence[tuple[bytes, bytes]] = (
     (b"x-content-type-options", b"nosniff"),
@@ -18,12 +19,22 @@ SECURITY_HEADERS: Sequence[tuple[bytes, bytes]] = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=()"),
 )
+"""An answer that names one of these itself keeps what it says: pages let their own files load, and those are cached."""
+
+API_PATH = "/api/"
+UPLOAD_PATHS = ("/imports/check", "/api/v1/imports")
+"""Where files of customers come in."""
+NO_BODY = ("/healthz", "/readyz", "/metrics", "/auth/", "/static/")
 
 log = structlog.get_logger(__name__)
 
 
+class TooLarge(Exception):
+    """More came than is taken there."""
+
+
 class Edges:
-    """The outermost layer of the application. A body where none is taken is refused before anything looks at it."""
+    """The outermost layer of the application. A body that is too large, or that nobody takes, is refused before it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -34,17 +45,32 @@ class Edges:
             await self._app(scope, receive, send)
             return
         begun = False
+        most = body_max(scope)
+        taken = 0
+
+        async def receive_on() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > most:
+                raise TooLarge
+            return message
 
         async def send_on(message: Message) -> None:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
+                given = list(message.get("headers", ()))
+                own = {name.lower() for name, _ in given}
+                message["headers"] = [*given, *(each for each in SECURITY_HEADERS if each[0] not in own)]
             await send(message)
 
-        app = _TOO_LARGE if scope["path"] != DOOR_PATH and _brings_body(scope) else self._app
+        app = _TOO_LARGE if _announced(scope) > most else self._app
         try:
-            await app(scope, receive, send_on)
+            await app(scope, receive if scope["path"] == DOOR_PATH else receive_on, send_on)
+        except TooLarge:
+            if not begun:
+                await _TOO_LARGE(scope, receive, send_on)
         except Exception as error:  # noqa: BLE001 - its text may hold a value, so only its type is told
             log.error("request failed", error=type(error).__name__)
             if not begun:
@@ -55,6 +81,22 @@ class Edges:
 _TOO_LARGE = Response(status_code=413, headers={"Connection": "close"})
 
 
-def _brings_body(scope: Scope) -> bool:
+def body_max(scope: Scope) -> int:
+    """Bytes of a body that are taken there; the door counts its own."""
+    path: str = scope["path"]
+    if path == DOOR_PATH:
+        return BODY_MAX
+    if scope["method"] in ("GET", "HEAD") or path.startswith(NO_BODY):
+        return 0
+    return FILE_MAX if path in UPLOAD_PATHS else FORM_MAX
+
+
+def _announced(scope: Scope) -> int:
+    """Bytes of the body, as far as its head tells; one that is told in parts has at least one."""
     given = dict(scope["headers"])
-    return b"transfer-encoding" in given or given.get(b"content-length", b"0").strip(b"0") != b""
+    if scope["path"] == DOOR_PATH:
+        return 0
+    if b"transfer-encoding" in given:
+        return 1
+    length = given.get(b"content-length", b"0")
+    return int(length) if length.isdigit() and len(length) < 16 else FILE_MAX + 1

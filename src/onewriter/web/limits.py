@@ -12,6 +12,10 @@ from dataclasses import dataclass
 import structlog
 
 BODY_MAX = 1024 * 1024
+FORM_MAX = 256 * 1024
+"""Bytes of what a page or a program sends, but for files."""
+FILE_MAX = 64 * 1024 * 1024
+"""Bytes of a file of customers; a larger one is for `onewriter csv import`."""
 URL_MAX = 8 * 1024
 HEADERS_MAX = 100
 HEAD_MAX = 32 * 1024
@@ -44,6 +48,14 @@ LOOKS = Rate(5, 50)
 READY = Rate(10, 50)
 METRICS = Rate(2, 20)
 CALLBACKS = Rate(2, 20)
+CALLS = Rate(20, 200)
+"""Calls of the API by one token."""
+STRANGERS = Rate(5, 50)
+"""Calls of the API and tries to log in by whoever we do not know."""
+STREAMS_MAX = 50
+"""Browsers and programs that watch runs at a time."""
+THREADS_MAX = 8
+"""Threads that answer pages and calls; the door has its own."""
 
 
 class TokenBucket:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import structlog
 
-from onewriter.customers import inbox, runs, shops
+from onewriter.customers import inbox, invitations, replies, runs, sessions, shops
 from onewriter.customers import log as field_log
 from onewriter.db import cleaning
 from onewriter.records import DAY, SECOND, Instant
@@ -57,10 +57,12 @@ def _end_values(runtime: Runtime, now: Instant) -> None:
 
 
 def _drop_finished(runtime: Runtime, now: Instant) -> None:
-    """Drop the hourly comparisons that found nothing, and the durable jobs' own rows, of what ended long ago."""
+    """Drop what ended long ago: comparisons that found nothing, the durable jobs' own rows, sessions and links."""
     kept_since = now - runtime.settings.number("runs_keep_days") * DAY
     with runtime.database.write() as db:
         runs.drop_uneventful(db, REQUESTED_BY, kept_since)
+        for each in (sessions, invitations, replies):
+            each.drop_ended(db, now)
     finished = runtime.jobs.list_workflows(
         status=["SUCCESS", "ERROR", "CANCELLED"],
         completed_before=datetime.fromtimestamp(kept_since / SECOND).astimezone().isoformat(),

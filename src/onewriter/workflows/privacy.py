@@ -18,10 +18,10 @@ from onewriter.customers.requests import SHOP_REDACTION, Request
 from onewriter.customers.runs import AlreadyRunning, Run
 from onewriter.customers.shops import DISCONNECTED, ERASED, Shop
 from onewriter.db.bulk import STRIPES, lock_stripes
-from onewriter.db.casetables import metadata
 from onewriter.db.pointtables import order_marks
 from onewriter.db.register import REGISTER, Entry
 from onewriter.db.tables import customers, refetch_marks
+from onewriter.db.webtables import metadata
 from onewriter.intake.requests import ERASED_BEFORE, ask_about_shop, is_gone_since
 from onewriter.records import SECOND, Instant, RunState
 from onewriter.runtime import Runtime, new_run_id

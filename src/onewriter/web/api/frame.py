@@ -1,0 +1,234 @@
+"""What every call of the API has in common: who asks, how often, what is answered twice, and how an error looks.
+
+A call is made with an API token in the header `Authorization: Bearer TOKEN`. An error is a problem as RFC 9457 has it.
+A write that brings an `Idempotency-Key` is done once: the same call again is answered as the first time was.
+"""
+
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from functools import lru_cache
+from typing import Annotated, Any
+
+import structlog
+from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute, APIRouter
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from onewriter import __version__
+from onewriter.customers import tokens
+from onewriter.customers.shops import Shop
+from onewriter.desk import paging
+from onewriter.desk.caller import Caller
+from onewriter.desk.choosing import choose_shop
+from onewriter.errors import OnewriterError, Temporary
+from onewriter.runtime import Runtime
+from onewriter.web.api import keyed
+from onewriter.web.limits import CALLS, STRANGERS, Clock, TokenBucket
+from onewriter.web.live import Streams
+from onewriter.web.problems import status_of
+
+PREFIX = "/api/v1"
+PROBLEM = "application/problem+json"
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
+RETRY_AFTER_S = 5
+CALLERS_MAX = 10_000
+"""Tokens whose budgets are remembered at a time."""
+
+TITLES = {
+    400: "Not understood", 401: "Not known", 403: "Not allowed", 404: "Not there", 405: "No such method",
+    409: "Not as it is now", 413: "Too large", 422: "Not taken", 429: "Too many", 500: "Failed", 503: "Not now",
+}  # fmt: skip
+
+DESCRIPTION = """What the pages do, for programs.
+
+Make a token with `onewriter tokens create NAME --role ROLE` and send it as `Authorization: Bearer TOKEN`. Times are
+ISO 8601 in UTC. Values of customers are masked, unless a call to reveal them says why; each such call is in the access
+log. Lists come in pages: `next` is the `cursor` of the page that follows, or null. A write may bring an
+`Idempotency-Key` of your choice (1 to 100 letters): sent again within 24 hours, it is answered as the first time, and
+done once. An error is `application/problem+json` (RFC 9457), in one sentence with the next step.
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 has it."""
+
+    type: str = Field(default="about:blank", description="What kind of problem it is: one of ours by its name.")
+    title: str
+    status: int
+    detail: str = Field(description="One sentence with the next step.")
+    about: str | None = Field(default=None, description="The parameter or field that it is about, if it is one.")
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": TITLES[status]}
+    for status in (400, 401, 403, 404, 409, 413, 422, 429, 503)
+}
+"""What any call may be answered beside what it is for."""
+
+
+# ---- The application ------------------------------------------------------------------------------------------------
+
+
+def create_api(
+    runtime: Runtime, routers: Sequence[APIRouter], streams: Streams, clock: Clock = time.monotonic
+) -> FastAPI:
+    """The application that answers below /api/v1.
+
+    Its description is at /api/v1/openapi.json; a page of it is nowhere, since that would load from elsewhere.
+    """
+    api = FastAPI(
+        title="onewriter", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None,
+        openapi_url="/openapi.json", servers=[{"url": PREFIX}], root_path_in_servers=False,
+    )  # fmt: skip
+    api.state.runtime = runtime
+    api.state.gate = Gate(runtime, clock)
+    api.state.streams = streams
+    for router in routers:
+        api.include_router(router)
+    api.add_exception_handler(OnewriterError, _told)
+    api.add_exception_handler(RequestValidationError, _invalid)
+    api.add_exception_handler(HTTPException, _unrouted)
+    return api
+
+
+def problem(status: int, detail: str, kind: str = "about:blank", about: str | None = None, **headers: str) -> Response:
+    """An answer that says what went wrong."""
+    told = Problem(type=kind, title=TITLES.get(status, "Failed"), status=status, detail=detail, about=about)
+    return JSONResponse(told.model_dump(), status, headers=headers or None, media_type=PROBLEM)
+
+
+def problem_of(error: OnewriterError) -> Response:
+    """An answer that says which error of ours it was."""
+    status = status_of(error)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, Temporary) else {}
+    return problem(status, str(error), type(error).__name__, getattr(error, "about", None), **headers)
+
+
+async def _told(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, OnewriterError)
+    return problem_of(error)
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    """What the description of the call does not allow; the text names the place, and never repeats what was sent."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"][1:])[:100] or str(first["loc"][0])
+    return problem(422, f"{place}: {first['msg']}.", "BadInput", place)
+
+
+async def _unrouted(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = {404: "There is nothing at this address.", 405: "This address takes another method."}
+    return problem(error.status_code, detail.get(error.status_code, str(error.detail)), **dict(error.headers or {}))
+
+
+# ---- Who asks, and how often ----------------------------------------------------------------------------------------
+
+
+class Gate:
+    """Who may come in, and how often."""
+
+    def __init__(self, runtime: Runtime, clock: Clock) -> None:
+        self._runtime = runtime
+        self._clock = clock
+        self._strangers = TokenBucket(STRANGERS, clock())
+        self._budget = lru_cache(CALLERS_MAX)(lambda _who: TokenBucket(CALLS, clock()))
+
+    def admit(self, request: Request) -> Caller | Response:
+        """Whoever asks; or what they are answered in its place."""
+        secret = _secret(request)
+        found = tokens.resume(self._runtime.database, secret, self._runtime.now()) if secret else None
+        if found is None:
+            return self._refuse()
+        bucket = self._budget(found.who)
+        if not bucket.take(self._clock()):
+            return _too_many(bucket)
+        return Caller(self._runtime, found.who)
+
+    def _refuse(self) -> Response:
+        if not self._strangers.take(self._clock()):
+            return _too_many(self._strangers)
+        told = "Send an API token as `Authorization: Bearer TOKEN`; `onewriter tokens create NAME` makes one."
+        return problem(401, told, **{"WWW-Authenticate": "Bearer"})
+
+
+def _secret(request: Request) -> str:
+    """The token that a call brings; empty for none."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def _too_many(bucket: TokenBucket) -> Response:
+    return problem(429, "That was too often; wait, and go on.", **{"Retry-After": str(bucket.wait_s())})
+
+
+class GuardedRoute(APIRoute):
+    """A route that knows who asks before it looks at anything, and does a write with a key once."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers a request."""
+        answer = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            gate: Gate = request.app.state.gate
+            admitted = await run_in_threadpool(gate.admit, request)
+            if isinstance(admitted, Response):
+                return admitted
+            request.state.caller = admitted
+            key = request.headers.get(keyed.HEADER)
+            if key is None or request.method not in WRITES:
+                return await answer(request)
+            return await keyed.once(admitted, key, _secret(request), request, answer)
+
+        return guarded
+
+
+bearer = HTTPBearer(auto_error=False, description="An API token, as `onewriter tokens create` gives it.")
+
+
+def router(area: str) -> APIRouter:
+    """The router of an area: whoever asks is known, and every answer is described."""
+    return APIRouter(
+        route_class=GuardedRoute,
+        responses=PROBLEMS,
+        tags=[area],
+        dependencies=[Depends(bearer)],
+        redirect_slashes=False,
+    )
+
+
+# ---- What calls take ------------------------------------------------------------------------------------------------
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+Asker = Annotated[Caller, Depends(_caller)]
+"""Whoever asks."""
+ShopName = Annotated[
+    str | None,
+    Query(alias="shop", max_length=100, description="The shop's myshopify.com domain, where there are several shops."),
+]
+Cursor = Annotated[
+    str | None, Query(max_length=200, description="Where to go on: `next` of the page before; none for the first.")
+]
+Limit = Annotated[int, Query(ge=1, le=paging.MOST, description="The most that one page holds.")]
+Why = Annotated[
+    str, Field(min_length=1, max_length=500, description="The reason; it is recorded with the name of the token.")
+]
+
+
+def shop_of(caller: Caller, db: Connection, named: str | None) -> Shop:
+    """The shop that is meant."""
+    return choose_shop(db, named)

@@ -1,0 +1,207 @@
+"""What every page has in common: who is there, what was sent, and what is answered when something is in the way.
+
+Nobody who is not logged in sees a page. What somebody had typed when their session ended is carried through the login
+in the browser itself, and is not lost. A form is taken only with the token of its session, from a page of ours.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+import structlog
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from onewriter.customers import sessions, shops
+from onewriter.customers.people import Role
+from onewriter.customers.sessions import Session
+from onewriter.customers.shops import ERASED, Shop
+from onewriter.desk.caller import Caller
+from onewriter.desk.choosing import SeveralShops, choose_shop
+from onewriter.errors import Forbidden, OnewriterError
+from onewriter.runtime import Runtime
+from onewriter.web import said
+from onewriter.web.limits import FILE_MAX
+from onewriter.web.live import Streams
+from onewriter.web.pages import templating
+from onewriter.web.problems import status_of
+
+COOKIE = "onewriter"
+CSRF = "csrf"
+FIELDS_MAX = 500
+"""Fields of a form; a form of every field of a shop has some hundreds."""
+NOT_KEPT = (CSRF, "password")
+"""What is never carried through a login."""
+
+log = structlog.get_logger(__name__)
+
+
+class Page(NamedTuple):
+    """One route of a page."""
+
+    path: str
+    answer: "Callable[[Visit], Response]"
+    method: str = "GET"
+    role: Role = Role.VIEWER
+    """Whoever has less is told so; acts ask again for themselves."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One look at a page, or one form that was sent, by somebody who is logged in."""
+
+    request: Request
+    runtime: Runtime
+    session: Session
+    form: FormData
+    streams: Streams
+
+    @property
+    def caller(self) -> Caller:
+        """Whoever it is, to ask the desk with."""
+        return Caller(self.runtime, self.session.name)
+
+    @cached_property
+    def role(self) -> Role:
+        """The role that they have now."""
+        with self.runtime.database.read() as db:
+            return self.caller.role(db)
+
+    def may(self, role: str) -> bool:
+        """Whether they may do what needs that role; for templates."""
+        return self.role.covers(Role(role))
+
+    def shop(self, db: Connection) -> Shop:
+        """The shop that they look at: the one that they chose, or the only one; raises UnknownShop."""
+        if self.session.shop_id is not None:
+            chosen = shops.by_id(db, self.session.shop_id)
+            if chosen.state != ERASED:
+                return chosen
+        try:
+            return choose_shop(db, None)
+        except SeveralShops:
+            return next(each for each in shops.every(db) if each.state != ERASED)
+
+    @property
+    def shop_named(self) -> str | None:
+        """The domain of that shop; None where none is connected."""
+        with self.runtime.database.read() as db:
+            known = any(each.state != ERASED for each in shops.every(db))
+            return self.shop(db).domain if known else None
+
+    def part(self, name: str) -> str:
+        """A part of the path."""
+        return str(self.request.path_params[name])
+
+    def asked(self, name: str) -> str | None:
+        """A parameter of the address; None where it is missing or empty."""
+        return self.request.query_params.get(name) or None
+
+    def text(self, name: str) -> str:
+        """A field of the form as it was typed, without space around it; empty where it is missing."""
+        given = self.form.get(name)
+        return given.strip() if isinstance(given, str) else ""
+
+    def texts(self, name: str) -> list[str]:
+        """Every value of a field that may be given several times."""
+        return [each for each in self.form.getlist(name) if isinstance(each, str)]
+
+    def file(self, name: str) -> UploadFile | None:
+        """A file that was sent; None where none was chosen."""
+        given = self.form.get(name)
+        return given if isinstance(given, UploadFile) and given.filename else None
+
+    def render(self, template: str, code: int = 200, /, **values: Any) -> Response:
+        """A page."""
+        with self.runtime.database.read() as db:
+            known = [each.domain for each in shops.every(db) if each.state != ERASED]
+            here = self.shop(db).domain if known else None
+        common = {"visit": self, "here": self.request.url.path, "shop": here, "shops": known}
+        answer = templating.page(template, code, said=said.hear(self.request, self.session.csrf), **common, **values)
+        said.forget(answer, self.request)
+        return answer
+
+    def go(self, path: str, told: str | None = None) -> Response:
+        """Send the browser on after a form was taken, with a sentence for the page that it opens."""
+        answer = RedirectResponse(path, 303)
+        if told is not None:
+            said.say(answer, told, self.session.csrf)
+        return answer
+
+
+Typed = Mapping[str, Sequence[str]]
+
+
+def routes(pages: Sequence[Page], runtime: Runtime, streams: Streams) -> list[Route]:
+    """The routes of these pages, for people who are logged in."""
+    return [Route(each.path, _guarded(each, runtime, streams), methods=[each.method]) for each in pages]
+
+
+def _guarded(page: Page, runtime: Runtime, streams: Streams) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        async with request.form(max_files=1, max_fields=FIELDS_MAX, max_part_size=FILE_MAX) as form:
+            return await run_in_threadpool(_answer, page, runtime, streams, request, form)
+
+    return endpoint
+
+
+def _answer(page: Page, runtime: Runtime, streams: Streams, request: Request, form: FormData) -> Response:
+    session = session_of(request, runtime)
+    if session is None:
+        return ask_to_log_in(request, form)
+    visit = Visit(request, runtime, session, form, streams)
+    try:
+        if request.method == "POST":
+            refuse_foreign(request, runtime, form, session)
+        with runtime.database.read() as db:
+            visit.caller.require(db, page.role)
+        return page.answer(visit)
+    except OnewriterError as error:
+        status = status_of(error)
+        if status >= 500:
+            log.warning("page not answered", page=page.path, error=type(error).__name__)
+        return visit.render("wrong.html", status, status=status, told=str(error))
+
+
+def session_of(request: Request, runtime: Runtime) -> Session | None:
+    """The session of whoever asks; None for nobody we know, and for one that has ended."""
+    cookie = request.cookies.get(COOKIE)
+    return None if cookie is None else sessions.resume(runtime.database, cookie, runtime.now())
+
+
+def ask_to_log_in(request: Request, form: FormData, told: str | None = None) -> Response:
+    """The login, which leads back to where somebody was going, with what they had typed."""
+    if request.method == "GET":
+        query = f"?{request.url.query}" if request.url.query else ""
+        where = "" if request.url.path == "/" else f"?next={quote(request.url.path + query, safe='')}"
+        answer: Response = RedirectResponse(f"/login{where}", 303)
+        # Asked for by a script of a page that is open: the page goes, not the part of it.
+        if "hx-request" in request.headers:
+            answer = Response(status_code=401, headers={"HX-Redirect": f"/login{where}"})
+        return answer
+    told = told or "Your session has ended. Log in again, and go on where you were: what you typed is kept."
+    return templating.page("login.html", 401, told=told, next=request.url.path, kept=typed(form), name="", wrong=None)
+
+
+def typed(form: FormData) -> list[tuple[str, str]]:
+    """What was typed into a form, but for what is secret and for files."""
+    return [
+        (name, value) for name, value in form.multi_items() if isinstance(value, str) and not name.startswith(NOT_KEPT)
+    ]
+
+
+def refuse_foreign(request: Request, runtime: Runtime, form: FormData, session: Session | None) -> None:
+    """Raise Forbidden for a form that no page of ours sent, or one of another session."""
+    own = {request.headers.get("host", ""), urlsplit(runtime.settings.text("web_url")).netloc}
+    origin = request.headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc not in own
+    given = form.get(CSRF)
+    unproved = session is not None and not (isinstance(given, str) and sessions.is_csrf(session, given))
+    if foreign or unproved:
+        raise Forbidden("This form was not sent from a page of yours that is open; load the page again, and send it.")

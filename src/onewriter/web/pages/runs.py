@@ -1,0 +1,45 @@
+"""Runs: the list, each with what came of it, and how far it is while it goes."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from onewriter.desk import runs
+from onewriter.web.pages import templating
+from onewriter.web.pages.frame import Page, Visit
+
+LIMIT = 50
+
+
+def listed(visit: Visit) -> Response:
+    """The newest runs."""
+    return visit.render("runs/list.html", found=runs.listed(visit.caller, visit.asked("cursor"), LIMIT))
+
+
+def show(visit: Visit) -> Response:
+    """One run with what came of it."""
+    return visit.render("runs/show.html", run=runs.show(visit.caller, visit.part("run_id")))
+
+
+def follow(visit: Visit) -> Response:
+    """How far a run is, told anew whenever it has moved."""
+    run_id = visit.part("run_id")
+    runs.short(visit.caller, run_id)
+    progress: Any = templating.environment().get_template("runs/progress.html").module
+    stream = visit.streams.follow(lambda: runs.short(visit.caller, run_id), lambda run: str(progress.progress(run)))
+    return Response(status_code=503, headers={"Retry-After": "60"}) if stream is None else stream
+
+
+def resume(visit: Visit) -> Response:
+    """Let a paused run go on."""
+    run_id = visit.part("run_id")
+    runs.resume(visit.caller, run_id)
+    return visit.go(f"/runs/{run_id}", "It is queued again, and goes on from where it stood.")
+
+
+PAGES = [
+    Page("/runs", listed),
+    Page("/runs/{run_id}", show),
+    Page("/runs/{run_id}/live", follow),
+    Page("/runs/{run_id}/resume", resume, "POST"),
+]
