@@ -9,6 +9,7 @@ export PYTHONDONTWRITEBYTECODE =
 VENV = .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
+AXE = build/axe/axe.min.js
 PIP = $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 HEADING = @printf '\n== %s ==\n'
 RECENT = import sys; sys.exit(sys.version_info < (3, 11))
@@ -33,7 +34,7 @@ $(STAMP): pyproject.toml requirements.txt
 	@touch $(STAMP)
 	@echo 'Installed in $(VENV).'
 
-test: install lint types imports schema ## check everything, on SQLite and on PostgreSQL
+test: install lint types imports schema browser ## check everything, on SQLite and on PostgreSQL
 	$(HEADING) Tests
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
@@ -62,6 +63,13 @@ imports: install ## check that imports point one way
 schema: install ## fetch Shopify's published schema, which tests hold ours against
 	$(HEADING) Schema
 	@$(BIN)/python tools/schema.py
+
+browser: install $(AXE) ## have Chromium and axe-core, with which tests look at the pages
+	$(HEADING) Browser
+	@$(BIN)/python tools/browser.py
+
+$(AXE): tests/support/axe.toml | $(STAMP)
+	@$(BIN)/python tools/vendor.py $< $(@D)
 
 demo: install ## show it at work; with ONCE=1 play the story once and check it
 	$(HEADING) Demo
@@ -114,4 +122,4 @@ clean: ## remove what was built; not .venv
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find src tests tools -name __pycache__ -type d -exec rm -rf {} +
 
-.PHONY: help install test test-odoo test-mariadb lint types imports schema demo bench mutate format lock clean
+.PHONY: help install test test-odoo test-mariadb lint types imports schema browser demo bench mutate format lock clean

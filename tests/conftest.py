@@ -20,6 +20,7 @@ pytest_plugins = [
     "tests.support.tryton",
     "tests.support.linking",
     "tests.support.wire",
+    "tests.support.pages",
     "pytester",
 ]
 

@@ -52,9 +52,11 @@ class Line:
     box: bytes | None
 
 
-def newest(db: Connection, wanted: Wanted, most: int) -> list[Line]:
-    """The newest lines that are asked for, the newest first."""
+def newest(db: Connection, wanted: Wanted, most: int, behind: int | None = None) -> list[Line]:
+    """The newest lines that are asked for, the newest first; of those before a position."""
     query = _matching(wanted).order_by(access_log.c.position.desc()).limit(most)
+    if behind is not None:
+        query = query.where(access_log.c.position < behind)
     return [_line(row) for row in db.execute(query)]
 
 

@@ -26,6 +26,7 @@ FAR: Instant = 3600 * SECOND
 # Written out, not bound: an index of the waiting rows alone serves only a query that says so itself.
 _WAITS = inbox.c.state == literal_column(f"'{WAITING}'")
 _IS_PARKED = inbox.c.state == literal_column(f"'{PARKED}'")
+_IN_STATE = {WAITING: _WAITS, PARKED: _IS_PARKED}
 _READY = (_WAITS, or_(inbox.c.due_at <= bindparam("now"), inbox.c.due_at > bindparam("far")))
 # The oldest that wait, by the small index of the waiting rows: what was applied before costs nothing, however much.
 _OLDEST_READY = (
@@ -222,11 +223,13 @@ def versions_since(db: Connection, shop_id: int, since: Instant) -> set[str]:
     return set(db.execute(query.distinct()).scalars())
 
 
-def listed(db: Connection, state: str | None, most: int) -> list[Mapping[str, Any]]:
-    """The newest deliveries, without their bodies."""
+def listed(db: Connection, state: str | None, most: int, behind: int | None = None) -> list[Mapping[str, Any]]:
+    """The newest deliveries, without their bodies; of those that came before a position."""
     query = select(*_LIST).order_by(inbox.c.position.desc()).limit(most)
     if state is not None:
-        query = query.where(inbox.c.state == state)
+        query = query.where(_IN_STATE.get(state, inbox.c.state == state))
+    if behind is not None:
+        query = query.where(inbox.c.position < behind)
     return [dict(row._mapping) for row in db.execute(query)]
 
 

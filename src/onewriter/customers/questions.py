@@ -11,7 +11,8 @@ from onewriter.db.tables import questions
 from onewriter.errors import Permanent
 from onewriter.records import Instant
 
-_OPEN = select(questions).where(questions.c.answered_at.is_(None)).order_by(questions.c.id).limit(bindparam("most"))
+_WAITS = (questions.c.answered_at.is_(None), questions.c.id > bindparam("behind"))
+_OPEN = select(questions).where(*_WAITS).order_by(questions.c.id).limit(bindparam("most"))
 _ALL = select(questions).order_by(questions.c.id.desc()).limit(bindparam("most"))
 _BY_ID = select(questions).where(questions.c.id == bindparam("id"))
 _COUNT = select(func.count()).select_from(questions).where(questions.c.answered_at.is_(None))
@@ -97,9 +98,9 @@ def ask(db: Connection, shop_id: int, asked: Ask, now: Instant, *, once: bool = 
     return asked_id
 
 
-def waiting(db: Connection, most: int) -> list[Question]:
-    """The questions that wait for an answer, oldest first."""
-    return [_question(row) for row in db.execute(_OPEN, {"most": most})]
+def waiting(db: Connection, most: int, behind: int = 0) -> list[Question]:
+    """The questions that wait for an answer, oldest first; of those behind an id."""
+    return [_question(row) for row in db.execute(_OPEN, {"most": most, "behind": behind})]
 
 
 def waiting_of(db: Connection, shop_id: int, kind: str) -> list[Question]:
@@ -108,9 +109,10 @@ def waiting_of(db: Connection, shop_id: int, kind: str) -> list[Question]:
     return [_question(row) for row in db.execute(select(questions).where(*theirs))]
 
 
-def every(db: Connection, most: int) -> list[Question]:
-    """All questions, newest first."""
-    return [_question(row) for row in db.execute(_ALL, {"most": most})]
+def every(db: Connection, most: int, behind: int | None = None) -> list[Question]:
+    """All questions, newest first; of those behind an id."""
+    query = _ALL if behind is None else _ALL.where(questions.c.id < behind)
+    return [_question(row) for row in db.execute(query, {"most": most})]
 
 
 def count(db: Connection) -> int:

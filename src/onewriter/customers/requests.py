@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, case, insert, or_, select, tuple_, update
 
 from onewriter.customers import inbox, questions
 from onewriter.db.privacytables import privacy_requests as table
@@ -187,9 +187,12 @@ def give_up(db: Connection, shop_id: int, position: int, by: str, now: Instant) 
         end(db, request.id, GIVEN_UP, by, now, state=REFUSED)
 
 
-def waiting(db: Connection, most: int) -> list[Request]:
-    """What is not done, the nearest deadline first."""
-    return _found(db, select(table).where(_WAITING).order_by(table.c.deadline, table.c.id).limit(most))
+def waiting(db: Connection, most: int, behind: tuple[Instant, int] | None = None) -> list[Request]:
+    """What is not done, the nearest deadline first; of those behind a deadline and an id."""
+    query = select(table).where(_WAITING).order_by(table.c.deadline, table.c.id).limit(most)
+    if behind is not None:
+        query = query.where(tuple_(table.c.deadline, table.c.id) > behind)
+    return _found(db, query)
 
 
 def waiting_of(db: Connection, shop_id: int) -> list[Request]:
@@ -197,10 +200,16 @@ def waiting_of(db: Connection, shop_id: int) -> list[Request]:
     return _found(db, select(table).where(table.c.shop_id == shop_id, table.c.state.in_((OPEN, ACCEPTED))))
 
 
-def every(db: Connection, most: int) -> list[Request]:
-    """The newest requests, whatever became of them; those that are not done come first."""
-    first = case((table.c.state.in_((OPEN, ACCEPTED)), 0), else_=1)
-    return _found(db, select(table).order_by(first, table.c.id.desc()).limit(most))
+def every(db: Connection, most: int, behind: tuple[int, int] | None = None) -> list[Request]:
+    """The newest requests, whatever became of them; those that are not done come first.
+
+    Of those behind another one: whether that is over, as 0 or 1, and its id.
+    """
+    over = case((table.c.state.in_((OPEN, ACCEPTED)), 0), else_=1)
+    query = select(table).order_by(over, table.c.id.desc()).limit(most)
+    if behind is not None:
+        query = query.where(or_(over > behind[0], and_(over == behind[0], table.c.id < behind[1])))
+    return _found(db, query)
 
 
 def accepted(db: Connection, topic: str) -> list[Request]:
