@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+from sqlalchemy import case as case_
 
 from onewriter.audit import proofs
 from onewriter.customers import systems
@@ -108,6 +109,18 @@ def count_open(db: Connection, shop_id: int) -> dict[str, int]:
     theirs = select(cases.c.fix_target, func.count().label("many")).where(cases.c.shop_id == shop_id)
     rows = db.execute(theirs.where(cases.c.state.not_in(SETTLED)).group_by(cases.c.fix_target))
     return {row.fix_target: row.many for row in rows}
+
+
+def spans(db: Connection, shop_id: int) -> list[tuple[str | None, Instant, Instant | None]]:
+    """Of each case of a shop its cause, since when it is open, and until when: closed, verified or joined to one."""
+    settled = case_(
+        (cases.c.state == State.VERIFIED.value, func.coalesce(cases.c.ended_at, cases.c.looked_at)),
+        else_=cases.c.ended_at,
+    )
+    rows = db.execute(
+        select(cases.c.cause, cases.c.opened_at, settled.label("until")).where(cases.c.shop_id == shop_id)
+    )
+    return [(row.cause, row.opened_at, row.until) for row in rows]
 
 
 def get(db: Connection, shop_id: int, number: int) -> Case:

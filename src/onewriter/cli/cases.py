@@ -11,12 +11,13 @@ from onewriter.cli import session
 from onewriter.cli.access import Role, require
 from onewriter.cli.cases_export import export
 from onewriter.cli.cases_fix import fix
-from onewriter.cli.cases_told import NUMBER, next_step, tell_proof
+from onewriter.cli.cases_told import NUMBER, tell_proof
 from onewriter.cli.cases_verify import verify
 from onewriter.cli.diagnosed import tell_one
 from onewriter.cli.inputs import REASON_MAX, as_json, limit_option, shop_option
 from onewriter.cli.output import answer, plain, say, table
 from onewriter.desk import cases as told
+from onewriter.desk.case_steps import next_step
 from onewriter.desk.cases import short
 from onewriter.rules.diagnosis.checklist import QUESTIONS, gate
 from onewriter.rules.diagnosis.judgement import Answer

@@ -9,7 +9,7 @@ from onewriter.audit import cases
 from onewriter.audit.cases import Case
 from onewriter.cli import session
 from onewriter.cli.access import Role, require
-from onewriter.cli.cases_told import NUMBER, next_step
+from onewriter.cli.cases_told import NUMBER
 from onewriter.cli.field_mapping import key_options, mapping_options
 from onewriter.cli.fields_told import tell_changes, tell_effect
 from onewriter.cli.inputs import REASON_MAX, as_json, confirm, shop_option, yes_option
@@ -18,6 +18,7 @@ from onewriter.customers.shops import Shop
 from onewriter.desk import case_fixing
 from onewriter.desk.caller import Caller
 from onewriter.desk.case_fixing import Planned, Wish
+from onewriter.desk.case_steps import next_step
 from onewriter.desk.cases import proof_document, short
 from onewriter.workflows import proving
 from onewriter.workflows.fixing import ACTIONS, DONE

@@ -1,5 +1,6 @@
 """Cases, as people and programs are shown them: what is wrong, why, what to do first, and whether the fix has held."""
 
+from collections import Counter
 from typing import Any
 
 from sqlalchemy import Connection
@@ -9,9 +10,10 @@ from onewriter.audit.cases import Case
 from onewriter.customers.people import Role
 from onewriter.customers.shops import Shop
 from onewriter.desk.caller import About, Caller, reason
+from onewriter.desk.case_steps import next_step
 from onewriter.desk.choosing import choose_shop
 from onewriter.errors import BadInput
-from onewriter.records import iso
+from onewriter.records import DAY, SECOND, iso
 from onewriter.rules.diagnosis.checklist import QUESTIONS, gate
 from onewriter.rules.diagnosis.judgement import Answer, Item
 from onewriter.rules.diagnosis.proof import CheckName
@@ -21,6 +23,8 @@ from onewriter.workflows.proving import Standing
 Document = dict[str, Any]
 
 CLOSE = "close case"
+UNKNOWN = "not known"
+"""What stands where no cause is known."""
 MEANS = {
     CheckName.STAYS: "The value stays after the next full cycle.",
     CheckName.KEEPS: "The other system keeps it, read again by itself.",
@@ -162,3 +166,30 @@ def close(caller: Caller, named: str | None, number: int, why: str, *, override:
     with runtime.database.write() as db:
         cases.close(db, shop.id, number, caller.who, said, caller.now, override=override)
         return cases.get(db, shop.id, number)
+
+
+# ---- Whole ----------------------------------------------------------------------------------------------------------
+
+
+def shown(caller: Caller, named: str | None, number: int) -> tuple[Document, Standing, Shop]:
+    """A case whole, as a document; how its proof stands; and its shop."""
+    runtime = caller.runtime
+    with runtime.database.read() as db:
+        caller.require(db, Role.VIEWER)
+        shop = choose_shop(db, named)
+        standing = proving.standing(runtime, shop.id, number)
+        return whole(db, shop, standing, next_step(runtime, standing)), standing, shop
+
+
+def by_cause(caller: Caller, named: str | None, days: int) -> list[Document]:
+    """How many cases were open at the end of each day of that many, by cause; the oldest day first."""
+    with caller.runtime.database.read() as db:
+        caller.require(db, Role.VIEWER)
+        opened = cases.spans(db, choose_shop(db, named).id)
+    today = caller.now // DAY
+    told = []
+    for day in range(today - days + 1, today + 1):
+        end = (day + 1) * DAY
+        held = Counter(cause or UNKNOWN for cause, since, until in opened if since < end and (until or end) >= end)
+        told.append({"day": iso(day * DAY), "at": day * DAY // SECOND, "open": dict(held)})
+    return told

@@ -1,5 +1,5 @@
 """Every area of the API."""
 
-from onewriter.web.api import customers, runs
+from onewriter.web.api import cases, customers, runs
 
-ROUTERS = (runs.api, customers.api)
+ROUTERS = (runs.api, customers.api, cases.api)

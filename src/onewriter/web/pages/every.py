@@ -1,6 +1,6 @@
 """Every page."""
 
-from onewriter.web.pages import customers, entering, overview, runs
+from onewriter.web.pages import cases, customers, entering, overview, runs
 from onewriter.web.pages.frame import Page
 
-PAGES: tuple[Page, ...] = (*overview.PAGES, *customers.PAGES, *runs.PAGES, *entering.PAGES)
+PAGES: tuple[Page, ...] = (*overview.PAGES, *customers.PAGES, *cases.PAGES, *runs.PAGES, *entering.PAGES)
