@@ -29,6 +29,8 @@ from onewriter.bench.story_systems import Systems
 from onewriter.customers import find, inbox, marks, profiles, shops
 from onewriter.db import tables
 from onewriter.db.pointtables import order_marks
+from onewriter.desk import entering
+from onewriter.desk.caller import Caller
 from onewriter.errors import Permanent
 from onewriter.runtime import Runtime, now
 from onewriter.settings import load
@@ -68,6 +70,7 @@ class Story:
     drifted: set[int] = field(default_factory=set)
     """The customers that differed when the day was over."""
     _children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _cases: Cases | None = None
 
     def tell(self) -> list[Check]:
         """Tell it from beginning to end; returns what was checked, in order."""
@@ -78,6 +81,16 @@ class Story:
     def somebody(self) -> str:
         """The email address of one customer, to look up."""
         return next(str(row["email"]) for row in self._truth().values() if row["email"])
+
+    def leave_open(self) -> None:
+        """Leave something wrong for whoever looks around."""
+        if self._cases is not None:
+            self._cases.leave_open()
+
+    def welcome(self) -> str | None:
+        """The link by which the first person comes in to the pages."""
+        with Runtime(self._settings()) as runtime:
+            return entering.welcome(Caller(runtime, "user:demo"), self.address)
 
     def wait(self) -> None:
         """Wait until the service ends."""
@@ -266,7 +279,8 @@ class Story:
     def _connect_crm(self) -> list[Check]:
         systems = Systems(self._hands, self.folder, self._truth)
         checks = systems.tell()
-        return [*checks, *Cases(self._hands, systems).tell()]
+        self._cases = Cases(self._hands, systems)
+        return [*checks, *self._cases.tell()]
 
     def _earn_points(self) -> list[Check]:
         act = Points(self._hands, self.folder)

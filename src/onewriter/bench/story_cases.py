@@ -18,6 +18,7 @@ CAUSES = {"last_name": "transform_lossy", "first_name": "two_writers", "phone": 
 """Field: the cause that was planted there."""
 LOSSY, GREETED, DOUBLED = CAUSES
 GREETED_COUNT = 5
+DIALLED_COUNT = 6
 TIMES = 2
 """How often the tool writes its greeting before anybody asks why."""
 NUMBER, OTHER_NUMBER = "+12025550178", "+12025550143"
@@ -58,6 +59,18 @@ class Cases:
             return [named]
         self._mend()
         return [named, *self._prove(), self._audit_again()]
+
+    def leave_open(self) -> None:
+        """Have one more thing go wrong, which is left to whoever looks at the pages."""
+        self.hands.say("\nOne more thing goes wrong and is left so: a phone tool writes its own numbers into the CRM.")
+        shown, known = self.systems.truth(), self.systems.known
+        places = [place for place in range(UNTOUCHED, len(known)) if shown[known[place]]["phone"]]
+        dialled = [place for place in places if place not in (self._doubled, self._tried)][:DIALLED_COUNT]
+        for _again in range(TIMES):
+            for place in dialled:
+                self.systems.crm.edit(place + 1, mobile=f"+1202555{place:04}")
+            self.hands.type("systems", "cycle", NAME, "--wait")
+        self.hands.type("audit", "run", "--system", NAME, "--wait")
 
     # ---- What happens
 

@@ -25,7 +25,8 @@ def demo(once: bool, as_json: bool) -> None:
     Starts a simulated shop of 2,000 customers and the service, connects them, imports, plays a day of shop life in
     seconds, lets customers earn, merge and spend points, connects a CRM that owns some of the fields, finds, mends and
     proves three things that go wrong there, and says for each claim whether it held. Everything is in a temporary
-    folder and goes with the demo. At a terminal it then stays open for you to look around, until Ctrl-C.
+    folder and goes with the demo. At a terminal one more thing then goes wrong, and the demo stays open for you to look
+    around, on the pages or by commands, until Ctrl-C.
     """
     from onewriter.bench.story import Story
 
@@ -36,6 +37,7 @@ def demo(once: bool, as_json: bool) -> None:
             checks = story.tell()
             _report(checks, as_json)
             if sys.stdin.isatty() and not once and not as_json:
+                story.leave_open()
                 _stay(story)
         finally:
             story.end()
@@ -63,7 +65,11 @@ def _stay(story: "Story") -> None:
     """Leave everything running for somebody to look around."""
     email = story.somebody()
     screen = console()
-    screen.print("\n[bold]Where to look next[/bold], in another terminal:\n")
+    screen.print(
+        "\n[bold]Open the pages[/bold]: this link lets you in once. A case is open there; see what to do first.\n"
+    )
+    screen.print(f"  {story.welcome()}", soft_wrap=True)
+    screen.print("\n[bold]Or look by commands[/bold], in another terminal:\n")
     screen.print(f"  export ONEWRITER_DATA_DIR={story.environment['ONEWRITER_DATA_DIR']}", soft_wrap=True)
     for command in (
         f"customers find {email}",
@@ -76,11 +82,11 @@ def _stay(story: "Story") -> None:
         "fields show",
         "parked list",
         "cases list --all",
-        "cases show 1",
+        "cases show 4",
         "check",
     ):
         screen.print(f"  {Path(sys.executable).parent / 'onewriter'} {command}", soft_wrap=True)
-    screen.print(f"\nThe service answers at {story.address}/readyz and /metrics. Ctrl-C ends the demo.")
+    screen.print(f"\nThe service answers at {story.address}. Ctrl-C ends the demo.")
     try:
         story.wait()
     except KeyboardInterrupt:

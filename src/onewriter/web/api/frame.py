@@ -77,6 +77,20 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 # ---- The application ------------------------------------------------------------------------------------------------
 
 
+class Described(FastAPI):
+    """An application whose description says of each problem what it is sent as."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description, as it is published."""
+        if self.openapi_schema is None:
+            described = super().openapi()
+            for operation in (each for item in described["paths"].values() for each in item.values()):
+                for status, answer in operation["responses"].items():
+                    if int(status) >= 400:
+                        answer["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        return self.openapi_schema or described
+
+
 def create_api(
     runtime: Runtime, routers: Sequence[APIRouter], streams: Streams, clock: Clock = time.monotonic
 ) -> FastAPI:
@@ -84,9 +98,10 @@ def create_api(
 
     Its description is at /api/v1/openapi.json; a page of it is nowhere, since that would load from elsewhere.
     """
-    api = FastAPI(
+    api = Described(
         title="onewriter", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None,
         openapi_url="/openapi.json", servers=[{"url": PREFIX}], root_path_in_servers=False,
+        generate_unique_id_function=lambda route: route.name,
     )  # fmt: skip
     api.state.runtime = runtime
     api.state.gate = Gate(runtime, clock)
