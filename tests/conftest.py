@@ -21,6 +21,7 @@ pytest_plugins = [
     "tests.support.linking",
     "tests.support.wire",
     "tests.support.pages",
+    "tests.support.browser",
     "pytester",
 ]
 

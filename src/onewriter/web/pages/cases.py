@@ -17,6 +17,7 @@ from onewriter.rules.diagnosis.proof import State
 from onewriter.rules.policy import MANUAL
 from onewriter.rules.transforms import TRANSFORMS
 from onewriter.web.pages.frame import Page, Visit
+from onewriter.web.problems import status_of
 
 LIMIT = 200
 DAYS = 30
@@ -111,8 +112,7 @@ def fix(visit: Visit) -> Response:
             return _whole(visit, 200, planned=case_fixing.planned_document(planned), typed=typed)
         case_fixing.carry_out(visit.caller, planned)
     except (BadInput, NotPossible, Unknown) as error:
-        code = 409 if isinstance(error, NotPossible) else 422
-        return _whole(visit, code, wrong=str(error), typed=typed)
+        return _whole(visit, status_of(error), wrong=str(error), typed=typed)
     return visit.go(
         f"/cases/{number}", "Done. Its proof has begun, and looks by itself at the end of the next full cycle."
     )
@@ -175,7 +175,7 @@ def close(visit: Visit) -> Response:
     try:
         cases.close(visit.caller, visit.shop_named, number, visit.text("why"), override=bool(visit.text("override")))
     except (BadInput, NotPossible) as error:
-        return _whole(visit, 422, wrong=str(error), typed={"why": visit.text("why")})
+        return _whole(visit, status_of(error), wrong=str(error), typed={"why": visit.text("why")})
     return visit.go("/cases", f"Case {number} is closed.")
 
 
@@ -193,7 +193,7 @@ def verify(visit: Visit) -> Response:
             for name in sorted(standing.awaited, key=lambda each: each == SHOPIFY):
                 case_verifying.queue_awaited(visit.caller, shop, name)
     except (BadInput, NotPossible, Unknown) as error:
-        return _whole(visit, 422, wrong=str(error))
+        return _whole(visit, status_of(error), wrong=str(error))
     told = "What is awaited runs now." if visit.text("run") else "Looked again."
     return visit.go(f"/cases/{number}#proof", told)
 

@@ -1,0 +1,273 @@
+"""The pages in a real browser: looked at in both themes, used by mouse and by keyboard alone, and seen to move."""
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from onewriter.customers import find, runs, sessions
+from onewriter.customers.people import Role
+from onewriter.records import RunState
+from onewriter.runtime import Runtime, now
+from onewriter.web.pages.every import PAGES
+from onewriter.web.pages.frame import COOKIE
+from tests.stages.test_proving import LOSSY, spoilt
+from tests.support.browser import PageOf, axe, look
+from tests.support.doors import serving
+from tests.support.mending import Mending, mending
+from tests.support.pages import let_in
+from tests.support.raw import ON_SQLITE
+
+pytestmark = [ON_SQLITE, pytest.mark.time_limit(300)]
+
+GZIPPED_MAX = 60_000
+"""Bytes of one page with all that it loads, as they go over the wire."""
+LOGIN = "four words make one"
+TWICE = "[...document.querySelectorAll('[id]')].map(e => e.id).filter((id, place, all) => all.indexOf(id) < place)"
+
+
+@dataclass
+class Stage:
+    """A shop with a CRM, a case that is open, and somebody who looks at it."""
+
+    both: Mending
+    url: str
+    page_of: PageOf
+    cookie: str
+
+    def window(self, role: Role = Role.OWNER, **asked: object) -> Page:
+        cookie = self.cookie if role is Role.OWNER else let_in(self.both.runtime, role.value * 2, role)
+        return self.page_of(self.url, cookies={COOKIE: cookie}, **asked)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def stage(runtime: Runtime, tmp_path: Path, page_of: PageOf) -> Iterator[Stage]:
+    """The pages of a shop in which one mapping loses all but the first word of a note."""
+    with mending(runtime, tmp_path, LOSSY) as both:
+        with page_of.aside():
+            spoilt(both)
+        with serving(runtime) as url:
+            yield Stage(both, url, page_of, let_in(runtime, "olga", Role.OWNER))
+
+
+def paths_of(both: Mending) -> dict[str, str]:
+    """Every page that there is, by a name for its picture."""
+    with both.runtime.database.read() as db:
+        run = runs.newest(db, 1)[0].id
+        customer = find.show(db, both.runtime.vault(both.shop.shop_id), str(both.ids[0])).id_text
+    named = {"customer_id": customer, "run_id": run, "number": "1", "name": "crm"}
+    found = {}
+    for page in PAGES:
+        wanted = re.findall(r"{(\w+)(?::\w+)?}", page.path)
+        if page.method == "GET" and set(wanted) <= set(named) and not page.path.endswith("/live"):
+            path = re.sub(r"{(\w+)(?::\w+)?}", lambda part: named[part[1]], page.path)
+            found[re.sub(r"{|}", "", page.path).strip("/").replace("/", "-") or "overview"] = path
+    return found
+
+
+# ---- Every page -----------------------------------------------------------------------------------------------------
+
+
+def test_every_page_is_usable_by_everybody_in_both_themes_and_small(stage: Stage) -> None:
+    window = stage.window()
+    wrong, large = [], []
+    for name, path in {**paths_of(stage.both), "login": "/login"}.items():
+        answer = window.goto(path)
+        assert answer is not None
+        if answer.headers.get("content-disposition") or answer.status != 200:
+            wrong.append(f"{path}: {answer.status}")
+            continue
+        wrong += [f"{path}: {line}" for line in look(window, name)]
+        wrong += [f"{path}: two have the id {each}" for each in window.evaluate(TWICE)]
+        loaded = window.evaluate(
+            "performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))"
+            ".reduce((sum, each) => sum + each.encodedBodySize, 0)"
+        )
+        large += [f"{path}: {loaded:,}"] if loaded > GZIPPED_MAX else []
+    assert wrong == []
+    assert large == []
+
+
+def test_every_page_fits_a_phone(stage: Stage) -> None:
+    window = stage.window(phone=True)
+    wide = []
+    for path in paths_of(stage.both).values():
+        window.goto(path)
+        if window.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+            wide.append(path)
+    assert wide == []
+
+
+# ---- The open case, by mouse and by keyboard ------------------------------------------------------------------------
+
+
+def test_the_overview_leads_to_the_open_case_and_a_fix_by_the_mouse(stage: Stage) -> None:
+    window = stage.window()
+    window.goto("/")
+    window.get_by_role("link", name="Look at the first").click()
+    expect(window.get_by_role("heading", name="What to do first")).to_be_visible()
+    expect(window.get_by_text("Replace the transform of note")).to_be_visible()
+    window.get_by_label("Transform").select_option("same")
+    window.get_by_label("Why (if you like)").fill("the printer takes all of it")
+    window.get_by_text("Something speaks against it").click()
+    window.get_by_label("Why you go on").fill("it is the same for all")
+    window.get_by_role("button", name="Show what it would do").click()
+    expect(window.get_by_role("heading", name="This is what it would do")).to_be_visible()
+    assert stage.both.case().fixed_at is None
+    assert axe(window) == []
+    window.get_by_role("button", name="Do it").click()
+    expect(window.get_by_text("Its proof has begun")).to_be_visible()
+    assert stage.both.case().fixed_at is not None
+    expect(window.get_by_role("heading", name="Proof")).to_be_visible()
+    window.get_by_role("button", name="Take it back").click()
+    expect(window.get_by_text("What was done is taken back")).to_be_visible()
+
+
+def to(window: Page, wanted: str, tag: str) -> None:
+    """Go to an element by the Tab key alone, as who has no mouse must."""
+    for _ in range(200):
+        window.keyboard.press("Tab")
+        found = window.evaluate(
+            "[document.activeElement.tagName, document.activeElement.innerText || '', "
+            "document.activeElement.getAttribute('name') || '']"
+        )
+        if found[0] == tag and wanted in (found[1].strip(), found[2]):
+            assert window.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", wanted
+            return
+    raise AssertionError(f"No Tab leads to {wanted}.")
+
+
+def test_the_same_goes_by_the_keyboard_alone(stage: Stage) -> None:
+    window = stage.window()
+    window.goto("/")
+    window.keyboard.press("Tab")
+    assert window.evaluate("document.activeElement.innerText") == "Skip to the content"
+    to(window, "Look at the first", "A")
+    window.keyboard.press("Enter")
+    window.wait_for_url("**/cases/1")
+    to(window, "transform", "SELECT")
+    window.keyboard.type("same")
+    to(window, "Something speaks against it, and you go on all the same", "SUMMARY")
+    window.keyboard.press("Enter")
+    to(window, "override", "INPUT")
+    window.keyboard.type("it is the same for all")
+    to(window, "Show what it would do", "BUTTON")
+    window.keyboard.press("Enter")
+    expect(window.get_by_role("heading", name="This is what it would do")).to_be_visible()
+    to(window, "Do it", "BUTTON")
+    window.keyboard.press("Enter")
+    expect(window.get_by_text("Its proof has begun")).to_be_visible()
+    assert stage.both.case().fixed_at is not None
+
+
+def test_two_browsers_at_once_and_the_second_is_told(stage: Stage) -> None:
+    stage.page_of.expect(409)
+    first, second = stage.window(), stage.window()
+    for window in (first, second):
+        window.goto("/cases/1")
+        window.get_by_text("Close it", exact=True).first.click()
+        window.locator("#close-why").fill("it is fine as it is")
+        window.get_by_label("Close it though its fix is not proved").check()
+    first.get_by_role("button", name="Close it").click()
+    expect(first.get_by_text("Case 1 is closed.")).to_be_visible()
+    second.get_by_role("button", name="Close it").click()
+    expect(second.get_by_role("alert")).to_contain_text("closed")
+
+
+# ---- What moves, and what is not lost -------------------------------------------------------------------------------
+
+
+def test_the_progress_of_a_run_is_seen_to_move_and_to_end(stage: Stage) -> None:
+    database = stage.both.runtime.database
+    with database.write() as db:
+        runs.add(db, "live1", stage.both.shop.shop_id, runs.IMPORT, "user:test", now())
+        run = runs.begin(db, "live1", now())
+        runs.move(db, run, now(), done=100, total=1_000)
+    window = stage.window()
+    window.goto("/")
+    expect(window.get_by_text("100 of 1,000")).to_be_visible()
+
+    def work() -> None:
+        for done in range(200, 1_001, 100):
+            time.sleep(0.3)
+            with database.write() as db:
+                runs.move(db, run, now(), done=done)
+        with database.write() as db:
+            runs.finish(db, run, RunState.DONE, None, now())
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        expect(window.get_by_text(re.compile("[4-8]00 of 1,000"))).to_be_visible()
+        expect(window.locator("progress")).to_have_count(0, timeout=20_000)
+        expect(window.get_by_text("1,000 of 1,000")).to_be_visible()
+    finally:
+        worker.join()
+
+
+def test_a_search_finds_while_somebody_types(stage: Stage) -> None:
+    window = stage.window()
+    window.goto("/customers")
+    window.get_by_label("Id, email, phone or name").press_sequentially(str(stage.both.ids[2]))
+    rows = window.locator("#found tbody tr")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text(str(stage.both.ids[2]))
+    assert window.url.endswith("/customers")
+
+
+def test_a_session_that_ends_in_the_middle_of_a_form_loses_nothing(stage: Stage) -> None:
+    from onewriter.customers import logins
+
+    stage.page_of.expect(401)
+    hashed = logins.hash_of("user:olga", LOGIN)
+    window = stage.window()
+    window.goto("/cases/1")
+    window.get_by_text("Close it", exact=True).first.click()
+    window.locator("#close-why").fill("a reason that took a while to write")
+    window.get_by_label("Close it though its fix is not proved").check()
+    with stage.both.runtime.database.write() as db:
+        logins.set_password(db, "user:olga", hashed, now())
+        sessions.end_every(db, "user:olga")
+    window.get_by_role("button", name="Close it").click()
+    expect(window.get_by_text("what you typed is kept")).to_be_visible()
+    assert axe(window) == []
+    window.get_by_label("Name").fill("olga")
+    window.get_by_label("Password").fill(LOGIN)
+    window.get_by_role("button", name="Log in").click()
+    expect(window.get_by_text("a reason that took a while to write")).to_be_visible()
+    assert axe(window) == []
+    window.get_by_role("button", name="Send it now").click()
+    expect(window.get_by_text("Case 1 is closed.")).to_be_visible()
+    assert stage.both.case().why == "a reason that took a while to write"
+
+
+def test_the_theme_that_somebody_chose_stays(stage: Stage) -> None:
+    window = stage.window()
+    window.goto("/")
+    window.locator(".me summary").click()
+    before = window.evaluate("getComputedStyle(document.body).backgroundColor")
+    window.get_by_role("button", name="Dark or light").click()
+    after = window.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert before != after
+    window.goto("/cases")
+    assert window.evaluate("getComputedStyle(document.body).backgroundColor") == after
+
+
+def test_pages_work_without_scripts(stage: Stage) -> None:
+    window = stage.window(scripts=False)
+    window.goto("/customers")
+    window.get_by_label("Id, email, phone or name").fill(str(stage.both.ids[1]))
+    window.get_by_role("button", name="Search").click()
+    expect(window.locator("#found tbody tr")).to_have_count(1)
+
+
+def test_a_viewer_is_offered_nothing_that_they_may_not_do(stage: Stage) -> None:
+    window = stage.window(Role.VIEWER)
+    for path in ("/cases/1", f"/customers/{stage.both.ids[0]}"):
+        window.goto(path)
+        assert window.locator("main form").count() == 0
