@@ -11,7 +11,9 @@ import sys
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PACKAGES = ("chromium", "fonts-dejavu-core")
-WANTED = "The tests of the pages need Chromium on the path: install it (on Debian, the package chromium), or go on without."
+WANTED = (
+    "The tests of the pages need Chromium on the path: install it (on Debian, the package chromium), or go on without."
+)
 
 
 def chromium() -> str | None:

@@ -11,7 +11,7 @@ from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
 from onewriter.cli import commands
-from onewriter.db import keytables, pointtables, register, tables
+from onewriter.db import casetables, keytables, pointtables, privacytables, register, systemtables, tables, webtables
 from onewriter.db.register import Entry
 from onewriter.settings import BOUNDS, CONFIG_FILE, CONFIG_VARIABLE, SETTINGS, Setting
 
@@ -127,9 +127,12 @@ Beside ours, the main database holds `alembic_version` and the tables of the dur
 of its run, and nothing else of ours."""
 
 
+MAIN_TABLES = (tables, pointtables, privacytables, systemtables, casetables, webtables)
+
+
 def tables_page() -> str:
     """The page of all tables, with what the register says of each."""
-    main = _database("Main database", tables.metadata.tables, register.REGISTER, tables, pointtables)
+    main = _database("Main database", tables.metadata.tables, register.REGISTER, *MAIN_TABLES)
     keys = _database("Key store", keytables.metadata.tables, register.KEY_REGISTER, keytables)
     return _page("Tables", TABLES_INTRO, *main, *keys)
 

@@ -45,7 +45,9 @@ class Listed:
 def listed(text: str) -> list[Listed]:
     """The files of a list."""
     return [
-        Listed(file["name"], f"{package['name']}@{package['version']}", package["licence"], file["path"], file["sha256"])
+        Listed(
+            file["name"], f"{package['name']}@{package['version']}", package["licence"], file["path"], file["sha256"]
+        )
         for package in tomllib.loads(text)["package"]
         for file in package["files"]
     ]

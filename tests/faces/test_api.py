@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from onewriter.customers import people, tokens
+from onewriter.customers import people, runs, tokens
 from onewriter.customers.people import Role
 from onewriter.records import DAY, Instant
 from onewriter.web.api.frame import PROBLEM
@@ -170,8 +170,6 @@ def test_those_who_are_gone_are_listed_by_themselves(program: Program, twelve: T
 
 
 def test_runs_are_listed_and_the_overview_tells_of_them(program: Program, tea: Tea, now: Instant) -> None:
-    from onewriter.customers import runs
-
     with tea.runtime.database.write() as db:
         for number in range(3):
             runs.add(db, f"run{number}", tea.shop_id, f"cycle crm{number}", "user:olga", now + number)
@@ -186,45 +184,56 @@ def test_runs_are_listed_and_the_overview_tells_of_them(program: Program, tea: T
 # ---- Writes that are sent twice -------------------------------------------------------------------------------------
 
 
-def test_a_write_with_a_key_is_done_once_and_answered_as_it_was(program: Program, twelve: Tea) -> None:
-    def ask(key: str, why: str) -> httpx2.Response:
-        return program.ask("POST", "/customers/101/reveal", {"why": why}, **{"Idempotency-Key": key})
+def paused(tea: Tea, now: Instant, *ids: str) -> None:
+    """Runs that stand still until somebody lets them go on."""
+    with tea.runtime.database.write() as db:
+        for place, each in enumerate(ids):
+            runs.add(db, each, tea.shop_id, f"cycle crm{place}", "user:olga", now)
+            runs.pause(db, runs.begin(db, each, now), "the key was refused", now)
 
-    from onewriter.db.privacytables import access_log
 
-    def lines() -> int:
-        with twelve.runtime.database.read() as db:
-            return len(db.execute(access_log.select()).all())
+def test_a_write_with_a_key_is_done_once_and_answered_as_it_was(program: Program, tea: Tea, now: Instant) -> None:
+    paused(tea, now, "run1", "run2")
 
-    first = ask("k1", "a call")
-    known = lines()
-    again = ask("k1", "a call")
+    def ask(key: str, run: str) -> httpx2.Response:
+        return program.ask("POST", f"/runs/{run}/resume", **{"Idempotency-Key": key})
+
+    first, again = ask("k1", "run1"), ask("k1", "run1")
     assert (first.status_code, again.status_code, again.json()) == (200, 200, first.json())
-    assert (again.headers["idempotency-replayed"], lines()) == ("true", known)
-    other = ask("k1", "another call")
-    assert (other.status_code, lines()) == (409, known)
-    assert ask("k2", "a call").status_code == 200
-    assert lines() == known + 1
+    assert again.headers["idempotency-replayed"] == "true"
+    assert ask("k2", "run1").status_code == 409, "without its key it is another write, and the run is queued already"
+    other = ask("k1", "run2")
+    assert (other.status_code, "another request" in other.json()["detail"]) == (409, True)
+    assert ask("k3", "run2").status_code == 200
 
 
-def test_a_write_that_was_refused_can_be_sent_again_with_its_key(program: Program, twelve: Tea) -> None:
+def test_a_write_that_was_refused_can_be_sent_again_with_its_key(program: Program, tea: Tea, now: Instant) -> None:
+    paused(tea, now, "run1")
     viewer = program.as_(Role.VIEWER)
     key = {"Idempotency-Key": "k1"}
-    assert viewer.ask("POST", "/customers/101/reveal", {"why": "a call"}, **key).status_code == 403
-    with twelve.runtime.database.write() as db:
+    assert viewer.ask("POST", "/runs/run1/resume", **key).status_code == 403
+    with tea.runtime.database.write() as db:
         db.exec_driver_sql("UPDATE tokens SET role = 'staff'")
-    assert viewer.ask("POST", "/customers/101/reveal", {"why": "a call"}, **key).status_code == 200
+    assert viewer.ask("POST", "/runs/run1/resume", **key).status_code == 200
 
 
-def test_what_is_kept_of_an_answer_opens_with_the_token_alone(program: Program, twelve: Tea) -> None:
-    program.ask("POST", "/customers/101/reveal", {"why": "a call"}, **{"Idempotency-Key": "k1"})
-    with twelve.runtime.database.read() as db:
-        [row] = db.exec_driver_sql("SELECT status, box, request FROM replies").all()
+def test_what_is_kept_of_an_answer_opens_with_the_token_alone(program: Program, tea: Tea, now: Instant) -> None:
+    paused(tea, now, "run1")
+    program.ask("POST", "/runs/run1/resume", **{"Idempotency-Key": "k1"})
+    with tea.runtime.database.read() as db:
+        [row] = db.exec_driver_sql("SELECT status, box FROM replies").all()
     assert row.status == 200
-    kept = bytes(row.box)
-    assert b"ana101" not in kept
-    assert b"shopify_id" not in kept
-    assert program.secret.encode() not in kept
+    assert b"run1" not in bytes(row.box)
+    assert program.secret.encode() not in bytes(row.box)
+
+
+def test_what_reveals_is_never_kept_and_stands_in_the_access_log_each_time(program: Program, twelve: Tea) -> None:
+    for _ in range(2):
+        told_once = program.ask("POST", "/customers/101/reveal", {"why": "a call"}, **{"Idempotency-Key": "k1"})
+        assert told_once.json()["fields"]["email"] == PEOPLE[101]["email"]
+    with twelve.runtime.database.read() as db:
+        assert db.exec_driver_sql("SELECT count(*) FROM replies").scalar() == 0
+        assert db.exec_driver_sql("SELECT count(*) FROM access_log WHERE action = 'reveal'").scalar() == 2
 
 
 def test_the_description_is_published_and_names_every_path(program: Program) -> None:

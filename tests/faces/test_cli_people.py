@@ -1,4 +1,4 @@
-"""`onewriter people`: who has which role, and that there is always an owner."""
+"""`onewriter people`: who has which role and who may log in, and that there is always an owner."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +7,7 @@ import pytest
 
 from onewriter import settings
 from onewriter.cli.frame import FAILED, USAGE
-from onewriter.customers import people
+from onewriter.customers import invitations, logins, people, sessions
 from onewriter.customers.people import Role
 from onewriter.errors import Forbidden
 from onewriter.runtime import Runtime, now
@@ -98,3 +98,108 @@ def test_a_change_of_roles_is_in_the_access_log(onewriter: Onewriter, become: Be
         ("user:ben", "staff", "people", "remove user:anna", False),
         ("user:anna", "owner", "people", "set user:ben to staff", True),
     ]
+
+
+# ---- Who logs in to the pages ---------------------------------------------------------------------------------------
+
+SECRET = "four words make one"
+
+
+def use(link: str, name: str) -> None:
+    """Open a link and choose a password."""
+    with Runtime(settings.load()) as runtime:
+        invitations.accept(runtime.database, link.partition("?link=")[2], name, SECRET, now())
+
+
+def gets_in(name: str) -> bool:
+    with Runtime(settings.load()) as runtime:
+        return logins.check(runtime.database, name, SECRET, now()).ok
+
+
+def test_somebody_is_invited_by_a_link_and_logged_out_by_a_command(installed: Onewriter, become: Become) -> None:
+    become("anna")
+    invited = installed.json("people", "invite", "ben", "staff")
+    assert (invited["name"], invited["role"]) == ("user:ben", "staff")
+    assert invited["link"].startswith("http://127.0.0.1:8480/welcome?link=")
+    assert roles(installed) == {}
+    use(invited["link"], "user:ben")
+    # As with `people set`, whoever lets the first person in becomes an owner.
+    assert roles(installed) == {"user:anna": "owner", "user:ben": "staff"}
+    assert gets_in("user:ben")
+    with Runtime(settings.load()) as runtime, runtime.database.write() as db:
+        cookies = [sessions.begin(db, "user:ben", now()) for _ in range(2)]
+    assert installed.json("people", "log-out", "ben") == {"name": "user:ben", "ended": 2}
+    with Runtime(settings.load()) as runtime:
+        assert [sessions.resume(runtime.database, cookie, now()) for cookie in cookies] == [None, None]
+    assert "logged out: 0 sessions" in installed("people", "log-out", "ben").out
+    assert gets_in("user:ben")
+    installed("people", "remove", "ben")
+    assert not gets_in("user:ben")
+
+
+def test_a_second_link_makes_way_for_a_new_password_and_voids_the_first(onewriter: Onewriter, become: Become) -> None:
+    become("anna")
+    first, second = (onewriter("people", "invite", "ben", "staff").out.splitlines()[-1] for _ in range(2))
+    with pytest.raises(Forbidden):
+        use(first, "user:ben")
+    use(second, "user:ben")
+    assert gets_in("user:ben")
+
+
+def test_a_link_names_the_address_at_which_people_open_the_pages(
+    onewriter: Onewriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEWRITER_WEB_URL", "https://shop.example/")
+    assert onewriter.json("people", "invite", "ben", "staff")["link"].startswith("https://shop.example/welcome?link=")
+
+
+def test_invitations_are_an_owners_and_are_in_the_access_log(onewriter: Onewriter, become: Become) -> None:
+    become("anna")
+    onewriter("people", "set", "ben", "staff")
+    onewriter("people", "log-out", "ben")
+    become("ben")
+    refused = onewriter("people", "invite", "ben", "owner", code=FAILED)
+    assert "welcome" not in refused.all
+    onewriter("people", "log-out", "anna", code=FAILED)
+    lines = onewriter.json("privacy", "access", "list")
+    assert [(line["actor"], line["subject"], line["allowed"]) for line in lines][:3] == [
+        ("user:ben", "log out user:anna", False),
+        ("user:ben", "invite user:ben as owner", False),
+        ("user:anna", "log out user:ben", True),
+    ]
+
+
+# ---- The first person -----------------------------------------------------------------------------------------------
+
+
+def welcome(onewriter: Onewriter) -> tuple[str | None, str]:
+    """The link that `onewriter serve` prints, and what it says of it."""
+    told = onewriter("prepare", "--welcome", "http://127.0.0.1:9", "--json")
+    return told.document["welcome"], told.err
+
+
+def test_as_long_as_nobody_can_log_in_each_start_prints_a_new_link(installed: Onewriter, become: Become) -> None:
+    become("anna")
+    first, second = welcome(installed)[0], welcome(installed)[0]
+    assert first is not None
+    assert second is not None
+    assert second.startswith("http://127.0.0.1:9/welcome?link=")
+    with pytest.raises(Forbidden):
+        use(first, "user:eve")
+    use(second, "user:eve")
+    assert roles(installed) == {"user:anna": "owner", "user:eve": "owner"}
+    assert welcome(installed) == (None, "")
+    assert [line["subject"] for line in installed.json("privacy", "access", "list")] == [
+        "invite the first person as owner"
+    ] * 2
+
+
+def test_nobody_becomes_an_owner_by_starting_the_service(onewriter: Onewriter, become: Become) -> None:
+    become("anna")
+    onewriter("people", "set", "ben", "staff")
+    become("ben")
+    link, told = welcome(onewriter)
+    assert link is None
+    assert "`onewriter people invite NAME ROLE`" in told
+    become("anna")
+    assert welcome(onewriter)[0] is not None

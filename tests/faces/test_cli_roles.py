@@ -133,6 +133,8 @@ OWNER: dict[str, tuple[str, ...]] = {
     "keys create": (),
     "keys restore-copy": ("mine.copy", "--yes"),
     "keys rotate": (),
+    "people invite": ("cora", "owner"),
+    "people log-out": ("ben",),
     "people remove": ("ben",),
     "people set": ("cora", "owner"),
     "privacy access export": ("a.csv",),
@@ -149,6 +151,9 @@ OWNER: dict[str, tuple[str, ...]] = {
     "systems remove": ("shopify", "--yes"),
     "systems set": ("shopify", "--every", "1h"),
     "systems undo": ("{run}", "--yes"),
+    "tokens create": ("mine", "--role", "owner"),
+    "tokens list": (),
+    "tokens revoke": ("till",),
 }
 
 

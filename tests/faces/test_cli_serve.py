@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from onewriter import settings
@@ -110,6 +111,23 @@ def test_the_service_runs_the_cycles_of_a_system_by_its_schedule(
     assert {run["requested_by"] for run in installed.json("runs", "list") if run["kind"] == "cycle till"} >= {
         "schedule"
     }
+
+
+def test_the_service_begins_with_a_link_by_which_the_first_person_gets_in(
+    onewriter: Onewriter, started: Callable[..., tuple[Process, Any]]
+) -> None:
+    service, said = started("serve", "--port", "0")
+    assert said["welcome"].startswith(f"{said['url']}/welcome?link=")
+    given = {"link": said["welcome"].partition("=")[2], "name": "eve", "password": "four words make one"}
+    with httpx2.Client(base_url=said["url"], trust_env=False, timeout=PATIENCE_S) as client:
+        assert client.get(said["welcome"]).status_code == 200
+        entered = client.post("/welcome", data=given | {"password_again": given["password"]})
+        assert (entered.status_code, entered.headers["location"]) == (303, "/")
+        assert client.get("/").status_code == 200
+    service.send_signal(signal.SIGTERM)
+    assert service.wait(PATIENCE_S) == 0
+    assert "user:eve" in {one["name"] for one in onewriter.json("people", "list")}
+    assert started("serve", "--port", "0")[1]["welcome"] is None
 
 
 def test_the_service_ends_when_one_of_its_processes_does(

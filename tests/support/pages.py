@@ -49,7 +49,7 @@ class Site:
             return client.get(path, headers=headers)
 
     def post(self, path: str, fields: Mapping[str, Any] | None = None, **sent: Any) -> httpx2.Response:
-        """Send a form of a page of this session; where it leads is not followed."""
+        """Send a form of a page of that session; where it leads is not followed."""
         csrf = {} if self.cookie is None else {"csrf": sessions.csrf_of(self.cookie)}
         with self.client as client:
             return client.post(path, data={**csrf, **(fields or {})}, **sent)

@@ -18,7 +18,6 @@ CAUSES = {"last_name": "transform_lossy", "first_name": "two_writers", "phone": 
 """Field: the cause that was planted there."""
 LOSSY, GREETED, DOUBLED = CAUSES
 GREETED_COUNT = 5
-DIALLED_COUNT = 6
 TIMES = 2
 """How often the tool writes its greeting before anybody asks why."""
 NUMBER, OTHER_NUMBER = "+12025550178", "+12025550143"
@@ -62,14 +61,12 @@ class Cases:
 
     def leave_open(self) -> None:
         """Have one more thing go wrong, which is left to whoever looks at the pages."""
-        self.hands.say("\nOne more thing goes wrong and is left so: a phone tool writes its own numbers into the CRM.")
-        shown, known = self.systems.truth(), self.systems.known
-        places = [place for place in range(UNTOUCHED, len(known)) if shown[known[place]]["phone"]]
-        dialled = [place for place in places if place not in (self._doubled, self._tried)][:DIALLED_COUNT]
-        for _again in range(TIMES):
-            for place in dialled:
-                self.systems.crm.edit(place + 1, mobile=f"+1202555{place:04}")
-            self.hands.type("systems", "cycle", NAME, "--wait")
+        self.hands.say(
+            "\nOne more thing goes wrong and is left so: somebody has first names written without accents too."
+        )
+        why = ("--why", "a label printer for first names")
+        self.hands.type("fields", "map", NAME, GREETED, "--remote", "first", "--transform", "ascii", *why, "--yes")
+        self.systems.answer(NAME, begin=True)
         self.hands.type("audit", "run", "--system", NAME, "--wait")
 
     # ---- What happens

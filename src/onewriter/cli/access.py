@@ -30,6 +30,11 @@ def permit(
     why: str | None = None,
 ) -> Role:
     """The role of whoever gives the command, which stands in the access log; as `Caller.permit` says."""
+    check_why(why)
+    return Caller(runtime, actor()).permit(role, action, about, shop_id=shop_id, why=why)
+
+
+def check_why(why: str | None) -> None:
+    """Refuse a reason that is empty or a whole story, by the name of the option that it was given with."""
     if why is not None and not 0 < len(why.strip()) <= REASON_MAX:
         raise click.UsageError(f"--why must be a reason of 1 to {REASON_MAX} letters")
-    return Caller(runtime, actor()).permit(role, action, about, shop_id=shop_id, why=why)

@@ -5,15 +5,16 @@ from collections import Counter
 import click
 
 from onewriter.cli import session
-from onewriter.cli.checked import Checked, Level
-from onewriter.cli.checks_here import check_databases, check_work
-from onewriter.cli.checks_shop import check_shop
-from onewriter.cli.checks_systems import check_systems
+from onewriter.cli.checks_here import check_databases
 from onewriter.cli.frame import DONE, FINDINGS, UNREACHABLE
 from onewriter.cli.inputs import as_json
 from onewriter.cli.output import answer, plain, say
 from onewriter.customers import shops
 from onewriter.customers.shops import CONNECTED
+from onewriter.desk.checked import Checked, Level
+from onewriter.desk.checks_here import check_work
+from onewriter.desk.checks_shop import check_shop
+from onewriter.desk.checks_systems import check_systems
 from onewriter.runtime import Runtime
 
 

@@ -16,6 +16,7 @@ from onewriter.cli.watch import watch_run
 from onewriter.customers import shops
 from onewriter.customers.runs import AlreadyRunning
 from onewriter.customers.shops import AUTHORIZING, ERASED, Shop
+from onewriter.desk.settings import master_key
 from onewriter.errors import BadSetting, MasterKeyWrong, Permanent
 from onewriter.records import Instant, iso
 from onewriter.runtime import Runtime, now
@@ -112,7 +113,7 @@ def list_keys(as_json: bool) -> None:
         names = ("MASTER KEY", "STATE", "MADE", "RETIRED", *(name.upper() for name in rewrap.NAMES), "")
         table(names, map(_row, found))
 
-    answer(as_json, [_document(one) for one in found], tell)
+    answer(as_json, [master_key(one) for one in found], tell)
 
 
 def _row(one: Standing) -> list[Any]:
@@ -127,17 +128,6 @@ def _advice(one: Standing) -> str:
     if one.may_go:
         return "may be taken out of the settings once no backup that was made with it is kept"
     return "`onewriter keys rotate` lays it aside" if one.may_retire else ""
-
-
-def _document(one: Standing) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "state": one.state,
-        "made_at": iso(one.made_at),
-        "retired_at": iso(one.retired_at),
-        "keys": {name: one.counts[name] for name in rewrap.NAMES},
-        "may_go": one.may_go,
-    }
 
 
 @group.command("rotate")

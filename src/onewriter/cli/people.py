@@ -5,15 +5,10 @@ from typing import Any
 import click
 
 from onewriter.cli import session
-from onewriter.cli.access import About, Role, permit
 from onewriter.cli.inputs import as_json
 from onewriter.cli.output import answer, say, table
-from onewriter.customers import people
-from onewriter.customers.access import PEOPLE
-from onewriter.customers.people import Person
-from onewriter.desk import entering
-from onewriter.records import iso
-from onewriter.runtime import Runtime, now
+from onewriter.customers.people import Role, full_name
+from onewriter.desk import entering, people
 
 NOBODY = "Nobody is listed, so whoever gives a command is an owner; `onewriter people set NAME owner` begins the list."
 
@@ -26,7 +21,7 @@ class Name(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name with what it begins with everywhere; it may be typed with or without."""
         try:
-            return people.full_name(str(value))
+            return full_name(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -50,8 +45,8 @@ def group() -> None:
 @as_json
 def list_people(as_json: bool) -> None:
     """List who has a role, and since when."""
-    with session.opened() as runtime, runtime.database.read() as db:
-        documents = [_document(person) for person in people.every(db)]
+    with session.opened() as runtime:
+        documents = people.listed(session.caller(runtime))
 
     def tell() -> None:
         if not documents:
@@ -59,7 +54,8 @@ def list_people(as_json: bool) -> None:
             return
         columns = ("name", "role", "since", "set_by")
         table(
-            [column.upper().replace("_", " ") for column in columns], ([one[c] for c in columns] for one in documents)
+            [column.upper().replace("_", " ") for column in columns],
+            ([one[c] for c in columns] for one in map(dict, documents)),
         )
 
     answer(as_json, documents, tell)
@@ -75,11 +71,7 @@ def set_role(name: str, role: str, as_json: bool) -> None:
     With the first on the list, you become an owner yourself. There must always be an owner.
     """
     with session.opened() as runtime:
-        _permit(runtime, f"set {name} to {role}")
-        with runtime.database.write() as db:
-            people.give(db, session.actor(), name, Role(role), now())
-            documents = [_document(person) for person in people.every(db)]
-    [document] = [one for one in documents if one["name"] == name]
+        document = people.set_role(session.caller(runtime), name, Role(role))
     answer(as_json, document, lambda: say(f"{name} is {role} now."))
 
 
@@ -120,15 +112,5 @@ def log_out(name: str, as_json: bool) -> None:
 def remove(name: str, as_json: bool) -> None:
     """Take a role away from somebody, who is a viewer from then on, and can log in to the pages no more."""
     with session.opened() as runtime:
-        _permit(runtime, f"remove {name}")
-        with runtime.database.write() as db:
-            people.remove(db, name)
-    answer(as_json, {"name": name, "role": None}, lambda: say(f"{name} has no role any more, and is a viewer."))
-
-
-def _permit(runtime: Runtime, subject: str) -> None:
-    permit(runtime, Role.OWNER, PEOPLE, [About(subject=subject)])
-
-
-def _document(person: Person) -> dict[str, Any]:
-    return {"name": person.name, "role": person.role.value, "since": iso(person.since), "set_by": person.set_by}
+        document = people.remove(session.caller(runtime), name)
+    answer(as_json, document, lambda: say(f"{name} has no role any more, and is a viewer."))

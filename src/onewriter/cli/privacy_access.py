@@ -3,28 +3,22 @@
 import csv
 import json
 import os
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
-from sqlalchemy import Connection
 
 from onewriter.cli import session
-from onewriter.cli.access import Role, permit
 from onewriter.cli.frame import DONE, FINDINGS
 from onewriter.cli.inputs import as_json, limit_option, shop_option
 from onewriter.cli.output import answer, plain, say, table
-from onewriter.customers import access_lines, find, findings, people, shops
-from onewriter.customers.access import EXPORT_LOG
-from onewriter.customers.access_lines import Line, Wanted
-from onewriter.customers.access_proof import Proof, prove
-from onewriter.errors import BadSetting, UnknownCustomer
-from onewriter.records import Instant, id_text, instant, iso
+from onewriter.desk import accesses
+from onewriter.desk.accesses import AccessDocument, ProofDocument
+from onewriter.errors import BadSetting
+from onewriter.records import Instant, instant
 from onewriter.runtime import Runtime
-from onewriter.vault.keystore import KeyStore
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
@@ -74,21 +68,23 @@ def list_access(
     --customer with our id finds what was done about a customer even after it was erased.
     """
     with session.opened() as runtime:
-        with runtime.database.read() as db:
-            role = people.role_of(db, session.actor())
-            whose = None if customer is None else _customer_id(db, domain, customer)
-            who = None if actor is None else people.PREFIX + actor.removeprefix(people.PREFIX)
-            wanted = Wanted(who, whose, action, _begin(since), _begin(until, days=1))
-            lines = access_lines.newest(db, wanted, limit)
-            domains = _domains(db)
-        documents = _documents(runtime.keys, lines, domains, with_reasons=role.covers(Role.OWNER))
+        caller = session.caller(runtime)
+        named = None if customer is None else _shop_of(runtime, domain, customer)
+        asked = accesses.wanted(
+            caller, named, actor=actor, customer=customer, action=action, since=_begin(since),
+            until=_begin(until, days=1),
+        )  # fmt: skip
+        documents = accesses.listed(caller, asked, None, limit, with_reasons=True)["items"]
 
     def tell() -> None:
         if not documents:
             say("No such access is in the log.")
             return
         columns = [name for name in FIELDS if name in documents[0]]
-        table([name.upper() for name in columns], ([_shown(one[name]) for name in columns] for one in documents))
+        table(
+            [name.upper() for name in columns],
+            ([_shown(one[name]) for name in columns] for one in map(dict, documents)),
+        )
 
     answer(as_json, documents, tell)
 
@@ -97,47 +93,12 @@ def _shown(value: Any) -> Any:
     return (" ".join(value) or None) if isinstance(value, list) else value
 
 
-def _customer_id(db: Connection, domain: str | None, text: str) -> bytes:
-    """Our id of the customer that is meant, which may be gone by now."""
-    try:
-        return uuid.UUID(text).bytes
-    except ValueError:
-        shop = session.choose_shop(db, domain)
-        found = findings.customer_id_of(db, shop.id, find.shopify_id_meant(db, shop.id, text))
-    if found is None:
-        raise UnknownCustomer(
-            "No customer of this shop has that id; of one that was erased, only our id is known here."
-        )
-    return found
-
-
-def _domains(db: Connection) -> dict[int, str]:
-    return {shop.id: shop.domain for shop in shops.every(db)}
-
-
-def _documents(
-    keys: KeyStore, lines: Sequence[Line], domains: dict[int, str], *, with_reasons: bool
-) -> list[dict[str, Any]]:
-    documents = [_document(line, domains) for line in lines]
-    if with_reasons:
-        for document, reason in zip(documents, access_lines.reasons(keys, lines), strict=True):
-            document["reason"] = reason
-    return documents
-
-
-def _document(line: Line, domains: dict[int, str]) -> dict[str, Any]:
-    return {
-        "position": line.position,
-        "at": iso(line.at),
-        "actor": line.actor,
-        "role": line.role,
-        "action": line.action,
-        "allowed": line.allowed,
-        "shop": None if line.shop_id is None else domains.get(line.shop_id),
-        "customer": None if line.customer_id is None else id_text(line.customer_id),
-        "subject": line.subject,
-        "fields": line.fields.split(),
-    }
+def _shop_of(runtime: Runtime, domain: str | None, customer: str) -> str | None:
+    """The shop in which a customer is looked for; our ids are the same in all."""
+    if domain is None and accesses.is_own_id(customer):
+        return None
+    with runtime.database.read() as db:
+        return session.choose_shop(db, domain).domain
 
 
 # ---- Proof
@@ -153,26 +114,20 @@ def verify(as_json: bool) -> int:
     access that was never written, and a log that somebody with both databases and the master key wrote anew.
     """
     with session.opened() as runtime:
-        proof = prove(runtime.database, runtime.keys)
-    document = {
-        "ok": proof.wrong_at is None,
-        "lines": proof.lines,
-        "wrong_at": proof.wrong_at,
-        "how": proof.how,
-        "restored": [{"position": one.position, "subject": one.subject} for one in proof.restored],
-    }
-    answer(as_json, document, lambda: _tell_proof(proof))
-    return DONE if proof.wrong_at is None else FINDINGS
+        document = accesses.verified(session.caller(runtime))
+    answer(as_json, document, lambda: _tell_proof(document))
+    return DONE if document["ok"] else FINDINGS
 
 
-def _tell_proof(proof: Proof) -> None:
-    for one in proof.restored:
-        say(f"Line {one.position}: a restore, {one.subject}.")
-    if proof.wrong_at is None:
-        say(f"The access log is whole: {proof.lines} line{'' if proof.lines == 1 else 's'}.")
+def _tell_proof(proof: ProofDocument) -> None:
+    for one in proof["restored"]:
+        say(f"Line {one['position']}: a restore, {one['subject']}.")
+    lines = proof["lines"]
+    if proof["ok"]:
+        say(f"The access log is whole: {lines} line{'' if lines == 1 else 's'}.")
     else:
         say(
-            f"The access log is NOT whole: position {proof.wrong_at} is {proof.how}; {proof.lines} lines before it fit."
+            f"The access log is NOT whole: position {proof['wrong_at']} is {proof['how']}; {lines} lines before it fit."
         )
 
 
@@ -192,17 +147,10 @@ def export(file: Path, as_json: bool) -> None:
     if write is None:
         raise click.UsageError("FILE must end in .csv or .json")
     with session.opened() as runtime:
-        permit(runtime, Role.OWNER, EXPORT_LOG)
+        lines = accesses.exported(session.caller(runtime))
         with _new_file(file) as opened:
-            count = write(opened, _every(runtime))
+            count = write(opened, lines)
     answer(as_json, {"file": str(file), "lines": count}, lambda: say(f"Wrote {count} lines to {file}."))
-
-
-def _every(runtime: Runtime) -> Iterator[dict[str, Any]]:
-    with runtime.database.snapshot() as db:
-        domains = _domains(db)
-        for lines in access_lines.every(db, Wanted()):
-            yield from _documents(runtime.keys, lines, domains, with_reasons=True)
 
 
 def _new_file(file: Path) -> TextIO:
@@ -216,12 +164,12 @@ def _new_file(file: Path) -> TextIO:
         raise BadSetting(f"The file cannot be written ({error.strerror}).") from None
 
 
-def _write_csv(opened: TextIO, documents: Iterator[dict[str, Any]]) -> int:
+def _write_csv(opened: TextIO, documents: Iterator[AccessDocument]) -> int:
     writer = csv.DictWriter(opened, FIELDS)
     writer.writeheader()
     count = 0
     for document in documents:
-        writer.writerow({name: _cell(document[name]) for name in FIELDS})
+        writer.writerow({name: _cell(dict(document)[name]) for name in FIELDS})
         count += 1
     return count
 
@@ -235,7 +183,7 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def _write_json(opened: TextIO, documents: Iterator[dict[str, Any]]) -> int:
+def _write_json(opened: TextIO, documents: Iterator[AccessDocument]) -> int:
     count = 0
     opened.write("[")
     for document in documents:
@@ -246,4 +194,4 @@ def _write_json(opened: TextIO, documents: Iterator[dict[str, Any]]) -> int:
     return count
 
 
-WRITERS: dict[str, Callable[[TextIO, Iterator[dict[str, Any]]], int]] = {".csv": _write_csv, ".json": _write_json}
+WRITERS: dict[str, Callable[[TextIO, Iterator[AccessDocument]], int]] = {".csv": _write_csv, ".json": _write_json}

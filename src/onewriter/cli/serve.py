@@ -24,6 +24,7 @@ from onewriter.cli.processes import (
     until_one_ends,
     until_stopped,
 )
+from onewriter.errors import Forbidden
 
 host_option = click.option("--host", help="Address to listen on; by default the setting `host`.")
 port_option = click.option("--port", type=click.IntRange(0, 65_535), help="Port; by default the setting `port`.")
@@ -143,7 +144,11 @@ def prepare(url: str | None, as_json: bool) -> None:
     from onewriter.desk import entering
 
     with session.opened() as runtime:
-        link = None if url is None else entering.welcome(session.caller(runtime), url)
+        try:
+            link = None if url is None else entering.welcome(session.caller(runtime), url)
+        except Forbidden:
+            link = None
+            note("Nobody can log in yet; an owner makes a link for it: `onewriter people invite NAME ROLE`.")
         if as_json:
             emit({"prepared": True, "welcome": link})
         elif link is not None:

@@ -1,12 +1,11 @@
 """`onewriter settings`: every setting, its value and where it is from."""
 
-from typing import Any
-
 import click
 
 from onewriter import settings as known
 from onewriter.cli.inputs import as_json
 from onewriter.cli.output import answer, table
+from onewriter.desk import settings as told
 
 
 @click.command("settings")
@@ -17,24 +16,13 @@ def settings(as_json: bool) -> None:
     Settings come from the environment (ONEWRITER_NAME), from onewriter.toml in the current folder or the file that
     ONEWRITER_CONFIG names, or are the default. Secrets show as ***.
     """
-    found = known.load()
-    documents = [_document(setting, found) for setting in known.SETTINGS]
+    documents = told.documents(known.load())
 
     def tell() -> None:
         columns = ("name", "value", "source", "unit", "help")
-        table([column.upper() for column in columns], ([one[column] for column in columns] for one in documents))
+        table(
+            [column.upper() for column in columns],
+            ([one[column] for column in columns] for one in map(dict, documents)),
+        )
 
     answer(as_json, documents, tell)
-
-
-def _document(setting: known.Setting, found: known.Settings) -> dict[str, Any]:
-    return {
-        "name": setting.name,
-        "variable": setting.variable,
-        "value": found.shown()[setting.name],
-        "source": found.sources[setting.name],
-        "default": setting.default,
-        "unit": setting.unit,
-        "help": setting.help,
-        "secret": setting.secret,
-    }

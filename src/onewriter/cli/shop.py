@@ -1,14 +1,12 @@
 """`onewriter shop`: connect shops, list, show and disconnect them."""
 
 import secrets as chance
-from dataclasses import replace
 from typing import Any
 
 import click
-from sqlalchemy import Connection
 
 from onewriter.cli import session
-from onewriter.cli.access import About, Role, permit, require
+from onewriter.cli.access import Role, require
 from onewriter.cli.frame import DONE, PARTLY, PartlyDone
 from onewriter.cli.inputs import (
     as_json,
@@ -20,15 +18,14 @@ from onewriter.cli.inputs import (
     yes_option,
 )
 from onewriter.cli.output import answer, details, note, say, table, when
-from onewriter.customers import find, marks, shops
-from onewriter.customers.retention import look
-from onewriter.customers.shops import DISCONNECTED, ERASED, NOT_AUTHORIZING, Shop
+from onewriter.customers import shops
+from onewriter.customers.shops import DISCONNECTED, NOT_AUTHORIZING
+from onewriter.desk import shops as told
 from onewriter.intake.authorize import AUTHORIZE_FOR, CALLBACK_PATH
 from onewriter.intake.connect import Connected, NotSubscribed, Wish
-from onewriter.records import Instant, iso
+from onewriter.records import iso
 from onewriter.rules.retention import DAYS_MAX, DAYS_MIN
 from onewriter.runtime import Runtime, now
-from onewriter.shopify import scopes
 from onewriter.shopify.auth import Credentials
 from onewriter.shopify.queries import API_VERSION
 
@@ -202,15 +199,18 @@ def _tell_connected(wish: Wish, done: Connected, lives: bool) -> None:
 @as_json
 def list_shops(as_json: bool) -> None:
     """List the shops, connected or not."""
-    with session.opened() as runtime, runtime.database.read() as db:
-        documents = [_document(db, shop) for shop in shops.every(db)]
+    with session.opened() as runtime:
+        documents = told.listed(session.caller(runtime))
 
     def tell() -> None:
         if not documents:
             note("No shop is connected yet; run `onewriter shop connect DOMAIN`.")
             return
         columns = ("domain", "state", "name", "customers", "connected_at")
-        table(("DOMAIN", "STATE", "NAME", "CUSTOMERS", "CONNECTED"), ([one[c] for c in columns] for one in documents))
+        table(
+            ("DOMAIN", "STATE", "NAME", "CUSTOMERS", "CONNECTED"),
+            ([one[c] for c in columns] for one in map(dict, documents)),
+        )
 
     answer(as_json, documents, tell)
 
@@ -220,44 +220,11 @@ def list_shops(as_json: bool) -> None:
 @as_json
 def show(domain: str | None, as_json: bool) -> None:
     """Show a shop; without DOMAIN, the only one there is."""
-    with session.opened() as runtime, runtime.database.read() as db:
-        shop = session.choose_shop(db, domain, erased=True)
-        document = _document(db, shop) | {
-            "authorize_until": iso(shop.authorize_until),
-            **_old_secrets(runtime, shop, now()),
-            "waiting_to_be_read": marks.count(db, shop.id),
-            "scopes_missing": [one.scope for one in scopes.missing(shop.scopes)],
-        }
+    with session.opened() as runtime:
+        with runtime.database.read() as db:
+            named = session.choose_shop(db, domain, erased=True).domain
+        document = told.shown(session.caller(runtime), named)
     answer(as_json, document, lambda: details(document))
-
-
-def _old_secrets(runtime: Runtime, shop: Shop, moment: Instant) -> dict[str, Any]:
-    """How many replaced webhook secrets are still accepted, and until when; never a secret."""
-    if shop.state == ERASED:
-        return {"old_secrets_accepted": 0, "old_secrets_until": None}
-    ends = [until for _secret, until in runtime.credentials(shop).retired if moment < until]
-    return {"old_secrets_accepted": len(ends), "old_secrets_until": iso(max(ends, default=None))}
-
-
-def _document(db: Connection, shop: Shop) -> dict[str, Any]:
-    return {
-        "domain": shop.domain,
-        "state": shop.state,
-        "name": shop.name,
-        "customers": find.count_active(db, shop.id),
-        "currency": shop.currency,
-        "timezone": shop.timezone,
-        "region": shop.region,
-        "admin_url": shop.admin_url,
-        "public_url": shop.public_url,
-        "api_version": shop.api_version,
-        "scopes": list(shop.scopes),
-        "installed_at": iso(shop.installed_at),
-        "connected_at": iso(shop.connected_at),
-        "disconnected_at": iso(shop.disconnected_at),
-        "retention_days": shop.retention_days,
-        "erased_at": iso(shop.erased_at),
-    }
 
 
 @group.command("retention")
@@ -271,18 +238,14 @@ def retention(domain: str, days: int, yes: bool, as_json: bool) -> None:
     It counts from each deletion, so with fewer days some may be due at once: they are counted before you confirm.
     """
     with session.opened() as runtime:
+        caller = session.caller(runtime)
         with runtime.database.read() as db:
-            shop = session.choose_shop(db, domain)
-            require(db, Role.OWNER)
-            due = look(db, replace(shop, retention_days=days), now()).due if days < shop.retention_days else 0
+            named = session.choose_shop(db, domain).domain
+        due = told.retention_effect(caller, named, days)["due"]
         if due:
-            confirm(f"{due} deleted customers of {shop.domain} are due then, and purged for good. Go on?", yes)
-        change = f"retention from {shop.retention_days} to {days} days"
-        permit(runtime, Role.OWNER, "settings", [About(subject=change)], shop_id=shop.id)
-        with runtime.database.write() as db:
-            shops.change(db, shop.id, {"retention_days": days})
-    document = {"shop": shop.domain, "retention_days": days, "before": shop.retention_days, "due": due}
-    answer(as_json, document, lambda: say(f"Deleted customers of {shop.domain} are kept for {days} days now."))
+            confirm(f"{due} deleted customers of {named} are due then, and purged for good. Go on?", yes)
+        document = told.set_retention(caller, named, days)
+    answer(as_json, document, lambda: say(f"Deleted customers of {named} are kept for {days} days now."))
 
 
 @group.command("disconnect")

@@ -193,9 +193,10 @@ def any_since(db: Connection, since: Instant) -> bool:
     return db.execute(select(erasures.c.id).where(erasures.c.ended_at >= since).limit(1)).first() is not None
 
 
-def receipts(db: Connection, most: int) -> list[Mapping[str, Any]]:
-    """The newest receipts of erasures."""
-    return [dict(row._mapping) for row in db.execute(_NEWEST, {"most": most})]
+def receipts(db: Connection, most: int, behind: bytes | None = None) -> list[Mapping[str, Any]]:
+    """The newest receipts of erasures; of those that are older than the one with that id."""
+    query = _NEWEST if behind is None else _NEWEST.where(erasures.c.id < behind)
+    return [dict(row._mapping) for row in db.execute(query, {"most": most})]
 
 
 def _take(db: Connection, shop_id: int, entry: Entry, whom: _Subjects) -> int:

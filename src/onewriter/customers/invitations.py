@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from onewriter.customers import logins, people, secrets_given, sessions
 from onewriter.customers.people import Role
 from onewriter.db.engine import Database
+from onewriter.db.turns import take_turns
 from onewriter.db.webtables import invitations
 from onewriter.errors import BadInput, Forbidden
 from onewriter.records import DAY, Instant
@@ -30,7 +31,10 @@ class Invitation:
 
 
 def make(db: Connection, name: str | None, role: Role, made_by: str, now: Instant) -> str:
-    """Invite somebody; what the link holds. One that the same name had before is void."""
+    """Invite somebody; what the link holds. One that the same name had before is void.
+
+    Without a name it is for the first person, who chooses one.
+    """
     link = secrets_given.make()
     same = invitations.c.name.is_(None) if name is None else invitations.c.name == name
     db.execute(delete(invitations).where(same, invitations.c.used_at.is_(None)))
@@ -40,28 +44,37 @@ def make(db: Connection, name: str | None, role: Role, made_by: str, now: Instan
 
 
 def look(db: Connection, link: str, now: Instant) -> Invitation | None:
-    """The invitation of a link; None when it was used or is over. To look at it does not use it."""
+    """The invitation of a link; None when it was used, is over, or counts no more. To look at it does not use it."""
     these = (invitations.c.hash == secrets_given.hash_of(link), invitations.c.used_at.is_(None))
     row = db.execute(select(invitations).where(*these, invitations.c.ends_at > now)).first()
-    return None if row is None else Invitation(row.name, Role(row.role), row.made_by, row.ends_at)
+    found = None if row is None else Invitation(row.name, Role(row.role), row.made_by, row.ends_at)
+    return found if found is not None and _counts(db, found) else None
+
+
+def _counts(db: Connection, invitation: Invitation) -> bool:
+    """Whether whoever made it may still give a role. That for the first person counts until somebody can log in."""
+    if invitation.name is None and logins.anybody(db):
+        return False
+    try:
+        return people.role_of(db, invitation.made_by).covers(Role.OWNER)
+    except Forbidden:  # a token that was revoked
+        return False
 
 
 def accept(database: Database, link: str, name: str, password: str, now: Instant) -> None:
     """Use a link, once: keep the password and give the role; every session that the name had ends.
 
-    Raises Forbidden for a link that was used meanwhile, BadInput for a name that is taken and a password that is none.
+    Raises Forbidden for a link that counts no more, and BadInput for another's name and for a password that is none.
     """
     password_hash = logins.hash_of(name, password)
     with database.write() as db:
+        take_turns(db, "people")
         invited = look(db, link, now)
-        these = (invitations.c.hash == secrets_given.hash_of(link), invitations.c.used_at.is_(None))
-        if invited is None or db.execute(update(invitations).where(*these).values(used_at=now)).rowcount != 1:
-            raise Forbidden(USED)
-        if invited.name is None and logins.anybody(db):
-            # The first link is for the first person: once somebody is in, they invite the others.
+        if invited is None:
             raise Forbidden(USED)
         if name != (invited.name or name):
             raise BadInput("This link is for somebody else.", "name")
+        db.execute(update(invitations).where(invitations.c.hash == secrets_given.hash_of(link)).values(used_at=now))
         people.give(db, invited.made_by, name, invited.role, now)
         logins.set_password(db, name, password_hash, now)
         sessions.end_every(db, name)

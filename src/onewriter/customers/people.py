@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from onewriter.customers import token_names
 from onewriter.db.privacytables import people
 from onewriter.db.turns import take_turns
-from onewriter.db.webtables import logins, sessions, tokens
+from onewriter.db.webtables import invitations, logins, sessions, tokens
 from onewriter.errors import Forbidden, Unknown
 from onewriter.records import Instant
 
@@ -85,7 +85,8 @@ def full_name(given: str) -> str:
 def give(db: Connection, actor: str, name: str, role: Role, now: Instant) -> None:
     """Give somebody a role, in place of the one they have.
 
-    With the first person, whoever gives the command becomes an owner too; else nobody could give the second role.
+    With the first person, whoever gives the command becomes an owner too; else nobody could give the second role. A
+    link that they have not used yet is void: it would give them another one.
     """
     take_turns(db, "people")
     if not _anybody(db) and name != actor:
@@ -95,6 +96,7 @@ def give(db: Connection, actor: str, name: str, role: Role, now: Instant) -> Non
     values = {"role": role.value, "since": now, "set_by": actor}
     if db.execute(update(people).where(people.c.name == name).values(**values)).rowcount == 0:
         db.execute(insert(people).values(name=name, **values))
+    _void_links(db, name)
 
 
 def remove(db: Connection, name: str) -> None:
@@ -105,6 +107,11 @@ def remove(db: Connection, name: str) -> None:
     _keep_an_owner(db, name)
     for each in (people, sessions, logins):
         db.execute(delete(each).where(each.c.name == name))
+    _void_links(db, name)
+
+
+def _void_links(db: Connection, name: str) -> None:
+    db.execute(delete(invitations).where(invitations.c.name == name, invitations.c.used_at.is_(None)))
 
 
 def _keep_an_owner(db: Connection, leaving: str) -> None:

@@ -27,7 +27,7 @@ class Session:
 
     name: str
     csrf: str
-    """What a form of this session must bring along."""
+    """What a form that belongs to it must bring along."""
     made_at: Instant
     ends_at: Instant
     shop_id: int | None
@@ -67,7 +67,7 @@ def csrf_of(cookie: str) -> str:
 
 
 def is_csrf(session: Session, given: str) -> bool:
-    """True for what a form of this session brings along."""
+    """True for what a form of that session brings along."""
     return compare_digest(session.csrf.encode(), given.encode())
 
 

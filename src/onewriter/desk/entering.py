@@ -1,8 +1,8 @@
-"""Letting people and programs in: invitations, sessions and tokens. An owner's task, and each is in the access log."""
+"""Letting people and programs in: invitations, sessions and tokens. An owner's task; the access log names each."""
 
 from typing_extensions import TypedDict
 
-from onewriter.customers import invitations, logins, people, sessions, tokens
+from onewriter.customers import invitations, logins, people, sessions, token_names, tokens
 from onewriter.customers.access import PEOPLE
 from onewriter.customers.people import Role
 from onewriter.customers.tokens import DAYS_MAX, Token
@@ -54,11 +54,16 @@ class MadeToken(TypedDict):
 
 
 def welcome(caller: Caller, url: str) -> str | None:
-    """A link for the first person, who becomes an owner; None once somebody can log in."""
+    """A link for the first person, who becomes an owner; None once somebody can log in.
+
+    Raises Forbidden where whoever starts the service is no owner: they would make themselves one by it.
+    """
     runtime = caller.runtime
     with runtime.database.read() as db:
         if logins.anybody(db):
             return None
+        caller.require(db, Role.OWNER)
+    caller.permit(Role.OWNER, PEOPLE, [About(subject=f"invite the first person as {Role.OWNER}")])
     with runtime.database.write() as db:
         link = invitations.make(db, None, Role.OWNER, caller.who, caller.now)
     return _base(caller, url) + WELCOME + link
@@ -66,10 +71,7 @@ def welcome(caller: Caller, url: str) -> str | None:
 
 def invite(caller: Caller, name: str, role: Role, url: str | None = None) -> Invited:
     """Make a link by which somebody chooses a password and gets a role, once, within 24 hours."""
-    try:
-        who = people.full_name(name)
-    except ValueError as error:
-        raise BadInput(f"{str(error).capitalize()}.", "name") from None
+    who = _person(name)
     caller.permit(Role.OWNER, PEOPLE, [About(subject=f"invite {who} as {role}")])
     settings = caller.runtime.settings
     here = url or f"http://{settings.text('host')}:{settings.number('port')}"
@@ -78,15 +80,23 @@ def invite(caller: Caller, name: str, role: Role, url: str | None = None) -> Inv
     return {"name": who, "role": role.value, "link": _base(caller, here) + WELCOME + link}
 
 
+def _person(name: str) -> str:
+    try:
+        return people.full_name(name)
+    except ValueError as error:
+        raise BadInput(f"{str(error).capitalize()}.", "name") from None
+
+
 def _base(caller: Caller, url: str) -> str:
     return (caller.runtime.settings.text("web_url") or url).rstrip("/")
 
 
 def log_out(caller: Caller, name: str) -> LoggedOut:
     """End every session of somebody."""
-    caller.permit(Role.OWNER, PEOPLE, [About(subject=f"log out {name}")])
+    who = _person(name)
+    caller.permit(Role.OWNER, PEOPLE, [About(subject=f"log out {who}")])
     with caller.runtime.database.write() as db:
-        return {"name": name, "ended": sessions.end_every(db, name)}
+        return {"name": who, "ended": sessions.end_every(db, who)}
 
 
 # ---- Programs -------------------------------------------------------------------------------------------------------
@@ -103,17 +113,19 @@ def make_token(caller: Caller, name: str, role: Role, days: int | None) -> MadeT
     """Make a token; its secret is shown this once. It never has a higher role than whoever makes it."""
     if days is not None and not 1 <= days <= DAYS_MAX:
         raise BadInput(f"A token lasts 1 to {DAYS_MAX:,} days.", "days")
-    caller.permit(Role.OWNER, TOKENS, [About(subject=f"create a token as {role}")])
+    who = token_names.full_name(name)
+    caller.permit(Role.OWNER, TOKENS, [About(subject=f"create {who} as {role}")])
     with caller.runtime.database.write() as db:
         secret = tokens.make(db, name, role, caller.who, caller.now, days)
-    return {"name": name.strip(), "role": role.value, "secret": secret}
+    return {"name": who.removeprefix(token_names.PREFIX), "role": role.value, "secret": secret}
 
 
 def revoke_token(caller: Caller, name: str) -> TokenDocument:
     """Let nobody in by that token any more."""
-    caller.permit(Role.OWNER, TOKENS, [About(subject="revoke a token")])
+    who = token_names.full_name(name)
+    caller.permit(Role.OWNER, TOKENS, [About(subject=f"revoke {who}")])
     with caller.runtime.database.write() as db:
-        return _document(tokens.revoke(db, name, caller.now), caller)
+        return _document(tokens.revoke(db, who, caller.now), caller)
 
 
 def _document(token: Token, caller: Caller) -> TokenDocument:

@@ -19,7 +19,7 @@ def say(answer: Response, told: str, secret: str) -> None:
 
 
 def hear(request: Request, secret: str) -> str | None:
-    """The sentence that was given along, if we gave it in this session."""
+    """The sentence that was given along, if we gave it in that session."""
     text, _, mark = request.cookies.get(COOKIE, "").partition(".")
     if not text or not compare_digest(mark.encode(), _mark(text, secret).encode()):
         return None

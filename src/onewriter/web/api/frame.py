@@ -36,6 +36,8 @@ from onewriter.web.problems import status_of
 PREFIX = "/api/v1"
 PROBLEM = "application/problem+json"
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
+REVEAL = "/reveal"
+"""How the address of a call ends that opens protected values."""
 RETRY_AFTER_S = 5
 CALLERS_MAX = 10_000
 """Tokens whose budgets are remembered at a time."""
@@ -200,7 +202,8 @@ class GuardedRoute(APIRoute):
                 return admitted
             request.state.caller = admitted
             key = request.headers.get(keyed.HEADER)
-            if key is None or request.method not in WRITES:
+            # What reveals values is answered anew each time, and is in the access log each time: it is never kept.
+            if key is None or request.method not in WRITES or request.url.path.endswith(REVEAL):
                 return await answer(request)
             return await keyed.once(admitted, key, _secret(request), request, answer)
 

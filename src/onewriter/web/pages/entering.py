@@ -1,6 +1,7 @@
 """Coming in and going out: the one-time link, the login, and what was typed when a session ended."""
 
 from collections.abc import Awaitable, Callable
+from hmac import compare_digest
 from urllib.parse import urlsplit
 
 import structlog
@@ -128,7 +129,7 @@ class Entering:
         except ValueError:
             raise BadInput("Choose a name of 1 to 64 letters, without a space.", "name") from None
         password = _raw(form, "password")
-        if password != _raw(form, "password_again"):
+        if not compare_digest(password.encode(), _raw(form, "password_again").encode()):
             raise BadInput("The two passwords are not the same; type them again.", "password_again")
         invitations.accept(self._runtime.database, link, who, password, self._runtime.now())
         return who

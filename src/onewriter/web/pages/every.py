@@ -1,6 +1,30 @@
 """Every page."""
 
-from onewriter.web.pages import cases, customers, entering, overview, runs
+from onewriter.web.pages import (
+    accesses,
+    cases,
+    customers,
+    entering,
+    erasing,
+    inbox,
+    overview,
+    privacy,
+    questions,
+    runs,
+    settings,
+)
 from onewriter.web.pages.frame import Page
 
-PAGES: tuple[Page, ...] = (*overview.PAGES, *customers.PAGES, *cases.PAGES, *runs.PAGES, *entering.PAGES)
+PAGES: tuple[Page, ...] = (
+    *overview.PAGES,
+    *customers.PAGES,
+    *cases.PAGES,
+    *privacy.PAGES,
+    *erasing.PAGES,
+    *accesses.PAGES,
+    *inbox.PAGES,
+    *questions.PAGES,
+    *settings.PAGES,
+    *runs.PAGES,
+    *entering.PAGES,
+)

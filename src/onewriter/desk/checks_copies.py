@@ -1,9 +1,9 @@
 """What `onewriter check` says of the copy of the key store: without one, a broken disk is the end of every value."""
 
-from onewriter.cli.checked import Checked, Level
 from onewriter.customers import shops
+from onewriter.desk.checked import Checked, Level
 from onewriter.records import DAY, iso
-from onewriter.runtime import Runtime, now
+from onewriter.runtime import Runtime
 from onewriter.vault import copying
 from onewriter.vault.copying import SLACK
 from onewriter.workflows.copies import erased_since
@@ -21,7 +21,7 @@ def check_copy(runtime: Runtime) -> Checked:
         if not any_shop:
             return Checked(name, Level.OK, "there is no key of a shop yet, and so nothing to copy")
         return Checked(name, Level.WARNING, "the key store was never copied", STEP)
-    if now() - copied > DAY:
+    if runtime.now() - copied > DAY:
         changed = copying.news(runtime.key_database)
         if changed.ended_at > copied + SLACK or erased_since(runtime, copied + SLACK):
             text = f"keys were destroyed since the copy of {iso(copied)}, which still has them"

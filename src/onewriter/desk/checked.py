@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+
+from typing_extensions import TypedDict
 
 
 class Level(StrEnum):
@@ -11,6 +12,16 @@ class Level(StrEnum):
     OK = "ok"
     WARNING = "warning"
     FAULT = "fault"
+
+
+class CheckDocument(TypedDict):
+    """One line of `onewriter check`; `next_step` is what to do where it is not well."""
+
+    name: str
+    level: str
+    shop: str | None
+    text: str
+    next_step: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +40,7 @@ class Checked:
         step = f"; {self.next_step}" if self.next_step else ""
         return f"{self.level.value:<7}  {self.name:<14}  {where}{self.text}{step}"
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> "CheckDocument":
         """As programs read it."""
         return {
             "name": self.name,

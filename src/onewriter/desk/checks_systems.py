@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, func, select
 
-from onewriter.cli.checked import Checked, Level
 from onewriter.customers import questions, systems
 from onewriter.customers.shops import Shop
 from onewriter.customers.systems import ACTIVE, System
 from onewriter.db.tables import parked_values, pending_marks
+from onewriter.desk.checked import Checked, Level
 from onewriter.desk.spans import span
 from onewriter.records import DAY, HOUR, SECOND, Instant
-from onewriter.runtime import Runtime, now
+from onewriter.runtime import Runtime
 from onewriter.workflows import asking
 
 PENDING_MAX: Instant = DAY
@@ -22,7 +22,7 @@ CYCLES_MISSED = 4
 
 def check_systems(runtime: Runtime, shop: Shop) -> list[Checked]:
     """All that can be known of a shop's systems without asking any of them."""
-    moment = now()
+    moment = runtime.now()
     with runtime.database.read() as db:
         return [line for each in systems.every(db, shop.id) for line in _check(db, shop, each, moment)]
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 
-from onewriter.cli.checked import Checked, Level
 from onewriter.customers import inbox, runs
 from onewriter.customers.shops import Shop
+from onewriter.desk.checked import Checked, Level
 from onewriter.desk.spans import span
 from onewriter.errors import OnewriterError
 from onewriter.intake.connect import DOOR_PATH
 from onewriter.records import DAY, HOUR, SECOND, Instant
-from onewriter.runtime import Runtime, now
+from onewriter.runtime import Runtime
 from onewriter.shopify import scopes, subscriptions
 from onewriter.shopify.client import AdminClient
 from onewriter.shopify.reads import ShopSurvey, survey
@@ -34,8 +34,8 @@ CONNECT_AGAIN = "connect the shop again"
 
 def check_shop(runtime: Runtime, shop: Shop) -> list[Checked]:
     """All checks of one shop; where the token does not work, there is nothing more to ask Shopify."""
-    moment = now()
-    known = [*_reconciles(runtime, shop, moment), *_paused(runtime, shop)]
+    moment = runtime.now()
+    known = _known(runtime, shop, moment)
     try:
         client = runtime.client(shop.id)
         found = survey(client)
@@ -43,16 +43,32 @@ def check_shop(runtime: Runtime, shop: Shop) -> list[Checked]:
         return [Checked("token", Level.FAULT, str(error).rstrip("."), None, shop.domain), *known]
     return [
         Checked("token", Level.OK, "the access token works", None, shop.domain),
-        *_scopes(shop, found),
+        *_scopes(shop, found.scopes),
         *_webhooks(runtime, shop, client, found),
         check_version(shop, shop.api_version, moment),
-        check_clock(shop, found.date, now()),
+        check_clock(shop, found.date, runtime.now()),
         *known,
     ]
 
 
-def _scopes(shop: Shop, found: ShopSurvey) -> Iterator[Checked]:
-    lacking = scopes.missing(found.scopes)
+def check_recorded(runtime: Runtime, shop: Shop, moment: Instant) -> list[Checked]:
+    """What is known of a shop without asking Shopify anything: its scopes are those that it had when it was asked."""
+    with runtime.database.read() as db:
+        seen = inbox.versions_since(db, shop.id, moment - VERSIONS_OF)
+    return [
+        *_scopes(shop, frozenset(shop.scopes)),
+        _deliveries(shop, set(seen)),
+        check_version(shop, shop.api_version, moment),
+        *_known(runtime, shop, moment),
+    ]
+
+
+def _known(runtime: Runtime, shop: Shop, moment: Instant) -> list[Checked]:
+    return [*_reconciles(runtime, shop, moment), *_paused(runtime, shop)]
+
+
+def _scopes(shop: Shop, granted: frozenset[str]) -> Iterator[Checked]:
+    lacking = scopes.missing(granted)
     for one in lacking:
         level = Level.FAULT if one.required else Level.WARNING
         step = f"grant it in the app and {CONNECT_AGAIN}"
@@ -68,7 +84,7 @@ def _webhooks(runtime: Runtime, shop: Shop, client: AdminClient, found: ShopSurv
     except OnewriterError as error:
         return [Checked("subscriptions", Level.FAULT, str(error).rstrip("."), None, shop.domain)]
     with runtime.database.read() as db:
-        seen = inbox.versions_since(db, shop.id, now() - VERSIONS_OF)
+        seen = inbox.versions_since(db, shop.id, runtime.now() - VERSIONS_OF)
     meant = {one.api_version for one in there} | {found.webhook_version}
     return [_subscriptions(shop, there, found.scopes), _deliveries(shop, meant | seen)]
 
