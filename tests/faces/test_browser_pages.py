@@ -27,6 +27,8 @@ pytestmark = [ON_SQLITE, pytest.mark.time_limit(300)]
 
 GZIPPED_MAX = 60_000
 """Bytes of one page with all that it loads, as they go over the wire."""
+ASKED = {"/settings/people/remove": "?name=olga"}
+"""What a page must be asked for, beside its path."""
 LOGIN = "four words make one"
 TWICE = "[...document.querySelectorAll('[id]')].map(e => e.id).filter((id, place, all) => all.indexOf(id) < place)"
 
@@ -66,6 +68,7 @@ def paths_of(both: Mending) -> dict[str, str]:
         wanted = re.findall(r"{(\w+)(?::\w+)?}", page.path)
         if page.method == "GET" and set(wanted) <= set(named) and not page.path.endswith("/live"):
             path = re.sub(r"{(\w+)(?::\w+)?}", lambda part: named[part[1]], page.path)
+            path += ASKED.get(page.path, "")
             found[re.sub(r"{|}", "", page.path).strip("/").replace("/", "-") or "overview"] = path
     return found
 

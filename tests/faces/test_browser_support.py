@@ -19,8 +19,10 @@ PAGE = (
 )
 ELSEWHERE = "http://192.0.2.1/picture.png"
 CONFIG = """<meta name="htmx-config" content='{"extensions": "sse", "includeIndicatorCSS": false, "history": false}'>"""
-SCRIPTS = CONFIG + "".join(
-    f'<script src="{statics.url_of(name)}" defer></script>' for name in ("vendor/htmx.min.js", "vendor/hx-sse.min.js")
+# Deferred, htmx would begin on its own before its extension is there, and no stream would be opened.
+SCRIPTS = (
+    f'{CONFIG}<script src="{statics.url_of("vendor/htmx.min.js")}"></script>'
+    f'<script src="{statics.url_of("vendor/hx-sse.min.js")}" defer></script>'
 )
 SEARCH = (
     '<form action="/found" hx-get="/found" hx-trigger="input delay:50ms" hx-target="#found" hx-sync="this:replace">'

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from onewriter import settings
-from onewriter.cli.checked import Level
-from onewriter.cli.checks_shop import FULL_MAX, RECENT_MAX, check_age, check_clock, check_version
 from onewriter.cli.frame import FINDINGS, UNREACHABLE
 from onewriter.customers import runs, shops, workers
 from onewriter.customers.shops import Shop
+from onewriter.desk.checked import Level
+from onewriter.desk.checks_shop import FULL_MAX, RECENT_MAX, check_age, check_clock, check_version
 from onewriter.records import DAY, SECOND, RunState, parse_instant
 from onewriter.runtime import Runtime, now
 from onewriter.sandbox import RunningSandbox

@@ -5,9 +5,9 @@ from sqlalchemy import update
 
 from onewriter import settings
 from onewriter.cli.frame import FAILED, FINDINGS, USAGE
-from onewriter.cli.parked import age
 from onewriter.cli.session import actor
 from onewriter.db.tables import parked_values
+from onewriter.desk.parked import age
 from onewriter.records import DAY, HOUR, SECOND
 from onewriter.runtime import Runtime
 from onewriter.sandbox import RunningSandbox

@@ -12,6 +12,7 @@ from onewriter import settings
 from onewriter.cli.exported import write_folder
 from onewriter.cli.frame import FAILED, USAGE
 from onewriter.customers.exporting import Held
+from onewriter.desk.exports import tables_of
 from onewriter.errors import BadSetting
 from onewriter.runtime import Runtime
 from onewriter.sandbox import RunningSandbox
@@ -138,7 +139,10 @@ def test_check_tells_of_requests(installed: Onewriter, sandbox: RunningSandbox) 
 
 @pytest.mark.parametrize("value", ["=1+1", "+441234", "-x", "@x", "\tx"])
 def test_a_text_that_a_spreadsheet_would_carry_out_is_a_text_there(tmp_path: Path, value: str) -> None:
-    write_folder(tmp_path / "new", {}, [Held("customers", "why", [{"note": value, "points": -5, "tags": ["a"]}])])
+    write_folder(
+        tmp_path / "new",
+        {"tables": tables_of([Held("customers", "why", [{"note": value, "points": -5, "tags": ["a"]}])])},
+    )
     with (tmp_path / "new" / "customers.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
     assert row == {"note": f"'{value}", "points": "-5", "tags": '["a"]'}
@@ -147,7 +151,7 @@ def test_a_text_that_a_spreadsheet_would_carry_out_is_a_text_there(tmp_path: Pat
 
 
 def test_a_formula_is_a_text_wherever_a_spreadsheet_parts_its_columns(tmp_path: Path) -> None:
-    write_folder(tmp_path / "new", {}, [Held("customers", "why", [{"note": "tea; =1+1\n=2\t@x"}])])
+    write_folder(tmp_path / "new", {"tables": tables_of([Held("customers", "why", [{"note": "tea; =1+1\n=2\t@x"}])])})
     with (tmp_path / "new" / "customers.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
     assert row == {"note": "tea;' =1+1\n'=2\t'@x"}
@@ -156,7 +160,7 @@ def test_a_formula_is_a_text_wherever_a_spreadsheet_parts_its_columns(tmp_path: 
 def test_what_cannot_be_written_whole_is_not_left_in_part(tmp_path: Path) -> None:
     found = [Held("customers", "why", [{"id": 1}]), Held("a/b", "why", [{"id": 1}])]
     with pytest.raises(BadSetting):
-        write_folder(tmp_path / "new", {}, found)
+        write_folder(tmp_path / "new", {"tables": tables_of(found)})
     assert not (tmp_path / "new").exists()
 
 

@@ -1,7 +1,6 @@
 """`onewriter systems`: connect a shop's other systems, run their cycles, take one back, and take a system off."""
 
 from collections import Counter
-from typing import Any
 
 import click
 
@@ -13,24 +12,15 @@ from onewriter.cli.output import answer, say, table
 from onewriter.cli.systems_conformance import conformance
 from onewriter.cli.systems_runs import cycle, undo
 from onewriter.cli.systems_setup import add, change_settings, kinds
-from onewriter.cli.systems_told import (
-    Standing,
-    check_documents,
-    system_document,
-    tell_checked,
-    tell_system,
-)
-from onewriter.customers import disconnecting, erasing, parked, pending, policies, questions, systems
+from onewriter.cli.systems_told import tell_checked, tell_system
+from onewriter.customers import disconnecting, erasing, policies, questions, systems
 from onewriter.customers.shops import Shop
 from onewriter.customers.systems import ACTIVE, PAUSED, System
+from onewriter.desk.systems import check_documents, standing_of, system_document, whole_document
 from onewriter.errors import Permanent
-from onewriter.records import iso
 from onewriter.rules.ownership import errors
 from onewriter.runtime import Runtime, now
 from onewriter.workflows import asking, discovering, reaching
-
-PARKED_MAX = 10_000
-"""So many parked values are counted; nobody looks at more one by one."""
 
 
 class NotRemovable(Permanent):
@@ -56,7 +46,7 @@ def list_systems(domain: str | None, as_json: bool) -> None:
     """List the systems of a shop, Shopify among them: how each stands."""
     with session.opened() as runtime, runtime.database.read() as db:
         shop = session.choose_shop(db, domain)
-        documents = [system_document(shop, each, _standing(db, each)) for each in systems.every(db, shop.id)]
+        documents = [system_document(shop, each, standing_of(db, each)) for each in systems.every(db, shop.id)]
 
     def tell() -> None:
         columns = ("name", "kind", "state", "records", "pending", "parked", "complete_at", "due_at", "trouble")
@@ -79,41 +69,8 @@ def show(name: str, domain: str | None, limit: int, as_json: bool) -> None:
     with session.opened() as runtime, runtime.database.read() as db:
         shop = session.choose_shop(db, domain)
         system = systems.get(db, shop.id, name)
-        policy = policies.of_shop(db, shop.id)
-        document = system_document(shop, system, _standing(db, system)) | {
-            "added_at": iso(system.added_at),
-            "added_by": system.added_by,
-            "agreed_version": system.agreed_version,
-            "policy_version": policy.version,
-            "allowed": dict(system.allowed),
-            "pending_by_field": pending.count(db, shop.id, name),
-            "mapping": [
-                {
-                    "field": each,
-                    "remote": held.remote,
-                    "direction": held.direction.value,
-                    "owner": policy.owner_of(each),
-                }
-                for each, held in sorted(policy.maps(name).items())
-            ],
-            "fields": list((system.discovered or {}).get("fields", ())),
-            "capabilities": (system.discovered or {}).get("capabilities"),
-        }
+        document = whole_document(db, shop, system)
     answer(as_json, document, lambda: tell_system(document, limit))
-
-
-def _standing(db: Any, system: System) -> Standing:
-    rows = disconnecting.counted(db, system.shop_id, system.name)
-    return Standing(
-        records=rows["records"],
-        pending=sum(pending.count(db, system.shop_id, system.name).values()),
-        parked=len(parked.listed(db, system.shop_id, PARKED_MAX, system=system.name)),
-        waits=any(
-            each.subject == system.name
-            for kind in (asking.FIRST_WRITES, asking.MASS_WRITES)
-            for each in questions.waiting_of(db, system.shop_id, kind)
-        ),
-    )
 
 
 @group.command("check")

@@ -1,52 +1,13 @@
 """How connected systems are shown to people, and to programs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from onewriter.cli.output import details, say, table
-from onewriter.customers.shops import Shop
-from onewriter.customers.systems import ACTIVE, System
-from onewriter.records import iso
 from onewriter.rules.policy import Policy
-from onewriter.rules.policy_check import PolicyProblem
 
 Document = dict[str, Any]
 LISTS = ("mapping", "fields", "pending_by_field", "capabilities")
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What there is of a system beside its own row."""
-
-    records: int
-    pending: int
-    parked: int
-    waits: bool
-    """Whether a question about it waits for an answer."""
-
-
-def system_document(shop: Shop, system: System, standing: Standing) -> Document:
-    """A system, with nothing of how it is reached."""
-    return {
-        "name": system.name,
-        "shop": shop.domain,
-        "kind": system.kind,
-        "state": system.state,
-        "records": standing.records,
-        "pending": standing.pending,
-        "parked": standing.parked,
-        "question_waits": standing.waits,
-        "creates": system.creates,
-        "every_minutes": system.cycle_minutes,
-        "full_hours": system.full_hours,
-        "due_at": iso(system.due_at) if system.state == ACTIVE else None,
-        "complete_at": iso(system.cycle_at),
-        "full_at": iso(system.full_at),
-        "retry_at": iso(system.retry_at),
-        "trouble": system.trouble,
-        "trouble_since": iso(system.trouble_since),
-    }
 
 
 def tell_system(document: Document, most: int) -> None:
@@ -80,14 +41,6 @@ def tell_fields(fields: Sequence[Document], most: int) -> None:
 
 def _words(one: Document) -> str | None:
     return ", ".join(one["enum"][:8]) if one.get("enum") else None
-
-
-def check_documents(found: Sequence[str], problems: Sequence[PolicyProblem]) -> Document:
-    """What a check found: the system's own problems, and those of the policy that concern it."""
-    return {
-        "problems": list(found),
-        "policy": [{"severity": each.severity, "field": each.field, "message": each.message} for each in problems],
-    }
 
 
 def tell_checked(name: str, document: Document, policy: Policy) -> None:

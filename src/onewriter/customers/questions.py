@@ -8,7 +8,7 @@ from sqlalchemy import JSON, Connection, Row, bindparam, func, insert, select, u
 
 from onewriter.db.bulk import in_chunks
 from onewriter.db.tables import questions
-from onewriter.errors import Permanent
+from onewriter.errors import Permanent, Unknown
 from onewriter.records import Instant
 
 _WAITS = (questions.c.answered_at.is_(None), questions.c.id > bindparam("behind"))
@@ -43,7 +43,11 @@ _ASK_AGAIN = (
 
 
 class NotAnswerable(Permanent):
-    """The question is not there, was answered before, or does not allow that answer."""
+    """The question was answered before, or does not allow that answer."""
+
+
+class UnknownQuestion(NotAnswerable, Unknown):
+    """There is no such question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +126,10 @@ def count(db: Connection) -> int:
 
 
 def get(db: Connection, question_id: int) -> Question:
-    """The question of that id; raises NotAnswerable."""
+    """The question of that id; raises UnknownQuestion."""
     row = db.execute(_BY_ID, {"id": question_id}).first()
     if row is None:
-        raise NotAnswerable(f"There is no question {question_id}; `onewriter questions list` shows those that wait.")
+        raise UnknownQuestion(f"There is no question {question_id}; `onewriter questions list` shows those that wait.")
     return _question(row)
 
 

@@ -255,6 +255,12 @@ def ended(db: Connection, shop_id: int, kinds: Sequence[str], most: int) -> list
     return [_run(row) for row in db.execute(theirs.limit(most))]
 
 
+def of_kinds(db: Connection, shop_id: int, kinds: Sequence[str], most: int) -> list[Run]:
+    """The newest runs of these kinds in the shop, the newest first."""
+    theirs = _LIST.where(runs.c.shop_id == shop_id, runs.c.kind.in_(kinds))
+    return [_run(row) for row in db.execute(theirs.limit(most))]
+
+
 def begin(db: Connection, run_id: str, now: Instant) -> Run:
     """Take the run over: from now on only this attempt may move it. Raises Superseded when it has ended."""
     taken = db.execute(

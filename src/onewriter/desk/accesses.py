@@ -15,11 +15,12 @@ from onewriter.customers.people import Role
 from onewriter.desk import paging
 from onewriter.desk.caller import About, Caller
 from onewriter.desk.choosing import choose_shop
-from onewriter.errors import UnknownCustomer
+from onewriter.errors import BadInput, UnknownCustomer
 from onewriter.records import Instant, id_text, iso
 from onewriter.vault.keystore import KeyStore
 
 REASONS = "read reasons"
+WORD_MAX = 100
 
 
 class AccessDocument(TypedDict):
@@ -69,6 +70,9 @@ def wanted(
     until: Instant | None = None,
 ) -> Wanted:
     """Which lines are asked for. A customer is named by Shopify's number, or by our id, which may be erased by now."""
+    for name, given in (("actor", actor), ("action", action)):
+        if given is not None and not (given.isprintable() and len(given) <= WORD_MAX):
+            raise BadInput(f"Give a name of at most {WORD_MAX} letters.", name)
     who = None if actor is None else _full_name(actor)
     with caller.runtime.database.read() as db:
         caller.require(db, Role.VIEWER)

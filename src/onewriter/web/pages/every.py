@@ -6,12 +6,14 @@ from onewriter.web.pages import (
     customers,
     entering,
     erasing,
+    fields,
     inbox,
     overview,
     privacy,
     questions,
     runs,
     settings,
+    systems,
 )
 from onewriter.web.pages.frame import Page
 
@@ -19,6 +21,8 @@ PAGES: tuple[Page, ...] = (
     *overview.PAGES,
     *customers.PAGES,
     *cases.PAGES,
+    *fields.PAGES,
+    *systems.PAGES,
     *privacy.PAGES,
     *erasing.PAGES,
     *accesses.PAGES,

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from onewriter.customers.questions import NotAnswerable
+from onewriter.customers.questions import NotAnswerable, UnknownQuestion
 from onewriter.desk import questions
 from onewriter.errors import BadInput
 from onewriter.web.pages.frame import Page, Visit
@@ -34,6 +34,8 @@ def answer(visit: Visit) -> Response:
         answered = questions.answer(visit.caller, question_id, chosen, why)
     except BadInput as error:
         return _whole(visit, 422, wrong=str(error), why=why)
+    except UnknownQuestion:
+        raise
     except NotAnswerable as error:
         return _whole(visit, 409, wrong=str(error), why=why)
     return visit.go(f"/questions/{question_id}", f"Answered with {answered['answer']}: {answered['done']}.")

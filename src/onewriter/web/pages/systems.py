@@ -1,0 +1,75 @@
+"""Systems: how each stands, its cycles, what is pending for it, and what is parked."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from onewriter.customers import runs as run_rows
+from onewriter.customers.people import Role
+from onewriter.customers.runs import AlreadyRunning
+from onewriter.desk import choosing, parked, runs, systems
+from onewriter.errors import BadInput
+from onewriter.web.pages.frame import Page, Visit
+from onewriter.web.problems import status_of
+
+RUNS_MAX = 20
+PARKED_MAX = 200
+
+
+def listed(visit: Visit) -> Response:
+    """The systems of the shop."""
+    return visit.render("systems/list.html", found=systems.listed(visit.caller, visit.shop_named))
+
+
+def show(visit: Visit) -> Response:
+    """One system whole."""
+    return _whole(visit, 200)
+
+
+def _whole(visit: Visit, code: int, wrong: str | None = None) -> Response:
+    name = visit.part("name")
+    told = systems.shown(visit.caller, visit.shop_named, name)
+    with visit.runtime.database.read() as db:
+        shop = choosing.choose_shop(db, visit.shop_named)
+        kinds = (run_rows.cycle_of(name), run_rows.undo_of(name), run_rows.audit_of(name))
+        done = run_rows.of_kinds(db, shop.id, kinds, RUNS_MAX)
+        found = [runs.run_document(each, shop.domain, visit.caller.now) for each in done]
+    waits = parked.listed(visit.caller, visit.shop_named, PARKED_MAX, system=name)
+    common: dict[str, Any] = {"one": told, "runs": found, "parked": waits, "most": PARKED_MAX, "wrong": wrong}
+    return visit.render("systems/show.html", code, **common)
+
+
+def act(visit: Visit) -> Response:
+    """Pause it, let it go on, or queue a cycle."""
+    name, what = visit.part("name"), visit.text("what")
+    here = f"/systems/{name}"
+    try:
+        if what == "pause":
+            systems.pause(visit.caller, visit.shop_named, name, visit.text("why"))
+            return visit.go(here, f"{name} is paused: it is neither read nor written until you let it go on.")
+        if what == "resume":
+            systems.resume(visit.caller, visit.shop_named, name)
+            return visit.go(here, f"{name} goes on.")
+        run_id = systems.cycle(visit.caller, visit.shop_named, name, dry=what == "dry", full=bool(visit.text("full")))
+    except (BadInput, AlreadyRunning) as error:
+        return _whole(visit, status_of(error), str(error))
+    return visit.go(f"/runs/{run_id}", "Queued; this page follows it.")
+
+
+def decide(visit: Visit) -> Response:
+    """Release a parked value, or give it up."""
+    identity, why = visit.part("parked_id"), visit.text("why")
+    if visit.text("what") == "drop":
+        parked.drop(visit.caller, visit.shop_named, identity, why)
+        told = "It is given up, and goes nowhere."
+    else:
+        told = f"Released: {parked.release(visit.caller, visit.shop_named, identity, why)['told']}."
+    return visit.go(visit.text("back") if visit.text("back").startswith("/systems/") else "/systems", told)
+
+
+PAGES = [
+    Page("/systems", listed),
+    Page("/systems/{name}", show),
+    Page("/systems/{name}", act, "POST", Role.STAFF),
+    Page("/parked/{parked_id}", decide, "POST", Role.STAFF),
+]
