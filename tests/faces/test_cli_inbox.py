@@ -181,4 +181,4 @@ def test_an_answer_that_is_not_allowed_changes_nothing(parked: Onewriter) -> Non
 
 def test_no_question_waits(onewriter: Onewriter) -> None:
     assert onewriter("questions", "list").out == "No question waits.\n"
-    assert onewriter.json("questions", "show", "1", code=FAILED)["error"]["kind"] == "NotAnswerable"
+    assert onewriter.json("questions", "show", "1", code=FAILED)["error"]["kind"] == "UnknownQuestion"

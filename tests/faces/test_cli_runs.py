@@ -9,8 +9,8 @@ import pytest
 
 from onewriter import settings
 from onewriter.cli.frame import FAILED, PARTLY
-from onewriter.desk.spans import span
 from onewriter.customers import runs, workers
+from onewriter.desk.spans import span
 from onewriter.records import SECOND, RunState, SizeClass
 from onewriter.runtime import Runtime, now
 from onewriter.sandbox import RunningSandbox

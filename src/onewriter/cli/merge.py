@@ -12,18 +12,10 @@ from onewriter.cli.access import Role, require
 from onewriter.cli.inputs import as_json, confirm, limit_option, shop_option, yes_option
 from onewriter.cli.merged import planned_document, receipt_document, receipt_line, refuse_plan, tell_plan, tell_receipt
 from onewriter.cli.output import answer, say, table
-from onewriter.cli.pointed import (
-    WHY_MAX,
-    Document,
-    OneLine,
-    account_document,
-    entries_text,
-    meant,
-    name_of,
-    points_text,
-)
+from onewriter.cli.pointed import WHY_MAX, OneLine, meant
 from onewriter.customers import owned
 from onewriter.customers.shops import Shop
+from onewriter.desk.pointing import Document, account_document, entries_text, name_of, points_text
 from onewriter.errors import Unknown
 from onewriter.loyalty import merges, points, receipts
 from onewriter.loyalty.books import open_books

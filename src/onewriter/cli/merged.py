@@ -6,16 +6,9 @@ from collections.abc import Mapping
 from sqlalchemy import Connection
 
 from onewriter.cli.output import details, say, table
-from onewriter.cli.pointed import (
-    Document,
-    Meant,
-    account_document,
-    entries_text,
-    in_columns,
-    points_text,
-    signed,
-)
+from onewriter.cli.pointed import in_columns, signed
 from onewriter.customers import owned
+from onewriter.desk.pointing import Document, Meant, account_document, entries_text, points_text
 from onewriter.errors import Permanent
 from onewriter.loyalty import merges
 from onewriter.loyalty.accounts import Account

@@ -12,23 +12,22 @@ from onewriter.cli import session
 from onewriter.cli.access import Role, require
 from onewriter.cli.inputs import as_json, limit_option, shop_option
 from onewriter.cli.output import answer, say
-from onewriter.cli.pointed import (
-    WHY_MAX,
+from onewriter.cli.pointed import WHY_MAX, OneLine, meant
+from onewriter.cli.pointed_statement import tell_statement
+from onewriter.cli.points_runs import audit, award
+from onewriter.customers import owned
+from onewriter.desk.pointing import (
     Document,
     Meant,
-    OneLine,
     account_document,
     book_of,
     entry_document,
     excluded_by,
     lapse_text,
-    meant,
     name_of,
     points_text,
 )
-from onewriter.cli.pointed_statement import look, tell_statement
-from onewriter.cli.points_runs import audit, award
-from onewriter.customers import owned
+from onewriter.desk.statements import look
 from onewriter.loyalty import points
 from onewriter.loyalty.accounts import Account
 from onewriter.loyalty.points import KEY_MAX, POINTS_MAX, Done

@@ -12,6 +12,7 @@ from onewriter.cli.inputs import Declined, as_json, confirm, shop_option, yes_op
 from onewriter.cli.output import answer, details, say, table, when
 from onewriter.customers import shops
 from onewriter.customers.shops import Shop
+from onewriter.desk.programme import refuse, shown_document, version_document
 from onewriter.errors import ScopeMissing
 from onewriter.loyalty import programme
 from onewriter.loyalty.forecast import OPENED_MAX, Endings, Excluded, Forecast, Gifts, Orders, forecast
@@ -20,7 +21,6 @@ from onewriter.loyalty.programme_toml import FILE_BYTES_MAX, BadProgramme, parse
 from onewriter.records import id_text, iso
 from onewriter.rules.earning import Programme, Version
 from onewriter.runtime import now
-from onewriter.shopify import scopes
 
 Document = dict[str, Any]
 
@@ -57,7 +57,7 @@ def show(domain: str | None, number: int | None, as_toml: bool, as_json: bool) -
         else:
             _tell_shown(shop, chosen, known)
 
-    answer(as_json, _shown(shop, chosen, known), tell)
+    answer(as_json, shown_document(shop, chosen, known), tell)
 
 
 def _chosen(shop: Shop, known: Sequence[Recorded], number: int | None, *, needed: bool) -> Recorded | None:
@@ -72,18 +72,6 @@ def _chosen(shop: Shop, known: Sequence[Recorded], number: int | None, *, needed
     raise NoProgramme(f"{shop.domain} has {what}: {there}.")
 
 
-def _shown(shop: Shop, chosen: Recorded | None, known: Sequence[Recorded]) -> Document:
-    head: Document = {"version": None, "since": None} if chosen is None else _version_document(chosen)
-    rules = {} if chosen is None else programme.in_words(chosen.version.rules)
-    toml = None if chosen is None else chosen.document
-    return {"shop": shop.domain, **head, "rules": rules, "toml": toml, "versions": list(map(_version_document, known))}
-
-
-def _version_document(one: Recorded) -> Document:
-    times = {"since": iso(one.version.since), "set_at": iso(one.set_at)}
-    return {"version": one.version.number, **times, "set_by": one.set_by, "why": one.why}
-
-
 def _tell_shown(shop: Shop, chosen: Recorded | None, known: Sequence[Recorded]) -> None:
     if chosen is None:
         say(f"{shop.domain} has no programme yet, so nobody earns points; `onewriter programme set FILE` sets one.")
@@ -92,7 +80,7 @@ def _tell_shown(shop: Shop, chosen: Recorded | None, known: Sequence[Recorded]) 
     details(programme.in_words(chosen.version.rules))
     say()
     columns = ("version", "since", "set_by", "why")
-    rows = (_version_document(one) for one in reversed(known))
+    rows = (version_document(one) for one in reversed(known))
     table(("VERSION", "SINCE", "SET BY", "WHY"), ([row[name] for name in columns] for row in rows))
 
 
@@ -148,7 +136,7 @@ def set_rules(file: BinaryIO, domain: str | None, why: str | None, yes: bool, as
             require(db, Role.OWNER)
             shop = session.choose_shop(db, domain, connected=True)
             before = programme.versions(db, shop.id)
-        _refuse(rules, shop)
+        refuse(rules, shop)
         changes = programme.compare(before[-1].rules if before else None, rules)
         if changes:
             if not as_json:
@@ -170,13 +158,6 @@ def _told(shop: Shop, version: Version, fresh: bool) -> str:
     if fresh:
         return f"Set as version {version.number} of the programme of {shop.domain}, since {when(version.since)}."
     return f"These are the rules of version {version.number} already, since {when(version.since)}; nothing was set."
-
-
-def _refuse(rules: Programme, shop: Shop) -> None:
-    """Raise what stands against setting these rules for the shop."""
-    programme.refuse_other_currency(rules, shop)
-    if rules.order is not None:
-        scopes.require_orders(shop.scopes)
 
 
 def _read(file: BinaryIO) -> str:
@@ -222,7 +203,7 @@ def check(file: BinaryIO, domain: str | None, as_json: bool) -> None:
 def _refused(rules: Programme, shop: Shop) -> str | None:
     """Why these rules could not be set as things are; None if they can."""
     try:
-        _refuse(rules, shop)
+        refuse(rules, shop)
     except ScopeMissing as error:
         return str(error)
     return None

@@ -57,7 +57,7 @@ def check_recorded(runtime: Runtime, shop: Shop, moment: Instant) -> list[Checke
         seen = inbox.versions_since(db, shop.id, moment - VERSIONS_OF)
     return [
         *_scopes(shop, frozenset(shop.scopes)),
-        _deliveries(shop, set(seen)),
+        *([_deliveries(shop, set(seen))] if seen else []),
         check_version(shop, shop.api_version, moment),
         *_known(runtime, shop, moment),
     ]

@@ -1,6 +1,6 @@
 """What an error of ours is answered with: one status each, the same for pages and for programs."""
 
-from onewriter.errors import BadInput, Forbidden, OnewriterError, Temporary, Unknown
+from onewriter.errors import BadInput, BadSetting, Forbidden, OnewriterError, Temporary, Unknown
 
 
 def status_of(error: OnewriterError) -> int:
@@ -11,4 +11,4 @@ def status_of(error: OnewriterError) -> int:
         return 404
     if isinstance(error, Forbidden):
         return 403
-    return 422 if isinstance(error, BadInput) else 409
+    return 422 if isinstance(error, BadInput | BadSetting) else 409

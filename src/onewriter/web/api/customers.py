@@ -1,11 +1,11 @@
 """Customers for programs."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path
 from pydantic import BaseModel, Field
 
-from onewriter.desk import customers, paging
+from onewriter.desk import customers, paging, statements
 from onewriter.desk.customers import CustomerPage, History, Searched, WholeCustomer
 from onewriter.web.api.frame import Asker, Cursor, Limit, ShopName, Why, router
 
@@ -56,6 +56,14 @@ def show_customer(asker: Asker, customer_id: CustomerId, shop: ShopName = None) 
 def reveal_customer(asker: Asker, customer_id: CustomerId, reveal: Reveal, shop: ShopName = None) -> WholeCustomer:
     """Show one customer in clear. Who saw which fields, and why, is in the access log before anything is opened."""
     return customers.shown(asker, shop, customers.id_only(customer_id), reveal.why)
+
+
+@api.get("/customers/{customer_id}/points")
+def show_points(
+    asker: Asker, customer_id: CustomerId, shop: ShopName = None, limit: Limit = paging.USUAL
+) -> dict[str, Any]:
+    """Show the points of a customer: the account with what comes next, the newest lines of the statement, the lots."""
+    return statements.shown(asker, shop, customers.id_only(customer_id), limit)
 
 
 @api.get("/customers/{customer_id}/history")

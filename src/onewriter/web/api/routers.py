@@ -1,5 +1,5 @@
 """Every area of the API."""
 
-from onewriter.web.api import cases, customers, runs
+from onewriter.web.api import cases, customers, fields, inbox, privacy, runs, settings
 
-ROUTERS = (runs.api, customers.api, cases.api)
+ROUTERS = (runs.api, customers.api, cases.api, fields.api, privacy.api, inbox.api, settings.api)

@@ -18,7 +18,6 @@ NAVIGATION = (
     ("/fields", "Fields"),
     ("/cases", "Cases"),
     ("/systems", "Systems"),
-    ("/imports", "Imports"),
     ("/programme", "Programme"),
     ("/privacy", "Privacy"),
     ("/inbox", "Inbox"),
