@@ -4,11 +4,12 @@ import re
 
 import pytest
 
+from onewriter.customers import find
 from onewriter.customers.people import Role
 from onewriter.desk import programme as told_of
 from onewriter.desk.caller import Caller
-from onewriter.loyalty import programme
-from onewriter.records import DAY, HOUR, Instant
+from onewriter.loyalty import points, programme
+from onewriter.records import Instant
 from tests.support.pages import Program, Site
 from tests.support.raw import ON_SQLITE
 from tests.support.shops import Tea, told
@@ -57,21 +58,19 @@ def test_a_viewer_sets_no_rules_by_page_or_call(site: Site, program: Program, eu
     assert versions(euro) == 0
 
 
-def test_points_are_on_the_customers_page_and_counted_by_day(site: Site, program: Program, euro: Tea) -> None:
-    moment: Instant = euro.runtime.now()
-    with euro.runtime.database.write() as db:
-        db.exec_driver_sql("UPDATE shops SET installed_at = ?", (moment - 10 * DAY,))
-    call = {"toml": RULES, "dry_run": False, "why": "we begin"}
-    assert program.ask("PUT", "/programme", call).json()["version"] == 1
-    moment = euro.runtime.now()
-    fields = {"first_name": "Ana", "email": "ana@example.org"}
-    euro.apply(told(101, moment + HOUR, fields, heard=moment + HOUR), now=moment + HOUR)
-    account = program.get("/customers/101/points")["account"]
+def test_points_are_on_the_customers_page_and_counted_by_day(site: Site, program: Program, tea: Tea) -> None:
+    moment: Instant = tea.runtime.now()
+    tea.apply(told(101, moment, {"first_name": "Ana", "email": "ana@example.org"}), now=moment)
+    with tea.runtime.database.write() as db:
+        customer = find.show(db, tea.vault, "101").id
+        points.adjust(db, tea.vault, customer, 80, "a gift", "user:olga", moment)
+        points.redeem(db, tea.vault, customer, 30, "k1", "user:olga", moment)
+    assert program.get("/customers/101/points")["account"]["balance"] == 50
     page = site.get("/customers/101/points").text
     balance = re.search(r'class="figure">([\d,]+)<', page)
     assert balance is not None
-    assert int(balance.group(1)) == account["balance"]
-    days = told_of.points_by_day(Caller(euro.runtime, "user:olga"), None, 30)
-    assert len(days) == 30
-    assert sum(day["issued"] for day in days) == account["earned"] == 50
+    assert int(balance.group(1)) == 50
     assert "ana@example.org" not in page
+    days = told_of.points_by_day(Caller(tea.runtime, "user:olga"), None, 30)
+    assert len(days) == 30
+    assert (sum(day["issued"] for day in days), sum(day["spent"] for day in days)) == (80, 30)

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Table
 
 from onewriter.customers import exporting
-from onewriter.db import keytables, webtables, register, tables
+from onewriter.db import keytables, register, tables, webtables
 from onewriter.db.register import KEY_REGISTER, REGISTER, unregistered
 
 

@@ -11,9 +11,9 @@ from sqlalchemy import insert, text, update
 
 from onewriter.customers import questions
 from onewriter.db import dump
-from onewriter.db.webtables import metadata
 from onewriter.db.tables import customers
 from onewriter.db.tables import questions as question_table
+from onewriter.db.webtables import metadata
 from onewriter.errors import MasterKeyWrong
 from onewriter.records import DAY, Instant
 from onewriter.runtime import Runtime

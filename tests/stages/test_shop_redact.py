@@ -11,9 +11,9 @@ from onewriter.customers import erasing, policies, questions, runs, shops
 from onewriter.customers.questions import Ask
 from onewriter.customers.runs import Run
 from onewriter.db import keytables
-from onewriter.db.webtables import metadata
 from onewriter.db.register import REGISTER
 from onewriter.db.tables import customers
+from onewriter.db.webtables import metadata
 from onewriter.errors import KeyDestroyed
 from onewriter.intake.connect import ShopClosed
 from onewriter.records import DAY, FIELDS, HOUR, Delivery, Instant, RunState

@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 
 from onewriter.customers import policies, profiles
 from onewriter.db import dump, migrate
-from onewriter.db.webtables import metadata
 from onewriter.db.pointtables import entries
+from onewriter.db.webtables import metadata
 from onewriter.records import FIELDS, SHOPIFY
 from onewriter.runtime import Runtime
 from onewriter.settings import load
