@@ -1,5 +1,6 @@
 """Write the reference pages that are made from the code: `python tools/docs.py`. A test fails when they are stale."""
 
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,8 @@ from onewriter.cli import commands
 from onewriter.db import casetables, keytables, pointtables, privacytables, register, systemtables, tables, webtables
 from onewriter.db.register import Entry
 from onewriter.settings import BOUNDS, CONFIG_FILE, CONFIG_VARIABLE, SETTINGS, Setting
+from onewriter.web.api.frame import described
+from onewriter.web.api.routers import ROUTERS
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = Path("docs") / "reference"
@@ -31,7 +34,13 @@ def pages() -> dict[Path, str]:
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "settings.md": settings_page(),
         REFERENCE / "tables.md": tables_page(),
+        REFERENCE / "api.json": api_document(),
     }
+
+
+def api_document() -> str:
+    """The description of the API, as it is published."""
+    return json.dumps(described(ROUTERS).openapi(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def stale() -> list[Path]:

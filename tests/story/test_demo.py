@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from onewriter.bench.story_points import Hands, Points
-from tests.support.browser import PageOf, look
+from tests.support.browser import SCREENSHOTS, PageOf, look
 
 PLAYED_MAX_S = 780
 """How long the whole story may take, on a machine that does other things too."""
@@ -36,7 +36,7 @@ AUDIT: dict[str, Any] = {"entries": 6, "customers": 1, "differences": []}
 
 @contextmanager
 def demo() -> Iterator[Callable[[str], str]]:
-    """`onewriter demo` at a terminal of its own; gives what waits for a text there and returns what was said by then."""
+    """`onewriter demo` at a terminal of its own; gives what waits for a text there and returns what was said then."""
     ours, theirs = pty.openpty()
     played = subprocess.Popen([sys.executable, "-m", "onewriter", "demo"], stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
@@ -84,6 +84,12 @@ def test_every_claim_of_the_demo_holds_and_its_link_leads_to_the_open_case(page_
         look_around(page_of(link[1]), link[2])
 
 
+def picture(window: Page, name: str) -> None:
+    """What somebody sees first, as the README shows it."""
+    window.emulate_media(color_scheme="light")
+    window.screenshot(path=SCREENSHOTS / f"readme-{name}.png", animations="disabled")
+
+
 def look_around(window: Page, link: str) -> None:
     """Somebody new comes in by the link, and mends the open case by its first move; the last of it by the keyboard."""
     window.goto(link)
@@ -92,9 +98,11 @@ def look_around(window: Page, link: str) -> None:
     window.get_by_label("The same again").fill("four words make one")
     window.get_by_role("button", name="Begin").click()
     assert look(window, "demo-overview") == []
+    picture(window, "overview")
     window.get_by_role("link", name="Look at the first").click()
     expect(window.get_by_text("Replace the transform of first_name").first).to_be_visible()
     assert look(window, "demo-case") == []
+    picture(window, "case")
     window.get_by_label("Transform").select_option("same")
     window.get_by_role("button", name="Show what it would do").click()
     expect(window.get_by_role("heading", name="This is what it would do")).to_be_visible()
@@ -103,6 +111,7 @@ def look_around(window: Page, link: str) -> None:
     expect(window.get_by_text("Its proof has begun")).to_be_visible()
     for path in ("/customers", "/fields", "/systems/crm", "/programme", "/cases?of=all", "/runs"):
         window.goto(path)
+        picture(window, path.strip("/").split("?")[0].replace("/", "-"))
         assert look(window, "demo-" + path.strip("/").split("?")[0].replace("/", "-")) == []
 
 

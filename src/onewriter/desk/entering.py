@@ -2,11 +2,12 @@
 
 from typing_extensions import TypedDict
 
-from onewriter.customers import invitations, logins, people, sessions, token_names, tokens
+from onewriter.customers import invitations, logins, sessions, token_names, tokens
 from onewriter.customers.access import PEOPLE
 from onewriter.customers.people import Role
 from onewriter.customers.tokens import DAYS_MAX, Token
 from onewriter.desk.caller import About, Caller
+from onewriter.desk.people import full_name
 from onewriter.errors import BadInput
 from onewriter.records import iso
 
@@ -71,7 +72,7 @@ def welcome(caller: Caller, url: str) -> str | None:
 
 def invite(caller: Caller, name: str, role: Role, url: str | None = None) -> Invited:
     """Make a link by which somebody chooses a password and gets a role, once, within 24 hours."""
-    who = _person(name)
+    who = full_name(name)
     caller.permit(Role.OWNER, PEOPLE, [About(subject=f"invite {who} as {role}")])
     settings = caller.runtime.settings
     here = url or f"http://{settings.text('host')}:{settings.number('port')}"
@@ -80,20 +81,13 @@ def invite(caller: Caller, name: str, role: Role, url: str | None = None) -> Inv
     return {"name": who, "role": role.value, "link": _base(caller, here) + WELCOME + link}
 
 
-def _person(name: str) -> str:
-    try:
-        return people.full_name(name)
-    except ValueError as error:
-        raise BadInput(f"{str(error).capitalize()}.", "name") from None
-
-
 def _base(caller: Caller, url: str) -> str:
     return (caller.runtime.settings.text("web_url") or url).rstrip("/")
 
 
 def log_out(caller: Caller, name: str) -> LoggedOut:
     """End every session of somebody."""
-    who = _person(name)
+    who = full_name(name)
     caller.permit(Role.OWNER, PEOPLE, [About(subject=f"log out {who}")])
     with caller.runtime.database.write() as db:
         return {"name": who, "ended": sessions.end_every(db, who)}

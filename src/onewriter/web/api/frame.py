@@ -4,7 +4,6 @@ A call is made with an API token in the header `Authorization: Bearer TOKEN`. An
 A write that brings an `Idempotency-Key` is done once: the same call again is answered as the first time was.
 """
 
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import lru_cache
 from typing import Annotated, Any
@@ -93,26 +92,30 @@ class Described(FastAPI):
         return self.openapi_schema or described
 
 
-def create_api(
-    runtime: Runtime, routers: Sequence[APIRouter], streams: Streams, clock: Clock = time.monotonic
-) -> FastAPI:
+def create_api(runtime: Runtime, routers: Sequence[APIRouter], streams: Streams, clock: Clock) -> FastAPI:
     """The application that answers below /api/v1.
 
     Its description is at /api/v1/openapi.json; a page of it is nowhere, since that would load from elsewhere.
     """
+    api = described(routers)
+    api.state.runtime = runtime
+    api.state.gate = Gate(runtime, clock)
+    api.state.streams = streams
+    api.add_exception_handler(OnewriterError, _told)
+    api.add_exception_handler(RequestValidationError, _invalid)
+    api.add_exception_handler(HTTPException, _unrouted)
+    return api
+
+
+def described(routers: Sequence[APIRouter]) -> FastAPI:
+    """An application that can be described, and answers nothing yet."""
     api = Described(
         title="onewriter", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None,
         openapi_url="/openapi.json", servers=[{"url": PREFIX}], root_path_in_servers=False,
         generate_unique_id_function=lambda route: route.name,
     )  # fmt: skip
-    api.state.runtime = runtime
-    api.state.gate = Gate(runtime, clock)
-    api.state.streams = streams
     for router in routers:
         api.include_router(router)
-    api.add_exception_handler(OnewriterError, _told)
-    api.add_exception_handler(RequestValidationError, _invalid)
-    api.add_exception_handler(HTTPException, _unrouted)
     return api
 
 
