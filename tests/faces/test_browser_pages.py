@@ -261,6 +261,26 @@ def test_the_theme_that_somebody_chose_stays(stage: Stage) -> None:
     assert window.evaluate("getComputedStyle(document.body).backgroundColor") == after
 
 
+COLOURED = """async () => {
+  for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+  const canvas = document.querySelector("[data-chart] canvas");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let coloured = 0;
+  for (let at = 0; at < data.length; at += 4) if (data[at + 3] && Math.abs(data[at] - data[at + 2]) > 60) coloured++;
+  return coloured;
+}"""
+
+
+def test_a_picture_is_drawn_in_the_colours_of_the_theme_from_the_table_beside_it(stage: Stage) -> None:
+    window = stage.window()
+    window.goto("/cases")
+    for scheme in ("light", "dark"):
+        window.emulate_media(color_scheme=scheme)
+        assert window.evaluate(COLOURED) > 20, scheme
+    window.get_by_text("As a table").click()
+    expect(window.get_by_role("table", name="Open at the end of each day").locator("tbody tr")).to_have_count(30)
+
+
 def test_pages_work_without_scripts(stage: Stage) -> None:
     window = stage.window(scripts=False)
     window.goto("/customers")

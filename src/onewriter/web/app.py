@@ -9,13 +9,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.types import Receive, Scope, Send
 
 from onewriter.intake.authorize import CALLBACK_PATH
 from onewriter.intake.connect import DOOR_PATH
 from onewriter.intake.door import Door
 from onewriter.runtime import Runtime
 from onewriter.web import statics
-from onewriter.web.api.frame import PREFIX, create_api
+from onewriter.web.api.frame import PREFIX, create_api, unrouted
 from onewriter.web.api.routers import ROUTERS
 from onewriter.web.authorize import AuthorizeRoute
 from onewriter.web.door import DoorRoute
@@ -48,7 +49,13 @@ def create_app(runtime: Runtime, clock: Clock = time.monotonic) -> Edges:
     streams = Streams()
     answered = [*routes(runtime, door, clock), *people_routes(runtime, streams, clock)]
     answered.append(Mount(PREFIX, create_api(runtime, ROUTERS, streams, clock)))
-    return Edges(Router(answered, redirect_slashes=False, lifespan=lifespan))
+    return Edges(Router(answered, redirect_slashes=False, default=_nothing_there, lifespan=lifespan))
+
+
+async def _nothing_there(scope: Scope, receive: Receive, send: Send) -> None:
+    """What no route takes; a mount itself does not take an address with a line end in it, which is for programs too."""
+    answer = unrouted(404) if scope["path"].startswith(PREFIX) else Response("Not Found", 404, media_type="text/plain")
+    await answer(scope, receive, send)
 
 
 def people_routes(runtime: Runtime, streams: Streams, clock: Clock) -> list[BaseRoute]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import structlog
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onewriter.intake.connect import DOOR_PATH
@@ -65,20 +65,34 @@ class Edges:
                 message["headers"] = [*given, *(each for each in SECURITY_HEADERS if each[0] not in own)]
             await send(message)
 
-        app = _TOO_LARGE if _announced(scope) > most else self._app
+        refusal = _too_large(scope["path"])
+        app = refusal if _announced(scope) > most else self._app
+        if not scope["query_string"].isascii():
+            app = _NO_ADDRESS
         try:
             await app(scope, receive if scope["path"] == DOOR_PATH else receive_on, send_on)
         except TooLarge:
             if not begun:
-                await _TOO_LARGE(scope, receive, send_on)
+                await refusal(scope, receive, send_on)
         except Exception as error:  # noqa: BLE001 - its text may hold a value, so only its type is told
             log.error("request failed", error=type(error).__name__)
             if not begun:
                 await Response(status_code=500)(scope, receive, send_on)
 
 
-# Closed, since what follows on this connection would be the body.
-_TOO_LARGE = Response(status_code=413, headers={"Connection": "close"})
+# An address is ASCII, whatever it stands for (RFC 3986, 2); what is not cannot be read by anybody behind this.
+_NO_ADDRESS = Response(status_code=400)
+
+
+def _too_large(path: str) -> Response:
+    """The refusal of a body, in the form that whoever asks there reads."""
+    # Closed, since what follows on this connection would be the body.
+    headers = {"Connection": "close"}
+    if not path.startswith(API_PATH):
+        return Response(status_code=413, headers=headers)
+    told = "More was sent than is taken there; send less at a time."
+    problem = {"type": "TooLarge", "title": "Too large", "status": 413, "detail": told, "about": None}
+    return JSONResponse(problem, 413, headers, "application/problem+json")
 
 
 def body_max(scope: Scope) -> int:

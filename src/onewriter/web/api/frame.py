@@ -147,8 +147,13 @@ async def _invalid(_request: Request, error: Exception) -> Response:
 
 async def _unrouted(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    detail = {404: "There is nothing at this address.", 405: "This address takes another method."}
-    return problem(error.status_code, detail.get(error.status_code, str(error.detail)), **dict(error.headers or {}))
+    return unrouted(error.status_code, str(error.detail), **dict(error.headers or {}))
+
+
+def unrouted(status: int, detail: str = "", **headers: str) -> Response:
+    """The problem of an address that leads nowhere, or takes another method."""
+    told = {404: "There is nothing at this address.", 405: "This address takes another method."}
+    return problem(status, told.get(status, detail), **headers)
 
 
 # ---- Who asks, and how often ----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from onewriter.errors import BadInput, Forbidden, OnewriterError
 from onewriter.runtime import Runtime
 from onewriter.web.limits import STRANGERS, Clock, TokenBucket
 from onewriter.web.pages import frame, templating
-from onewriter.web.pages.frame import COOKIE, FIELDS_MAX, Page, Visit
+from onewriter.web.pages.frame import COOKIE, Page, Visit
 from onewriter.web.problems import status_of
 
 COOKIE_S = 14 * 86_400
@@ -47,8 +47,10 @@ class Entering:
         async def endpoint(request: Request) -> Response:
             if request.method == "POST" and not self._bucket.take(self._clock()):
                 return templating.page("outside.html", 429, title="Wait", told=TOO_MANY)
-            async with request.form(max_files=0, max_fields=FIELDS_MAX) as form:
-                return await run_in_threadpool(self._guarded, answer, request, form)
+            form = await frame.read_form(request)
+            if form is None:
+                return frame.unreadable()
+            return await run_in_threadpool(self._guarded, answer, request, form)
 
         return endpoint
 

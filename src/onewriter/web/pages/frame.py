@@ -14,7 +14,9 @@ import structlog
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -145,10 +147,29 @@ def routes(pages: Sequence[Page], runtime: Runtime, streams: Streams) -> list[Ro
 
 def _guarded(page: Page, runtime: Runtime, streams: Streams) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        async with request.form(max_files=1, max_fields=FIELDS_MAX, max_part_size=FILE_MAX) as form:
+        form = await read_form(request, files=1)
+        if form is None:
+            return unreadable()
+        try:
             return await run_in_threadpool(_answer, page, runtime, streams, request, form)
+        finally:
+            await form.close()
 
     return endpoint
+
+
+async def read_form(request: Request, *, files: int = 0) -> FormData | None:
+    """The form that was sent; None for what is none."""
+    try:
+        return await request.form(max_files=files, max_fields=FIELDS_MAX, max_part_size=FILE_MAX)
+    except (MultiPartException, HTTPException, ClientDisconnect, UnicodeDecodeError):
+        return None
+
+
+def unreadable() -> Response:
+    """What is answered to a form that is none."""
+    told = "What was sent is no form that a page of ours sends; load the page again, and send it."
+    return templating.page("outside.html", 400, title="Not understood", told=told)
 
 
 def _answer(page: Page, runtime: Runtime, streams: Streams, request: Request, form: FormData) -> Response:

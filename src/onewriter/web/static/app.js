@@ -16,13 +16,15 @@ document.addEventListener("click", (event) => {
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   localStorage.setItem("theme", dark ? "light" : "dark");
   theme(dark ? "light" : "dark");
-  document.querySelectorAll("[data-chart]").forEach(draw);
+  drawAll();
 });
 
-// A figure with data-chart="line" or "bars" holds a table: times in the first column, a series in each other one.
+const drawAll = () => document.querySelectorAll("[data-chart]").forEach(draw);
+
+// A figure with data-chart="line" or "bars" holds a table in its details: times in the first column, a series in each other one.
 function draw(figure) {
   if (typeof uPlot === "undefined") return;
-  const table = figure.querySelector("table");
+  const table = figure.querySelector("details table");
   const heads = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
   const rows = [...table.tBodies[0].rows];
   if (!rows.length) return;
@@ -33,11 +35,15 @@ function draw(figure) {
       return value === "" ? null : Number(value);
     }),
   );
-  const style = getComputedStyle(root);
-  const colour = (name) => style.getPropertyValue(name).trim();
-  const shades = [colour("--first"), colour("--bad"), colour("--good"), colour("--warn"), colour("--quiet")];
   const place = figure.querySelector(".chart");
   place.replaceChildren();
+  // A canvas knows none of our names for colours, so an element is asked what each comes to in this theme.
+  const probe = place.appendChild(document.createElement("span"));
+  const colour = (name) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const shades = [colour("--first"), colour("--bad"), colour("--good"), colour("--warn"), colour("--quiet")];
   const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") } };
   const bars = figure.dataset.chart === "bars" ? { paths: uPlot.paths.bars({ size: [0.7, 40] }) } : {};
   const dashes = [[], [6, 4], [2, 3], [10, 4, 2, 4], [1, 5]];
@@ -59,6 +65,8 @@ function draw(figure) {
     columns,
     place,
   );
+  probe.remove();
 }
 
-document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-chart]").forEach(draw));
+document.addEventListener("DOMContentLoaded", drawAll);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
