@@ -10,6 +10,7 @@ from starlette.routing import Route, Router
 
 from onewriter.web import statics
 from onewriter.web.pages.templating import HEADERS
+from tests.support import browser
 from tests.support.browser import SCREENSHOTS, Chromium, Misbehaved, PageOf, axe, look
 from tests.support.doors import serving_app
 
@@ -200,3 +201,34 @@ def test_other_loops_can_run_beside_the_browser(page_of: PageOf, url: str) -> No
 def test_other_loops_can_run_between_tests_with_a_browser(chromium: Chromium) -> None:
     assert chromium.browser.is_connected()
     assert asyncio.run(asyncio.sleep(0, "done")) == "done"
+
+
+def run(pytester: pytest.Pytester, body: str) -> pytest.RunResult:
+    """Run one test that asks for windows, with the plugin alone."""
+    pytester.makepyfile(f"def test_it(page_of):\n    {body}")
+    return pytester.runpytest_inprocess("-rs", "-p", "no:hypothesispytest", plugins=[browser])
+
+
+def test_a_test_whose_page_misbehaves_does_not_pass(pytester: pytest.Pytester, url: str, chromium: Chromium) -> None:
+    assert chromium.browser.is_connected()
+    ran = run(pytester, f"page_of({url!r}).goto('/faulty/complaining')")
+    ran.assert_outcomes(passed=1, errors=1)
+    ran.stdout.fnmatch_lines("*Misbehaved: console error: It is cold.*")
+
+
+def test_without_a_browser_tests_are_skipped_and_say_so(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CI", raising=False)
+    ran = run(pytester, "assert False")
+    ran.assert_outcomes(skipped=1)
+    ran.stdout.fnmatch_lines("SKIPPED*There is no Chromium on the path; `make browser` says what to install.")
+
+
+def test_in_continuous_integration_there_has_to_be_one(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("CI", "true")
+    run(pytester, "assert False").assert_outcomes(errors=1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from onewriter.customers import find, runs
+from onewriter.customers import find, parked, runs
 from onewriter.customers.people import Role
 from onewriter.runtime import Runtime
 from onewriter.web.api.frame import described
@@ -33,8 +33,10 @@ def both(runtime: Runtime, tmp_path: Path) -> Iterator[Mending]:
     """A shop with customers, a CRM, a case, and somebody whose value is parked."""
     with mending(runtime, tmp_path, LOSSY) as found:
         spoilt(found)
-        found.crm.sql("UPDATE people SET first = 'Mallory', updated = '2099-01-01 00:00:00' WHERE id = 1")
+        found.crm.edit(1, first="Mallory")
         found.cycle()
+        with runtime.database.read() as db:
+            assert parked.listed(db, found.shop.shop_id, 10), "the CRM said what is not its to say"
         yield found
 
 
