@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from onewriter.customers import access, access_lines, erasing, inbox, questions, requests
+from onewriter.customers import access, access_lines, erasing, find, inbox, parked, questions, requests
 from onewriter.customers.access import Act
 from onewriter.customers.access_lines import Wanted
 from onewriter.customers.erasing import Asked
+from onewriter.customers.parked import Unplaced
 from onewriter.customers.questions import Ask
 from onewriter.intake.redact import erase_all
 from onewriter.records import DAY, SECOND, Instant
@@ -100,3 +101,18 @@ def test_lines_of_the_access_log_come_newest_first_of_those_that_are_asked_for(t
 
     assert positions(Wanted()) == [6, 5, 4, 3, 2, 1]
     assert positions(Wanted(action="reveal")) == [6, 4, 2]
+
+
+def test_parked_values_come_oldest_first(tea: Tea, now: Instant) -> None:
+    tea.apply(*(person(101 + each, now, email=f"a{each}@example.com") for each in range(5)), now=now)
+    with tea.runtime.database.write() as db:
+        ids = [find.show(db, tea.vault, str(101 + each)).id for each in range(5)]
+        keys = tea.vault.keys.subject_keys(ids)
+        refused = [Unplaced(each, keys[each], "crm", "note", "theirs", "owned by shopify") for each in ids]
+        parked.park_all(db, tea.shop_id, refused, now)
+        parked.end_one(db, parked.listed(db, tea.shop_id, 1)[0].id, parked.DROPPED, "user:ann", now)
+    with tea.runtime.database.read() as db:
+        open_ = paged(lambda behind: parked.listed(db, tea.shop_id, 2, after=behind), lambda each: each.id)
+        every = paged(lambda behind: parked.listed(db, tea.shop_id, 2, after=behind, ended=True), lambda each: each.id)
+        assert open_ == parked.listed(db, tea.shop_id, 100)
+    assert (len(open_), len(every)) == (4, 5)

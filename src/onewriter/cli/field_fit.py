@@ -1,29 +1,24 @@
 """`onewriter fields fit`: whether keeping each field in step by machine is worth it, week by week."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from onewriter.audit import fitting
 from onewriter.cli import session
-from onewriter.cli.access import Role, require
 from onewriter.cli.inputs import as_json, limit_option, shop_option
 from onewriter.cli.output import answer, say, table
-from onewriter.rules.diagnosis import fit as rules
-from onewriter.rules.diagnosis.fit import Counsel, FieldFit, Figures
-from onewriter.rules.policy_check import is_ownable
-
-WEEKS_MAX = 52
+from onewriter.desk import field_figures
+from onewriter.desk.field_figures import WEEKS_MAX
+from onewriter.errors import BadInput
 
 
 def _pair(_context: click.Context, _option: click.Parameter, given: str | None) -> tuple[str, str] | None:
-    if given is None:
-        return None
-    name, is_pair, system = given.partition("=")
-    if not is_pair or not system or not is_ownable(name):
-        raise click.BadParameter("name a field and a system, as in phone=crm; `onewriter fields show` lists the fields")
-    return name, system
+    try:
+        return None if given is None else field_figures.pair_of(given)
+    except BadInput as error:
+        told = str(error)
+        raise click.BadParameter(told[0].lower() + told[1:].rstrip(".")) from None
 
 
 @click.command("fit")
@@ -40,55 +35,11 @@ def fit(weeks: int, pair: tuple[str, str] | None, domain: str | None, limit: int
     key. The advice is given even where it speaks against onewriter. What a case costs and what a field saves are the
     settings case_minutes and field_worth_minutes. No value is opened.
     """
-    with session.opened() as runtime, runtime.database.read() as db:
-        require(db, Role.VIEWER)
-        shop = session.choose_shop(db, domain)
-        worth = runtime.settings.number("field_worth_minutes")
-        known = fitting.figures(
-            db, shop.id, runtime.now(), weeks=weeks,
-            minutes_a_case=runtime.settings.number("case_minutes"), worth_minutes=worth or None,
-        )  # fmt: skip
-    document = {
-        "shop": shop.domain,
-        "weeks": weeks,
-        **_pairs(known.fields, pair),
-        "fields": [_field(known, each.name) for each in rules.by_trouble(known.fields)[:limit]],
-        "churn": {key: round(share, 4) for key, share in known.churn.items()},
-        "advice": [_counsel(each) for each in rules.counsel(known)],
-    }
+    with session.opened() as runtime:
+        with runtime.database.read() as db:
+            shop = session.choose_shop(db, domain)
+        document = field_figures.fit(session.caller(runtime), shop.domain, weeks, pair, limit)
     answer(as_json, document, lambda: _tell(document))
-
-
-def _pairs(fields: Sequence[FieldFit], pair: tuple[str, str] | None) -> dict[str, Any]:
-    found = rules.editable(fields)
-    added = None if pair is None else rules.added(fields, *pair)
-    return {"editable_pairs": found.pairs, "added": added}
-
-
-def _field(known: Figures, name: str) -> dict[str, Any]:
-    each = next(one for one in known.fields if one.name == name)
-    rate = next(one for one in rules.by_trouble([each]))
-    return {
-        "field": name,
-        "owner": each.owner,
-        "writers": list(each.writers),
-        "changes_a_week": round(rate.changes, 2),
-        "cases_a_week": round(rate.cases, 2),
-        "by_hand": rate.hand,
-        "cost_minutes": rules.cost(each),
-        "weeks": [
-            {"edits": dict(week.edits), "shared_days": week.shared_days, "by_hand": week.hand, "cases": week.cases,
-             "records": week.records}
-            for week in each.weeks
-        ],
-    }  # fmt: skip
-
-
-def _counsel(each: Counsel) -> dict[str, Any]:
-    return {
-        "rule": each.rule, "field": each.field, "advice": each.advice, "numbers": each.numbers,
-        "things": list(each.things),
-    }  # fmt: skip
 
 
 def _tell(document: Mapping[str, Any]) -> None:

@@ -6,15 +6,10 @@ from typing import Any
 import click
 
 from onewriter.cli import session
-from onewriter.cli.access import Role, require
 from onewriter.cli.inputs import as_json, limit_option, shop_option
 from onewriter.cli.output import answer, say, table
-from onewriter.customers import rates as counted
-from onewriter.customers.rates import FieldRate, Rates
-from onewriter.records import DAY
-from onewriter.runtime import now
-
-DAYS_MAX = 3650
+from onewriter.desk import field_figures
+from onewriter.desk.field_figures import DAYS_MAX
 
 
 @click.command("rates")
@@ -31,37 +26,11 @@ def rates(days: int, domain: str | None, limit: int, as_json: bool) -> None:
     value is parked counts as both. Cases are those that were opened in these days. Customers merged into others are
     counted beside the fields. No value is opened.
     """
-    with session.opened() as runtime, runtime.database.read() as db:
-        require(db, Role.VIEWER)
-        shop = session.choose_shop(db, domain)
-        found = counted.of_shop(db, shop.id, now() - days * DAY, days)
-    document = {
-        "shop": shop.domain,
-        "days": days,
-        "customers": found.customers,
-        "by_change": [_changes(found, each) for each in found.by_change[:limit] if each.changes],
-        "by_trouble": [_trouble(each) for each in found.by_trouble[:limit]],
-        "merged_customers": {"count": found.merges, "per_customer_week": round(found.weekly(found.merges), 6)},
-    }
+    with session.opened() as runtime:
+        with runtime.database.read() as db:
+            shop = session.choose_shop(db, domain)
+        document = field_figures.rates(session.caller(runtime), shop.domain, days, limit)
     answer(as_json, document, lambda: _tell(document))
-
-
-def _changes(found: Rates, each: FieldRate) -> dict[str, Any]:
-    by = [{"system": system, "path": path, "changes": count} for (system, path), count in each.by.most_common()]
-    weekly = round(found.weekly(each.changes), 6)
-    return {"field": each.name, "changes": each.changes, "per_customer_week": weekly, "by": by}
-
-
-def _trouble(each: FieldRate) -> dict[str, Any]:
-    return {
-        "field": each.name,
-        "refused": each.refused,
-        "parked": each.parked,
-        "by_hand": each.by_hand,
-        "cases": each.cases,
-        "changes": each.changes,
-        "per_100_changes": None if each.per_100 is None else round(each.per_100, 2),
-    }
 
 
 def _tell(document: Mapping[str, Any]) -> None:

@@ -1,7 +1,5 @@
 """`onewriter fields`: who may write each field, and how every connected system takes part in it."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, BinaryIO
 
 import click
@@ -16,18 +14,13 @@ from onewriter.cli.fields_told import tell_changes, tell_effect, tell_history, t
 from onewriter.cli.frame import FINDINGS
 from onewriter.cli.inputs import REASON_MAX, as_json, confirm, shop_option, yes_option
 from onewriter.cli.output import answer, say
-from onewriter.customers import policies, systems
-from onewriter.desk.mapping import mapped
-from onewriter.desk.policies import effect_document, problem_documents, shown
-from onewriter.errors import UnknownSystem
-from onewriter.rules.ownership import errors, with_owner
-from onewriter.rules.policy import MANUAL, Policy
-from onewriter.rules.policy_changes import affected, changes
-from onewriter.rules.policy_check import Facts, is_known, is_ownable
+from onewriter.customers import policies
+from onewriter.desk import fields
+from onewriter.desk.fields import Make
+from onewriter.desk.policies import problem_documents, shown
+from onewriter.rules.ownership import errors
+from onewriter.rules.policy_check import is_known, is_ownable
 from onewriter.rules.policy_toml import FILE_BYTES_MAX, BadPolicy, parse, to_toml
-from onewriter.runtime import now
-
-Document = dict[str, Any]
 
 
 def _reason(context: click.Context, option: click.Parameter, given: str) -> str:
@@ -136,14 +129,7 @@ def own(field: str, system: str, domain: str | None, why: str, yes: bool, as_jso
     if not is_ownable(field):
         raise click.UsageError(_no_field(field))
 
-    def make(policy: Policy, known: dict[str, Facts]) -> Policy:
-        if system != MANUAL and system not in known:
-            raise UnknownSystem("There is no such system; `onewriter systems list` shows those that there are.")
-        rule = policy.fields.get(field)
-        already = rule is not None and rule.owner == system and rule.shared is None
-        return policy if already else with_owner(policy, field, system)
-
-    _change(make, domain, why, yes, as_json)
+    _change(fields.owning(field, system), domain, why, yes, as_json)
 
 
 def _no_field(name: str) -> str:
@@ -172,15 +158,7 @@ def map_field(
     if remove and any(value for value in given.values()):
         raise click.UsageError("--remove goes with no other option of the mapping")
 
-    def make(policy: Policy, known: dict[str, Facts]) -> Policy:
-        if system not in known:
-            raise UnknownSystem("There is no such system; `onewriter systems list` shows those that there are.")
-        maps = {name: each for name, each in policy.systems.get(system, {}).items() if name != field}
-        if not remove:
-            maps[field] = mapped(policy, known[system], system, field, given)
-        return replace(policy, systems={**policy.systems, system: maps})
-
-    _change(make, domain, why, yes, as_json)
+    _change(fields.mapping(system, field, given, remove=remove), domain, why, yes, as_json)
 
 
 @group.command("set")
@@ -210,7 +188,7 @@ def set_policy(file: BinaryIO, domain: str | None, why: str, yes: bool, as_json:
       empty = "keep"            # or clear
     """
     text = _read(file)
-    _change(lambda policy, known: parse(text, policy.version), domain, why, yes, as_json)
+    _change(fields.from_toml(text), domain, why, yes, as_json)
 
 
 def _read(file: BinaryIO) -> str:
@@ -222,38 +200,28 @@ def _read(file: BinaryIO) -> str:
         raise BadPolicy("A policy must be a text file in UTF-8.") from None
 
 
-def _change(
-    make: Callable[[Policy, dict[str, Facts]], Policy], domain: str | None, why: str, yes: bool, as_json: bool
-) -> None:
+def _change(make: Make, domain: str | None, why: str, yes: bool, as_json: bool) -> None:
     """Make another policy out of the one in force, show what that comes to, ask, and set it."""
     with session.opened() as runtime:
         with runtime.database.read() as db:
             require(db, Role.OWNER)
             shop = session.choose_shop(db, domain)
-            before = policies.of_shop(db, shop.id)
-            known = dict(policies.facts_of(db, shop.id))
-            after = make(before, known)
-            found = policies.problems_of(db, shop.id, after)
-            connected = {each.name for each in systems.every(db, shop.id)}
-        policies.refuse(found)
-        differences = changes(before, after)
-        asking = sorted(affected(before, after) & connected)
-        if differences:
+        planned = fields.plan(session.caller(runtime), shop.domain, make)
+        policies.refuse(planned.problems)
+        if planned.differences:
             if not as_json:
-                tell_changes(differences)
-                tell_effect(before, after, asking, found)
+                tell_changes(planned.differences)
+                tell_effect(planned.before, planned.after, planned.asking, planned.problems)
             confirm(f"Set this policy for {shop.domain}?", yes)
-            with runtime.database.write() as db:
-                after = policies.save(db, shop.id, after, session.actor(), why, now())
-    document = {"shop": shop.domain, "version": after.version, "set": bool(differences), "asking": asking}
-    document |= effect_document(before, after, differences) | {"warnings": problem_documents(found)}
-    answer(as_json, document, lambda: say(_told(after, bool(differences), shop.domain)))
+        done = fields.put(session.caller(runtime), planned, why)
+    document = {"warnings" if name == "problems" else name: told for name, told in done.items()}
+    answer(as_json, document, lambda: say(_told(done["version"], done["set"], shop.domain)))
 
 
-def _told(policy: Policy, fresh: bool, shop: str) -> str:
+def _told(version: int, fresh: bool, shop: str) -> str:
     if fresh:
-        return f"Set as version {policy.version} of the policy of {shop}."
-    return f"That is what version {policy.version} of the policy of {shop} says already; nothing was set."
+        return f"Set as version {version} of the policy of {shop}."
+    return f"That is what version {version} of the policy of {shop} says already; nothing was set."
 
 
 for _command in (fit, keys, rates):

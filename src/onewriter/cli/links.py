@@ -1,29 +1,18 @@
 """`onewriter links`: which record of which connected system is whose, by which key, and what a person says of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import click
-import structlog
-from sqlalchemy import Connection
 
 from onewriter.cli import session
-from onewriter.cli.access import About, Role, permit, require
+from onewriter.cli.access import check_why
 from onewriter.cli.inputs import as_json, check_reveal, confirm, limit_option, reveal_options, shop_option, yes_option
-from onewriter.cli.linked import Document, Seen, documents, pair_documents, tell_links, tell_pairs
+from onewriter.cli.linked import tell_links, tell_pairs
 from onewriter.cli.output import answer, say
-from onewriter.cli.revealing import permit_reveal
-from onewriter.customers import deciding, erasing, find, links, policies, remote, systems
-from onewriter.customers.deciding import Pair
-from onewriter.customers.links import LINKED, REVIEW, Link, NotLinked
-from onewriter.customers.shops import Shop
-from onewriter.errors import UnknownSystem
-from onewriter.records import id_text
-from onewriter.runtime import Runtime, now
-
-LINK, BREAK, REFUSE = "link", "break link", "refuse link"
-RECORD_MAX = 512
-TRUE_ID = "record_id"
-"""What the access log calls the id that a system has for a record."""
+from onewriter.customers.links import LINKED
+from onewriter.desk import links as told_of
+from onewriter.desk.linked import LinkDocument
+from onewriter.runtime import Runtime
 
 why_option = click.option("--why", metavar="TEXT", required=True, help="The reason; it is logged with your name.")
 system_option = click.option("--system", metavar="SYSTEM", help="Only records of this system.")
@@ -59,39 +48,13 @@ def show(text: str, system: str | None, domain: str | None, reveal: bool, why: s
     """
     reason = check_reveal(reveal, why)
     with session.opened() as runtime:
-        with runtime.database.read() as db:
-            require(db, Role.VIEWER if reason is None else Role.STAFF)
-            shop = session.choose_shop(db, domain)
-            found = _of_record(runtime, db, shop, system, text) if system else _of_customer(runtime, db, shop, text)
-        if reason is not None and found:
-            about = [About(each, fields=[TRUE_ID]) for each in dict.fromkeys(one.customer_id for one in found)]
-            permit_reveal(runtime, shop, about, reason)
-        with runtime.database.read() as db:
-            seen = Seen.look(db, runtime.vault(shop.id), found)
-            told = documents(shop, found, seen, reveal=reason is not None)
+        caller, shop = session.caller(runtime), _shop(runtime, domain)
+        told = (
+            told_of.of_record(caller, shop, system, text, reason)
+            if system
+            else told_of.of_customer(caller, shop, text, reason)
+        )
     answer(as_json, told, lambda: tell_links(told, reveal=reason is not None))
-
-
-def _of_customer(runtime: Runtime, db: Connection, shop: Shop, text: str) -> list[Link]:
-    whose = find.show(db, runtime.vault(shop.id), text)
-    return links.of_people(db, shop.id, [whose.id])
-
-
-def _of_record(runtime: Runtime, db: Connection, shop: Shop, system: str, text: str) -> list[Link]:
-    return links.among(db, shop.id, system, [_record(runtime, db, shop, system, text)])
-
-
-def _record(runtime: Runtime, db: Connection, shop: Shop, system: str, text: str) -> str:
-    """The keyed name of the record that somebody means, by that name or by its own id; raises UnknownSystem."""
-    known = {*systems.names(db, shop.id), *policies.of_shop(db, shop.id).systems}
-    if system not in known:
-        raise UnknownSystem(f"{shop.domain} has no such system; `onewriter systems list` shows those that it has.")
-    wanted = text.strip()
-    if not 0 < len(wanted) <= RECORD_MAX:
-        raise click.UsageError(f"give the id of a record: 1 to {RECORD_MAX} letters")
-    if links.among(db, shop.id, system, [wanted]) or remote.glance(db, shop.id, system, [wanted]):
-        return wanted
-    return runtime.vault(shop.id).key.record_name(system, wanted)
 
 
 # ---- Looking at what is in doubt
@@ -114,16 +77,8 @@ def review_list(
     """List the pairs that wait for a person: what the record says beside what the customer has."""
     reason = check_reveal(reveal, why)
     with session.opened() as runtime:
-        with runtime.database.read() as db:
-            require(db, Role.VIEWER if reason is None else Role.STAFF)
-            shop = session.choose_shop(db, domain)
-            found = links.listed(db, shop.id, REVIEW, limit, system=system)
-        if reason is not None and found:
-            ids = dict.fromkeys(one.customer_id for one in found)
-            permit_reveal(runtime, shop, [About(each, fields=[TRUE_ID, *deciding.COMPARED]) for each in ids], reason)
-        with runtime.database.read() as db:
-            seen = Seen.look(db, runtime.vault(shop.id), found)
-            told = pair_documents(shop, found, seen, reveal=reason is not None)
+        caller, shop = session.caller(runtime), _shop(runtime, domain)
+        told = told_of.waiting(caller, shop, None, limit, system=system, why=reason)["items"]
     answer(as_json, told, lambda: tell_pairs(told))
 
 
@@ -131,14 +86,14 @@ def review_list(
 @_about_a_pair
 def accept(system: str, record: str, customer: str, domain: str | None, why: str, as_json: bool) -> None:
     """Say that a record which waits is this customer's; the next cycle treats it so."""
-    _decide(domain, system, record, customer, why, LINK, deciding.accept, as_json)
+    _decide("accept", domain, system, record, customer, why, as_json)
 
 
 @review.command("refuse")
 @_about_a_pair
 def refuse(system: str, record: str, customer: str, domain: str | None, why: str, as_json: bool) -> None:
     """Say that a record which waits is not this customer's; the two are never proposed again."""
-    _decide(domain, system, record, customer, why, REFUSE, deciding.refuse, as_json)
+    _decide("refuse", domain, system, record, customer, why, as_json)
 
 
 # ---- Deciding by hand
@@ -148,7 +103,7 @@ def refuse(system: str, record: str, customer: str, domain: str | None, why: str
 @_about_a_pair
 def link(system: str, record: str, customer: str, domain: str | None, why: str, as_json: bool) -> None:
     """Link a record to a customer by hand, whatever their keys say, and though they were taken apart once."""
-    _decide(domain, system, record, customer, why, LINK, deciding.link_by_hand, as_json)
+    _decide("link", domain, system, record, customer, why, as_json)
 
 
 @group.command("break")
@@ -164,50 +119,28 @@ def break_link(system: str, record: str, domain: str | None, why: str, yes: bool
     The record is nobody's then, and the two are never proposed again. What the customer took over from the record stays
     with it: `onewriter customers show CUSTOMER --history` tells what that was.
     """
+    check_why(why)
     with session.opened() as runtime:
-        with runtime.database.read() as db:
-            require(db, Role.STAFF)
-            shop = session.choose_shop(db, domain)
-            name = _record(runtime, db, shop, system, record)
-            whose = links.of_records(db, shop.id, system, [name]).get(name)
-        if whose is None:
-            raise NotLinked("That record is nobody's, so there is nothing to break.")
-        confirm(f"Take that record of {system} and customer {id_text(whose)} apart, for good?", yes)
-        document = _carry_out(runtime, shop, Pair(system, name, whose), why, BREAK, deciding.break_link)
+        caller, shop = session.caller(runtime), _shop(runtime, domain)
+        whose = told_of.owner_of(caller, shop, system, record)
+        confirm(f"Take that record of {system} and customer {whose} apart, for good?", yes)
+        document = told_of.decide(caller, shop, "break", system, record, whose, why)
     answer(as_json, document, lambda: _tell(document))
 
 
-Decision = Callable[..., Link]
-
-
-def _decide(
-    domain: str | None, system: str, record: str, customer: str, why: str, action: str, what: Decision, as_json: bool
-) -> None:
+def _decide(what: str, domain: str | None, system: str, record: str, customer: str, why: str, as_json: bool) -> None:
+    check_why(why)
     with session.opened() as runtime:
-        with runtime.database.read() as db:
-            require(db, Role.STAFF)
-            shop = session.choose_shop(db, domain)
-            name = _record(runtime, db, shop, system, record)
-            whose = find.show(db, runtime.vault(shop.id), customer)
-        document = _carry_out(runtime, shop, Pair(system, name, whose.id), why, action, what)
+        caller, shop = session.caller(runtime), _shop(runtime, domain)
+        document = told_of.decide(caller, shop, what, system, record, customer, why)
     answer(as_json, document, lambda: _tell(document))
 
 
-def _carry_out(runtime: Runtime, shop: Shop, pair: Pair, why: str, action: str, what: Decision) -> Document:
-    """Do what was decided, in one transaction, once it is in the access log; and end the keys that it leaves over."""
-    about = [About(pair.customer_id, f"record {pair.record} of {pair.system}")]
-    permit(runtime, Role.STAFF, action, about, shop_id=shop.id, why=why)
-    moment, vault = now(), runtime.vault(shop.id)
-    with runtime.database.write() as db:
-        decided = what(db, vault, pair, session.actor(), moment)
-    erasing.end(runtime.database, runtime.keys, moment)
-    log = structlog.get_logger(__name__)
-    told: Sequence[tuple[str, str]] = (("system", pair.system), ("record", pair.record), ("state", decided.state))
-    log.warning(action, actor=session.actor(), shop=shop.domain, customer=id_text(pair.customer_id), **dict(told))
-    [document] = documents(shop, [decided], Seen(), reveal=False)
-    return document
+def _shop(runtime: Runtime, domain: str | None) -> str:
+    with runtime.database.read() as db:
+        return session.choose_shop(db, domain).domain
 
 
-def _tell(document: Document) -> None:
+def _tell(document: LinkDocument) -> None:
     done = "is linked to" if document["state"] == LINKED else "is taken apart from"
     say(f"Record {document['record']} of {document['system']} {done} customer {document['customer']}.")

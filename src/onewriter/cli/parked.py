@@ -1,17 +1,12 @@
 """`onewriter parked`: values that had nowhere to go, and what a person makes of them."""
 
-from collections.abc import Sequence
-
 import click
 
 from onewriter.cli import session
-from onewriter.cli.access import About
 from onewriter.cli.inputs import as_json, check_reveal, confirm, limit_option, reveal_options, shop_option, yes_option
 from onewriter.cli.output import answer, say, table
-from onewriter.cli.revealing import permit_reveal
-from onewriter.customers import find, parked
-from onewriter.customers.parked import Parked
 from onewriter.desk import parked as told
+from onewriter.desk.parked import Wanted
 from onewriter.runtime import Runtime
 
 
@@ -46,29 +41,18 @@ def list_parked(
     """
     reason = check_reveal(reveal, why)
     with session.opened() as runtime:
-        with runtime.database.read() as db:
-            shop = session.choose_shop(db, domain)
-            whose = None if customer is None else find.show(db, runtime.vault(shop.id), customer).id
-            found = parked.listed(db, shop.id, limit, system=system, field=field, customer_id=whose, ended=ended)
-        if reason is not None and found:
-            permit_reveal(runtime, shop, _about(found), reason)
-        documents = told.documents(session.caller(runtime), shop, found, reveal=reason is not None)
+        wanted = Wanted(system=system, field=field, customer=customer, ended=ended)
+        found = told.listed(session.caller(runtime), _shop(runtime, domain), wanted, None, limit, reason)
+    documents = found["items"]
 
     def tell() -> None:
         if not documents:
             say("Nothing is parked.")
             return
         columns = ("id", "age", "system", "direction", "field", "value", "customer", "reason")
-        table([name.upper() for name in columns], ([each[name] for name in columns] for each in documents))
+        table([name.upper() for name in columns], ([dict(each)[name] for name in columns] for each in documents))
 
     answer(as_json, documents, tell)
-
-
-def _about(found: Sequence[Parked]) -> list[About]:
-    fields: dict[bytes, list[str]] = {}
-    for one in found:
-        fields.setdefault(one.customer_id, []).append(one.field)
-    return [About(customer, fields=sorted(set(names))) for customer, names in fields.items()]
 
 
 @group.command("release")

@@ -14,8 +14,8 @@ from onewriter.cli.systems_runs import cycle, undo
 from onewriter.cli.systems_setup import add, change_settings, kinds
 from onewriter.cli.systems_told import tell_checked, tell_system
 from onewriter.customers import disconnecting, erasing, policies, questions, systems
-from onewriter.customers.shops import Shop
 from onewriter.customers.systems import ACTIVE, PAUSED, System
+from onewriter.desk import systems as told_of
 from onewriter.desk.systems import check_documents, standing_of, system_document, whole_document
 from onewriter.errors import Permanent
 from onewriter.rules.ownership import errors
@@ -130,11 +130,9 @@ def pause(name: str, domain: str | None, why: str, as_json: bool) -> None:
     A cycle under way goes on to its end.
     """
     with session.opened() as runtime:
-        shop, system = _asked(runtime, name, domain, Role.STAFF, "pause", why)
-        with runtime.database.write() as db:
-            systems.change(db, shop.id, name, now(), state=PAUSED)
+        told_of.pause(session.caller(runtime), _shop(runtime, domain), name, why)
     document = {"system": name, "state": PAUSED}
-    answer(as_json, document, lambda: say(f"Paused {system.name}; `onewriter systems resume {name}` ends that."))
+    answer(as_json, document, lambda: say(f"Paused {name}; `onewriter systems resume {name}` ends that."))
 
 
 @group.command("resume")
@@ -144,11 +142,7 @@ def pause(name: str, domain: str | None, why: str, as_json: bool) -> None:
 def resume(name: str, domain: str | None, as_json: bool) -> None:
     """Let a paused system go on: its next cycle is due now, if it has a schedule."""
     with session.opened() as runtime:
-        shop, system = _asked(runtime, name, domain, Role.STAFF, "resume", None)
-        moment = now()
-        due = None if system.cycle_minutes is None else moment
-        with runtime.database.write() as db:
-            systems.change(db, shop.id, name, moment, state=ACTIVE, due_at=due, retry_at=None)
+        told_of.resume(session.caller(runtime), _shop(runtime, domain), name)
     document = {"system": name, "state": ACTIVE}
     answer(as_json, document, lambda: say(f"Resumed {name}."))
 
@@ -175,7 +169,8 @@ def remove(name: str, domain: str | None, yes: bool, as_json: bool) -> None:
             disconnecting.refuse_used(db, system)
             found = disconnecting.counted(db, shop.id, name)
         confirm(f"Take {name} off {shop.domain}, with {found['links']} links and {found['parked']} parked values?", yes)
-        _logged(runtime, shop, system, Role.OWNER, "remove", None)
+        about = [About(subject=f"system {name}: remove")]
+        permit(runtime, Role.OWNER, told_of.SYSTEM, about, shop_id=shop.id)
         moment = now()
         with runtime.database.write() as db:
             found = disconnecting.remove(db, system, moment)
@@ -186,17 +181,6 @@ def remove(name: str, domain: str | None, yes: bool, as_json: bool) -> None:
     answer(as_json, {"system": name, "removed": dict(found)}, lambda: say(f"Took {name} off, with {told}."))
 
 
-def _asked(
-    runtime: Runtime, name: str, domain: str | None, role: Role, what: str, why: str | None
-) -> tuple[Shop, System]:
-    """The system that is to be changed, once it is logged who changes it."""
+def _shop(runtime: Runtime, domain: str | None) -> str:
     with runtime.database.read() as db:
-        require(db, role)
-        shop = session.choose_shop(db, domain)
-        system = systems.get(db, shop.id, name)
-    _logged(runtime, shop, system, role, what, why)
-    return shop, system
-
-
-def _logged(runtime: Runtime, shop: Shop, system: System, role: Role, what: str, why: str | None) -> None:
-    permit(runtime, role, "system", [About(subject=f"system {system.name}: {what}")], shop_id=shop.id, why=why)
+        return session.choose_shop(db, domain).domain

@@ -1,28 +1,20 @@
 """`onewriter systems cycle` and `undo`: have a system read and written now, or take back what a cycle wrote."""
 
-from collections.abc import Callable
-
 import click
-from sqlalchemy import Connection
 
 from onewriter.cli import session
-from onewriter.cli.access import About, Role, permit, require
+from onewriter.cli.access import Role, require
 from onewriter.cli.cycled import tell_cycle
 from onewriter.cli.inputs import REASON_MAX, as_json, confirm, limit_option, shop_option, yes_option
 from onewriter.cli.output import answer, emit, note, say
 from onewriter.cli.watch import CODES, watch_run
-from onewriter.customers import find, runs, systems
+from onewriter.customers import runs
+from onewriter.desk import cycling as told_of
 from onewriter.desk.cycles import cycle_document
+from onewriter.desk.cycling import VANISHED, Queued
 from onewriter.records import iso
 from onewriter.rules.policy_check import is_known
-from onewriter.runtime import Runtime, now
-from onewriter.workflows import cycling, undoing
-
-VANISHED = "vanished"
-WITHOUT_LIMIT = 1_000_000_000
-"""How many values a person lets change who allows a field by its name alone; for one complete cycle."""
-
-Queue = Callable[[Runtime, Connection], str]
+from onewriter.runtime import Runtime
 
 
 @click.command("cycle")
@@ -60,16 +52,11 @@ def cycle(
     """
     _refuse_reason(allow, why)
     with session.opened() as runtime:
-        only = _customer(runtime, domain, customer)
-        _allow(runtime, name, domain, allow, why)
-
-        def queue(running: Runtime, db: Connection) -> str:
-            shop = session.choose_shop(db, domain, connected=True)
-            systems.get(db, shop.id, name)
-            asked = {"dry": dry_run, "full": full, "only": only}
-            return cycling.queue(running, db, shop.id, name, session.actor(), now(), **asked)  # type: ignore[arg-type]
-
-        return _run(runtime, f"cycle of {name}", queue, wait=wait, limit=limit, as_json=as_json)
+        caller, shop = session.caller(runtime), _shop(runtime, domain)
+        if why is not None:
+            told_of.allow(caller, shop, name, allow, why)
+        queued = told_of.queue(caller, shop, name, dry=dry_run, full=full, customer=customer)
+        return _tell(runtime, f"cycle of {name}", queued, wait=wait, limit=limit, as_json=as_json)
 
 
 @click.command("undo")
@@ -90,13 +77,8 @@ def undo(run_id: str, wait: bool, yes: bool, limit: int, as_json: bool) -> int |
             require(db, Role.OWNER)
             undone = runs.get(db, run_id)
         confirm(f"Take back what the {undone.kind} of {iso(undone.requested_at)} wrote, and pause the system?", yes)
-        about = [About(subject=f"run {run_id}: undo")]
-        permit(runtime, Role.OWNER, "system", about, shop_id=undone.shop_id)
-
-        def queue(running: Runtime, db: Connection) -> str:
-            return undoing.queue(running, db, run_id, session.actor(), now())
-
-        return _run(runtime, "undo", queue, wait=wait, limit=limit, as_json=as_json)
+        queued = told_of.undo(session.caller(runtime), run_id)
+        return _tell(runtime, "undo", queued, wait=wait, limit=limit, as_json=as_json)
 
 
 def _refuse_reason(allow: tuple[str, ...], why: str | None) -> None:
@@ -109,47 +91,23 @@ def _refuse_reason(allow: tuple[str, ...], why: str | None) -> None:
             raise click.UsageError(f"{field!r} is no field; `onewriter fields show` lists the fields")
 
 
-def _customer(runtime: Runtime, domain: str | None, given: str | None) -> bytes | None:
-    if given is None:
-        return None
+def _shop(runtime: Runtime, domain: str | None) -> str:
     with runtime.database.read() as db:
-        shop = session.choose_shop(db, domain, connected=True)
-        found: bytes = find.show(db, runtime.vault(shop.id), given).id
-        return found
+        return session.choose_shop(db, domain, connected=True).domain
 
 
-def _allow(runtime: Runtime, name: str, domain: str | None, allow: tuple[str, ...], why: str | None) -> None:
-    """Write down what the next complete cycle may change beyond the usual."""
-    if not allow:
-        return
-    with runtime.database.read() as db:
-        require(db, Role.OWNER)
-        shop = session.choose_shop(db, domain, connected=True)
-        systems.get(db, shop.id, name)
-    about = [About(subject=f"system {name}: allow {', '.join(allow)}")]
-    permit(runtime, Role.OWNER, "system", about, shop_id=shop.id, why=why)
-    with runtime.database.write() as db:
-        system = systems.get(db, shop.id, name)
-        allowed = dict(system.allowed) | dict.fromkeys(allow, WITHOUT_LIMIT)
-        systems.change(db, shop.id, name, now(), allowed=allowed)
-
-
-def _run(runtime: Runtime, what: str, queue: Queue, *, wait: bool, limit: int, as_json: bool) -> int | None:
-    """Queue the run and tell of it, or watch it to its end; the exit code."""
-    with runtime.database.write() as db:
-        require(db, Role.STAFF)
-        run_id = queue(runtime, db)
-        lives = session.worker_lives(runtime, db)
+def _tell(runtime: Runtime, what: str, queued: Queued, *, wait: bool, limit: int, as_json: bool) -> int | None:
+    """Tell of a run that was queued, or watch it to its end; the exit code."""
     if wait:
-        note(f"Queued run {run_id}.")
-        return _watch(runtime, run_id, limit, as_json)
+        note(f"Queued run {queued['run']}.")
+        return _watch(runtime, queued["run"], limit, as_json)
 
     def tell() -> None:
-        say(f"Queued the {what}: run {run_id}. `onewriter runs watch` shows it.")
-        if not lives:
+        say(f"Queued the {what}: run {queued['run']}. `onewriter runs watch` shows it.")
+        if not queued["worker_lives"]:
             note(session.NO_WORKER)
 
-    answer(as_json, {"run": run_id, "state": "queued", "worker_lives": lives}, tell)
+    answer(as_json, queued, tell)
     return None
 
 

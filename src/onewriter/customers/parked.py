@@ -219,14 +219,17 @@ def listed(
     field: str | None = None,
     customer_id: bytes | None = None,
     ended: bool = False,
+    after: bytes | None = None,
 ) -> list[Parked]:
-    """The parked values of a shop, the oldest first; those that have ended as well, if asked for."""
+    """The parked values of a shop, the oldest first, from behind an id; those that have ended as well, if asked for."""
     query = select(parked_values).where(parked_values.c.shop_id == shop_id)
     for column, wanted in (("system", system), ("field", field), ("customer_id", customer_id)):
         if wanted is not None:
             query = query.where(parked_values.c[column] == wanted)
     if not ended:
         query = query.where(parked_values.c.ended_at.is_(None))
+    if after is not None:
+        query = query.where(parked_values.c.id > after)
     return [_parked(row) for row in db.execute(query.order_by(parked_values.c.id).limit(most))]
 
 

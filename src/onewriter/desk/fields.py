@@ -9,6 +9,7 @@ from onewriter.customers.people import Role
 from onewriter.customers.shops import Shop
 from onewriter.desk.caller import Caller, reason
 from onewriter.desk.choosing import choose_shop
+from onewriter.desk.key_rules import Given, rule_of
 from onewriter.desk.mapping import mapped
 from onewriter.desk.policies import effect_document, problem_documents, shown
 from onewriter.errors import BadInput, UnknownSystem
@@ -19,6 +20,7 @@ from onewriter.rules.policy_check import Facts, PolicyProblem, is_known, is_owna
 from onewriter.rules.policy_toml import parse
 
 Document = dict[str, Any]
+NO_SYSTEM = "There is no such system; `onewriter systems list` shows those that there are."
 Make = Callable[[Policy, Mapping[str, Facts]], Policy]
 
 
@@ -61,7 +63,7 @@ def owning(field: str, system: str) -> Make:
 
     def make(before: Policy, known: Mapping[str, Facts]) -> Policy:
         if system != MANUAL and system not in known:
-            raise UnknownSystem("There is no such system; the list of systems shows those that there are.")
+            raise UnknownSystem(NO_SYSTEM)
         rule = before.fields.get(field)
         already = rule is not None and rule.owner == system and rule.shared is None
         return before if already else with_owner(before, field, system)
@@ -76,11 +78,20 @@ def mapping(system: str, field: str, given: Mapping[str, Any], *, remove: bool =
 
     def make(before: Policy, known: Mapping[str, Facts]) -> Policy:
         if system not in known:
-            raise UnknownSystem("There is no such system; the list of systems shows those that there are.")
+            raise UnknownSystem(NO_SYSTEM)
         maps = {name: each for name, each in before.systems.get(system, {}).items() if name != field}
         if not remove:
             maps[field] = mapped(before, known[system], system, field, given)
         return replace(before, systems={**before.systems, system: maps})
+
+    return make
+
+
+def knowing(given: Given) -> Make:
+    """The policy with other keys by which a person is known."""
+
+    def make(before: Policy, _known: Mapping[str, Facts]) -> Policy:
+        return replace(before, identity=rule_of(before.identity, given))
 
     return make
 

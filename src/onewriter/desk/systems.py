@@ -14,7 +14,7 @@ from onewriter.desk.caller import About, Caller, reason
 from onewriter.desk.choosing import choose_shop
 from onewriter.records import iso
 from onewriter.rules.policy_check import PolicyProblem
-from onewriter.workflows import asking, cycling, undoing
+from onewriter.workflows import asking
 
 Document = dict[str, Any]
 SYSTEM = "system"
@@ -149,19 +149,3 @@ def _asked(caller: Caller, named: str | None, name: str, what: str, why: str | N
         systems.get(db, shop.id, name)
     caller.permit(Role.STAFF, SYSTEM, [About(subject=f"system {name}: {what}")], shop_id=shop.id, why=why)
     return shop
-
-
-def cycle(caller: Caller, named: str | None, name: str, *, dry: bool, full: bool = False) -> str:
-    """Queue a cycle of a system; its run. With `dry` it writes nothing, and says what it would write."""
-    with caller.runtime.database.write() as db:
-        caller.require(db, Role.STAFF)
-        shop = choose_shop(db, named, connected=True)
-        systems.get(db, shop.id, name)
-        return cycling.queue(caller.runtime, db, shop.id, name, caller.who, caller.now, dry=dry, full=full)
-
-
-def undo(caller: Caller, run_id: str, shop: Shop) -> str:
-    """Queue a run that takes back what a cycle wrote, and pauses the system; its id."""
-    caller.permit(Role.OWNER, SYSTEM, [About(subject=f"run {run_id}: undo")], shop_id=shop.id)
-    with caller.runtime.database.write() as db:
-        return undoing.queue(caller.runtime, db, run_id, caller.who, caller.now)

@@ -1,30 +1,23 @@
-"""Fields, systems and the programme for programs."""
+"""Fields and the programme for programs."""
 
 from typing import Annotated, Any, Literal
 
-from fastapi import Path
+from fastapi import Query
 from pydantic import BaseModel, Field
-from typing_extensions import TypedDict
 
-from onewriter.desk import fields, paging, parked, programme, systems
-from onewriter.web.api.frame import Asker, Limit, ShopName, Why, router
+from onewriter.desk import field_figures, fields, key_rules, paging, programme
+from onewriter.desk.field_figures import DAYS_MAX, WEEKS_MAX, Fit, RatesDocument
+from onewriter.desk.key_rules import EXAMPLES, EXAMPLES_MAX, RECORDS_MAX, SHARED_MAX, Checked, Given
+from onewriter.rules.policy import Direction
+from onewriter.rules.policy_check import LENGTH_MAX
+from onewriter.web.api.frame import Asker, Limit, ShopName, router
 
-api = router("fields and systems")
+api = router("fields")
 
-Name = Annotated[str, Path(max_length=200, description="The name of a system.")]
+PAIRS_MAX = 500
+"""Options of a transform, or words of an enumeration."""
+
 Word = Annotated[str, Field(max_length=200)]
-
-
-class Documents(TypedDict):
-    """A list that fits one page."""
-
-    items: list[dict[str, Any]]
-
-
-class Queued(TypedDict):
-    """A run that was queued."""
-
-    run: str
 
 
 class Change(BaseModel):
@@ -48,17 +41,35 @@ class Toml(Change):
     toml: Annotated[str, Field(max_length=100_000)]
 
 
-class Reason(BaseModel):
-    """Why something is done."""
+class Mapping(Change):
+    """How a system holds a field; what is left out stays as it is mapped now."""
 
-    why: Why
+    system: Word
+    field: Word
+    remove: bool = Field(False, description="Take the field off the system; what stands there stays.")
+    remote: Word | None = Field(None, description="What the system calls the field.")
+    direction: Direction | None = Field(None, description="How it takes part; else what follows from the owner.")
+    transform: Word | None = Field(None, description="How the system writes it otherwise than we do.")
+    options: dict[Word, Word] = Field(default_factory=dict, max_length=PAIRS_MAX, description="Of the transform.")
+    words: dict[Word, Word] = Field(
+        default_factory=dict, max_length=PAIRS_MAX, description="What the system calls each of our words."
+    )
+    max_length: int | None = Field(None, ge=1, le=LENGTH_MAX, description="Letters that it holds; longer are parked.")
+    empty: Literal["clear", "keep"] | None = Field(None, description="What an empty value does to the other side.")
 
 
-class Cycle(BaseModel):
-    """How a cycle is run."""
+class KeyWords(BaseModel):
+    """By what a person is known; what is left out stays."""
 
-    dry_run: bool = Field(False, description="Only say what it would write.")
-    full: bool = Field(False, description="Read every record, not only what changed.")
+    keys: list[Literal["id", "email", "phone"]] | None = Field(
+        None, min_length=1, max_length=3, description="The strongest first."
+    )
+    soft_email: bool | None = Field(None, description="Whether plus-tags and dots of mailboxes may link.")
+    shared_by_max: int | None = Field(None, ge=1, le=SHARED_MAX, description="Who may share a value that links.")
+
+
+class NewKeys(Change, KeyWords):
+    """Other keys."""
 
 
 @api.get("/fields")
@@ -73,10 +84,41 @@ def set_owner(asker: Asker, wanted: Owner, shop: ShopName = None) -> dict[str, A
     return _changed(asker, shop, wanted, fields.owning(wanted.field, wanted.owner))
 
 
+@api.post("/fields/mapping")
+def set_mapping(asker: Asker, wanted: Mapping, shop: ShopName = None) -> dict[str, Any]:
+    """Say how a system holds a field, or say what that would change."""
+    given = wanted.model_dump(include={"remote", "direction", "transform", "max_length", "empty"})
+    for name, pairs in (("options", wanted.options), ("words", wanted.words)):
+        given[name] = [f"{ours}={theirs}" for ours, theirs in pairs.items()]
+    return _changed(asker, shop, wanted, fields.mapping(wanted.system, wanted.field, given, remove=wanted.remove))
+
+
 @api.put("/fields")
 def set_fields(asker: Asker, wanted: Toml, shop: ShopName = None) -> dict[str, Any]:
     """Set the whole policy from TOML, as `GET /fields` gives it, or say what that would change."""
     return _changed(asker, shop, wanted, fields.from_toml(wanted.toml))
+
+
+@api.post("/fields/keys/check")
+def check_keys(
+    asker: Asker,
+    wanted: KeyWords,
+    shop: ShopName = None,
+    examples: Annotated[int, Query(ge=0, le=EXAMPLES_MAX)] = EXAMPLES,
+) -> Checked:
+    """Match every record again with other keys, and tell what they would split and join; nothing is changed."""
+    return key_rules.check(asker, shop, _given(wanted), examples, most=RECORDS_MAX)
+
+
+@api.put("/fields/keys")
+def set_keys(asker: Asker, wanted: NewKeys, shop: ShopName = None) -> dict[str, Any]:
+    """Say by what a person is known, or say what that would change in the policy."""
+    return _changed(asker, shop, wanted, fields.knowing(_given(wanted)))
+
+
+def _given(wanted: KeyWords) -> Given:
+    named = None if wanted.keys is None else ",".join(wanted.keys)
+    return {"named": named, "soft_email": wanted.soft_email, "shared_by_max": wanted.shared_by_max}
 
 
 def _changed(asker: Asker, shop: str | None, wanted: Change, make: fields.Make) -> dict[str, Any]:
@@ -86,53 +128,29 @@ def _changed(asker: Asker, shop: str | None, wanted: Change, make: fields.Make) 
     return fields.put(asker, planned, wanted.why, wanted.version)
 
 
-@api.get("/systems")
-def list_systems(asker: Asker, shop: ShopName = None) -> Documents:
-    """List the connected systems, Shopify among them."""
-    return {"items": systems.listed(asker, shop)}
-
-
-@api.get("/systems/{name}")
-def show_system(asker: Asker, name: Name, shop: ShopName = None) -> dict[str, Any]:
-    """Show a system: how it stands, its mapping, and what waits for it."""
-    return systems.shown(asker, shop, name)
-
-
-@api.post("/systems/{name}/{what}")
-def change_system(
-    asker: Asker, name: Name, what: Literal["pause", "resume"], reason: Reason, shop: ShopName = None
-) -> dict[str, Any]:
-    """Pause a system, or let it go on."""
-    if what == "pause":
-        systems.pause(asker, shop, name, reason.why)
-    else:
-        systems.resume(asker, shop, name)
-    return systems.shown(asker, shop, name)
-
-
-@api.post("/cycles/{name}")
-def run_cycle(asker: Asker, name: Name, cycle: Cycle, shop: ShopName = None) -> Queued:
-    """Queue a cycle of a system."""
-    return {"run": systems.cycle(asker, shop, name, dry=cycle.dry_run, full=cycle.full)}
-
-
-@api.get("/parked")
-def list_parked(asker: Asker, shop: ShopName = None, limit: Limit = paging.USUAL) -> Documents:
-    """List parked values, the oldest first, masked."""
-    return {"items": parked.listed(asker, shop, limit)}
-
-
-@api.post("/parked/{parked_id}/{what}")
-def decide_parked(
+@api.get("/fields/fit")
+def show_fit(
     asker: Asker,
-    parked_id: Annotated[str, Path(max_length=36)],
-    what: Literal["release", "drop"],
-    reason: Reason,
     shop: ShopName = None,
-) -> dict[str, Any]:
-    """Release a parked value to where it belongs, or give it up."""
-    act = parked.release if what == "release" else parked.drop
-    return act(asker, shop, parked_id, reason.why)
+    weeks: Annotated[int, Query(ge=2, le=WEEKS_MAX)] = 4,
+    add: Annotated[
+        str | None, Query(max_length=401, description="FIELD=SYSTEM: what changes if it may write that, too.")
+    ] = None,
+    limit: Limit = paging.USUAL,
+) -> Fit:
+    """Tell whether keeping each field in step by machine is worth it, with the figures of so many weeks."""
+    return field_figures.fit(asker, shop, weeks, None if add is None else field_figures.pair_of(add), limit)
+
+
+@api.get("/fields/rates")
+def show_rates(
+    asker: Asker,
+    shop: ShopName = None,
+    days: Annotated[int, Query(ge=1, le=DAYS_MAX)] = 30,
+    limit: Limit = paging.USUAL,
+) -> RatesDocument:
+    """Rank fields by how often they change, and by how often they are in trouble."""
+    return field_figures.rates(asker, shop, days, limit)
 
 
 @api.get("/programme")

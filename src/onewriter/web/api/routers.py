@@ -1,5 +1,5 @@
 """Every area of the API."""
 
-from onewriter.web.api import cases, customers, fields, inbox, privacy, runs, settings
+from onewriter.web.api import cases, customers, fields, inbox, links, privacy, runs, settings, systems
 
-ROUTERS = (runs.api, customers.api, cases.api, fields.api, privacy.api, inbox.api, settings.api)
+ROUTERS = (runs.api, customers.api, cases.api, fields.api, systems.api, links.api, privacy.api, inbox.api, settings.api)

@@ -4,10 +4,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from onewriter.customers import runs as run_rows
 from onewriter.customers.people import Role
 from onewriter.customers.runs import AlreadyRunning
-from onewriter.desk import choosing, parked, runs, systems
+from onewriter.desk import cycling, parked, systems
+from onewriter.desk.parked import Wanted
 from onewriter.errors import BadInput
 from onewriter.web.pages.frame import Page, Visit
 from onewriter.web.problems import status_of
@@ -29,12 +29,8 @@ def show(visit: Visit) -> Response:
 def _whole(visit: Visit, code: int, wrong: str | None = None) -> Response:
     name = visit.part("name")
     told = systems.shown(visit.caller, visit.shop_named, name)
-    with visit.runtime.database.read() as db:
-        shop = choosing.choose_shop(db, visit.shop_named)
-        kinds = (run_rows.cycle_of(name), run_rows.undo_of(name), run_rows.audit_of(name))
-        done = run_rows.of_kinds(db, shop.id, kinds, RUNS_MAX)
-        found = [runs.run_document(each, shop.domain, visit.caller.now) for each in done]
-    waits = parked.listed(visit.caller, visit.shop_named, PARKED_MAX, system=name)
+    found = cycling.of_system(visit.caller, visit.shop_named, name, RUNS_MAX)
+    waits = parked.listed(visit.caller, visit.shop_named, Wanted(system=name), None, PARKED_MAX)["items"]
     common: dict[str, Any] = {"one": told, "runs": found, "parked": waits, "most": PARKED_MAX, "wrong": wrong}
     return visit.render("systems/show.html", code, **common)
 
@@ -50,7 +46,8 @@ def act(visit: Visit) -> Response:
         if what == "resume":
             systems.resume(visit.caller, visit.shop_named, name)
             return visit.go(here, f"{name} goes on.")
-        run_id = systems.cycle(visit.caller, visit.shop_named, name, dry=what == "dry", full=bool(visit.text("full")))
+        full = bool(visit.text("full"))
+        run_id = cycling.queue(visit.caller, visit.shop_named, name, dry=what == "dry", full=full)["run"]
     except (BadInput, AlreadyRunning) as error:
         return _whole(visit, status_of(error), str(error))
     return visit.go(f"/runs/{run_id}", "Queued; this page follows it.")
