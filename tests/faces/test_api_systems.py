@@ -8,11 +8,10 @@ import pytest
 
 from onewriter.customers import runs
 from onewriter.customers.people import Role
-from onewriter.records import id_text
 from onewriter.runtime import Runtime, now
 from tests.support.crm import CRM
 from tests.support.doors import serving
-from tests.support.linking import Crm, policy_of, write_policy
+from tests.support.linking import Crm, two_wait
 from tests.support.mending import Mending, mending
 from tests.support.pages import Program, let_in, token_of
 from tests.support.raw import ON_SQLITE
@@ -21,11 +20,6 @@ from tests.support.shops import Tea
 pytestmark = ON_SQLITE
 
 WHY = {"why": "she called"}
-RECORDS = {
-    "canary-7": {"email": "mia.canary@example.org"},
-    "crm-8": {"phone": "+447911123457", "first_name": "Zoe"},
-    "crm-9": {"phone": "+447911123458", "first_name": "Ida"},
-}
 
 
 @pytest.fixture
@@ -46,15 +40,7 @@ def calls(both: Mending) -> Iterator[Program]:
 @pytest.fixture
 def linked(tea: Tea) -> dict[str, Any]:
     """Three customers and three records: one is linked, and two wait."""
-    write_policy(tea, policy_of(), now())
-    crm = Crm(tea, now())
-    ids = {
-        "mia": crm.customer(101, email="mia.canary@example.org", phone="+447911123456", first_name="Mia"),
-        "zoe": crm.customer(102, phone="+447911123457", first_name="Zoe", last_name="Li"),
-        "ida": crm.customer(103, phone="+447911123458", first_name="Ida", last_name="Ek"),
-    }
-    crm.read(RECORDS)
-    return {name: id_text(each) for name, each in ids.items()} | {"crm": crm}
+    return two_wait(tea, now())
 
 
 def answer(program: Program, method: str, path: str, body: Any) -> Any:

@@ -108,3 +108,61 @@ def test_a_viewer_changes_nothing_here(pages: Site, both: Mending) -> None:
         assert viewer.post(path, fields).status_code == 403, path
     assert both.policy.version == version
     assert viewer.get("/fields").status_code == 200
+
+
+def test_other_keys_are_set_once_they_were_seen(pages: Site, both: Mending) -> None:
+    before = both.policy.version
+    other = {"keys": "id, phone", "shared_by_max": "5", "soft_email": ""}
+    given = hidden(pages.post("/fields/keys", other).text) | {"do_it": "yes"}
+    refused = pages.post("/fields/keys", given | {"why": ""})
+    assert (refused.status_code, both.policy.version) == (422, before)
+    assert pages.as_(Role.STAFF).post("/fields/keys", given | {"why": "me"}).status_code == 403
+    assert pages.post("/fields/keys", given | {"why": "mailboxes are shared here"}).status_code == 303
+    rule = both.policy.identity
+    assert (rule.keys, rule.soft_email, rule.shared_by_max) == (("id", "phone"), False, 5)
+    assert pages.post("/fields/keys", given | {"why": "again"}).status_code == 409, "the policy moved on"
+
+
+@pytest.mark.req("M80")
+def test_figures_say_whether_it_is_worth_it(pages: Site) -> None:
+    shown = pages.get("/fields/figures?weeks=3")
+    assert (shown.status_code, "Which change most" in shown.text, "phone" in shown.text) == (200, True, True)
+    for weeks in ("1", "53", "many", "٣"):
+        wrong = pages.get(f"/fields/figures?weeks={weeks}")
+        assert (wrong.status_code, "Count back 2 to 52 weeks" in wrong.text) == (422, True), weeks
+
+
+def test_what_a_cycle_wrote_is_taken_back_from_the_page_of_its_run(pages: Site, both: Mending) -> None:
+    number = both.ids[0]
+    before = both.crm.of(number)["first"]
+    both.edit(number, first_name="Renamed")
+    page = f"/runs/{both.cycle().id}"
+    assert "Take it back" in pages.get(page).text
+    assert "Take it back" not in pages.as_(Role.STAFF).get(page).text
+    assert pages.as_(Role.STAFF).post(f"{page}/undo", {"why": "me"}).status_code == 403
+    without = pages.post(f"{page}/undo", {"why": ""})
+    assert (without.status_code, 'class="wrong"' in without.text) == (422, True)
+    queued = pages.post(f"{page}/undo", {"why": "it was a mistake"})
+    both.carry_out(queued.headers["location"].removeprefix("/runs/"))
+    assert both.crm.of(number)["first"] == before
+    assert "paused" in pages.get(f"/systems/{CRM}").text
+
+
+def test_what_is_no_cycle_is_not_taken_back(pages: Site, both: Mending) -> None:
+    page = f"/runs/{both.reconcile().id}"
+    assert "Take it back" not in pages.get(page).text
+    assert pages.post(f"{page}/undo", {"why": "me"}).status_code == 409
+
+
+def test_a_parked_value_is_seen_before_it_is_given_up(pages: Site, both: Mending) -> None:
+    both.crm.edit(both.record(both.ids[0]), first="Mallory")
+    both.cycle()
+    [path] = re.findall(r'action="(/parked/[0-9a-f-]+)"', pages.get(f"/systems/{CRM}").text)
+    seen = pages.post(path, {"what": "see drop", "why": "they may keep it"})
+    assert ("they may keep it" in seen.text, "Mallory" in seen.text) == (True, False)
+    assert "Give it up" not in pages.as_(Role.VIEWER).get(path).text
+    without = pages.post(path, {"what": "drop", "why": ""})
+    assert (without.status_code, 'class="wrong"' in without.text) == (422, True)
+    done = pages.post(path, {"what": "drop", "why": "they may keep it", "back": f"/systems/{CRM}"})
+    assert (done.status_code, done.headers["location"]) == (303, f"/systems/{CRM}")
+    assert "Nothing is parked" in pages.get(f"/systems/{CRM}").text

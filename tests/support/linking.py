@@ -12,7 +12,7 @@ from onewriter.customers.links import Found, Link
 from onewriter.customers.remote import Remote
 from onewriter.db import keytables
 from onewriter.db.systemtables import policies as policy_table
-from onewriter.records import FIELDS, SHOPIFY, Instant
+from onewriter.records import FIELDS, SHOPIFY, Instant, id_text
 from onewriter.rules.policy import Direction, FieldMap, FieldRule, KeyRule, Policy, to_document
 from tests.support.shops import Tea, told
 
@@ -130,6 +130,25 @@ def write_policy(tea: Tea, policy: Policy, now: Instant) -> None:
     row = {"shop_id": tea.shop_id, "version": policy.version, "at": now, "set_by": "user:anna"}
     with tea.runtime.database.write() as db:
         db.execute(insert(policy_table).values(**row, document=to_document(policy)))
+
+
+def two_wait(tea: Tea, now: Instant) -> dict[str, Any]:
+    """Our ids of three customers and the CRM, of whose three records one is linked, and two wait for a person."""
+    write_policy(tea, policy_of(), now)
+    crm = Crm(tea, now)
+    ids = {
+        "mia": crm.customer(101, email="mia.canary@example.org", phone="+447911123456", first_name="Mia"),
+        "zoe": crm.customer(102, phone="+447911123457", first_name="Zoe", last_name="Li"),
+        "ida": crm.customer(103, phone="+447911123458", first_name="Ida", last_name="Ek"),
+    }
+    crm.read(
+        {
+            "canary-7": {"email": "mia.canary@example.org"},
+            "crm-8": {"phone": "+447911123457", "first_name": "Zoe"},
+            "crm-9": {"phone": "+447911123458", "first_name": "Ida"},
+        }
+    )
+    return {name: id_text(each) for name, each in ids.items()} | {"crm": crm}
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from onewriter.desk.choosing import choose_shop, worker_lives
 from onewriter.desk.runs import RunDocument, run_document
 from onewriter.desk.systems import SYSTEM
 from onewriter.errors import BadInput
+from onewriter.records import RUN_OVER, SHOPIFY, RunState
 from onewriter.rules.policy_check import is_known
 from onewriter.workflows import cycling, undoing
 
@@ -51,6 +52,13 @@ def queue(
         return cycling.queue(runtime, db, shop.id, name, caller.who, caller.now, dry=dry, full=full, only=only)
 
     return _queued(caller, Role.STAFF, ask)
+
+
+def undoable(kind: str, state: str) -> bool:
+    """Whether such a run may be taken back: a cycle but for Shopify's own, or a file, once it is over."""
+    return (
+        runs.family(kind) in (runs.CYCLE, runs.FILE) and RunState(state) in RUN_OVER and kind != runs.cycle_of(SHOPIFY)
+    )
 
 
 def undo(caller: Caller, run_id: str, why: str | None = None) -> Queued:

@@ -58,6 +58,13 @@ class Given(TypedDict, total=False):
     shared_by_max: int | None
 
 
+def now(caller: Caller, named: str | None) -> Keys:
+    """The keys that count now."""
+    with caller.runtime.database.read() as db:
+        caller.require(db, Role.VIEWER)
+        return shown(policies.of_shop(db, choose_shop(db, named).id).identity)
+
+
 def check(
     caller: Caller,
     named: str | None,

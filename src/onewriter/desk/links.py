@@ -16,7 +16,7 @@ from onewriter.desk.caller import About, Caller, reason
 from onewriter.desk.choosing import choose_shop
 from onewriter.desk.linked import LinkDocument, Seen, documents, pair_documents
 from onewriter.errors import BadInput, UnknownSystem
-from onewriter.records import id_text
+from onewriter.records import SHOPIFY, id_text
 
 LINK, BREAK, REFUSE = "link", "break link", "refuse link"
 """What the access log calls what was decided."""
@@ -111,10 +111,20 @@ def _seen(caller: Caller, shop: Shop, found: Sequence[Link], fields: Sequence[st
         return Seen.look(db, caller.runtime.vault(shop.id), found)
 
 
+def linkable(caller: Caller, named: str | None) -> list[str]:
+    """The systems whose records can be somebody's."""
+    with caller.runtime.database.read() as db:
+        caller.require(db, Role.VIEWER)
+        return sorted(_known(db, choose_shop(db, named)) - {SHOPIFY})
+
+
+def _known(db: Connection, shop: Shop) -> set[str]:
+    return {*systems.names(db, shop.id), *policies.of_shop(db, shop.id).systems}
+
+
 def _record(caller: Caller, db: Connection, shop: Shop, system: str, text: str) -> str:
     """The keyed name of the record that somebody means, by that name or by its own id; raises UnknownSystem."""
-    known = {*systems.names(db, shop.id), *policies.of_shop(db, shop.id).systems}
-    if system not in known:
+    if system not in _known(db, shop):
         raise UnknownSystem(f"{shop.domain} has no such system; `onewriter systems list` shows those that it has.")
     wanted = text.strip()
     if not 0 < len(wanted) <= RECORD_MAX:

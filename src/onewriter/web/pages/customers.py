@@ -5,10 +5,11 @@ from typing import Any
 from starlette.responses import Response
 
 from onewriter.customers.people import Role
-from onewriter.desk import customers, statements
+from onewriter.desk import customers, links, statements
 from onewriter.desk.customers import WholeCustomer
 from onewriter.errors import BadInput
 from onewriter.web.pages.frame import Page, Visit
+from onewriter.web.pages.order import draw
 
 LIMIT = 50
 LINES_MAX = 200
@@ -62,7 +63,9 @@ def _whole(visit: Visit, found: WholeCustomer, why: str | None, wrong: str | Non
     history = customers.history(visit.caller, customers.own_id(found), visit.asked("field"), why)
     code = 200 if wrong is None else 422
     chosen = visit.asked("field")
-    return visit.render("customers/show.html", code, one=found, chosen=chosen, revealed=why, wrong=wrong, **history)
+    linked = links.of_customer(visit.caller, visit.shop_named, found["id"])
+    more = {"chosen": chosen, "revealed": why, "wrong": wrong, "links": linked, "order": draw(history["history"])}
+    return visit.render("customers/show.html", code, one=found, **more, **history)
 
 
 def points(visit: Visit) -> Response:

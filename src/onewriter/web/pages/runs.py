@@ -4,9 +4,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from onewriter.desk import runs
+from onewriter.customers.people import Role
+from onewriter.desk import cycling, runs
+from onewriter.errors import BadInput
 from onewriter.web.pages import templating
 from onewriter.web.pages.frame import Page, Visit
+from onewriter.web.problems import status_of
+from onewriter.workflows.undoing import NotUndone
 
 LIMIT = 50
 
@@ -18,7 +22,13 @@ def listed(visit: Visit) -> Response:
 
 def show(visit: Visit) -> Response:
     """One run with what came of it."""
-    return visit.render("runs/show.html", run=runs.show(visit.caller, visit.part("run_id")))
+    return _shown(visit, 200)
+
+
+def _shown(visit: Visit, code: int, wrong: str | None = None) -> Response:
+    run = runs.show(visit.caller, visit.part("run_id"))
+    undoable = cycling.undoable(run["kind"], run["state"])
+    return visit.render("runs/show.html", code, run=run, undoable=undoable, wrong=wrong, typed=visit.text("why"))
 
 
 def follow(visit: Visit) -> Response:
@@ -37,9 +47,19 @@ def resume(visit: Visit) -> Response:
     return visit.go(f"/runs/{run_id}", "It is queued again, and goes on from where it stood.")
 
 
+def undo(visit: Visit) -> Response:
+    """Take back what a cycle or a file wrote."""
+    try:
+        queued = cycling.undo(visit.caller, visit.part("run_id"), visit.text("why"))
+    except (BadInput, NotUndone) as error:
+        return _shown(visit, status_of(error), str(error))
+    return visit.go(f"/runs/{queued['run']}", "Queued: it takes back what that run wrote. This page follows it.")
+
+
 PAGES = [
     Page("/runs", listed),
     Page("/runs/{run_id}", show),
     Page("/runs/{run_id}/live", follow),
     Page("/runs/{run_id}/resume", resume, "POST"),
+    Page("/runs/{run_id}/undo", undo, "POST", Role.OWNER),
 ]

@@ -53,14 +53,29 @@ def act(visit: Visit) -> Response:
     return visit.go(f"/runs/{run_id}", "Queued; this page follows it.")
 
 
+def waits(visit: Visit) -> Response:
+    """One parked value, before it is decided what becomes of it."""
+    return _parked(visit, 200)
+
+
+def _parked(visit: Visit, code: int, wrong: str | None = None) -> Response:
+    one = parked.shown(visit.caller, visit.shop_named, visit.part("parked_id"))
+    return visit.render("systems/parked.html", code, one=one, wrong=wrong, typed=visit.text("why"))
+
+
 def decide(visit: Visit) -> Response:
-    """Release a parked value, or give it up."""
-    identity, why = visit.part("parked_id"), visit.text("why")
-    if visit.text("what") == "drop":
-        parked.drop(visit.caller, visit.shop_named, identity, why)
-        told = "It is given up, and goes nowhere."
-    else:
-        told = f"Released: {parked.release(visit.caller, visit.shop_named, identity, why)['told']}."
+    """Release a parked value; or give it up, once it was seen what that means."""
+    identity, why, what = visit.part("parked_id"), visit.text("why"), visit.text("what")
+    if what not in ("release", "drop"):
+        return _parked(visit, 200)
+    try:
+        if what == "drop":
+            parked.drop(visit.caller, visit.shop_named, identity, why)
+            told = "It is given up, and goes nowhere."
+        else:
+            told = f"Released: {parked.release(visit.caller, visit.shop_named, identity, why)['told']}."
+    except BadInput as error:
+        return _parked(visit, 422, str(error))
     return visit.go(visit.text("back") if visit.text("back").startswith("/systems/") else "/systems", told)
 
 
@@ -68,5 +83,6 @@ PAGES = [
     Page("/systems", listed),
     Page("/systems/{name}", show),
     Page("/systems/{name}", act, "POST", Role.STAFF),
+    Page("/parked/{parked_id}", waits),
     Page("/parked/{parked_id}", decide, "POST", Role.STAFF),
 ]
