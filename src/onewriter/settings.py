@@ -80,6 +80,15 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("worker_beat_s", 5, "How often a worker says that it lives", "seconds"),
     Setting("worker_dead_s", 30, "After how long a silent worker's runs are taken over", "seconds"),
+    Setting("notify_webhook_url", "", "Address that notices are posted to; empty means none"),
+    Setting("notify_webhook_secret", "", "What proves to the receiver that a notice is ours", secret=True),
+    Setting("notify_mail_to", "", "Mail addresses that notices go to, with commas between; empty means none"),
+    Setting("notify_mail_from", "", "Mail address that notices come from"),
+    Setting("smtp_host", "", "Mail server that takes notices"),
+    Setting("smtp_port", 587, "Its port"),
+    Setting("smtp_user", "", "Name to log in there with; empty means without"),
+    Setting("smtp_password", "", "Password to log in there with", secret=True),
+    Setting("smtp_security", "starttls", "starttls, tls, or none for a server on this machine"),
     Setting("log_level", "info", "debug, info, warning or error"),
     Setting("log_format", "text", "text for people, json for machines"),
 )
@@ -100,6 +109,7 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "case_minutes": (1, 1440),
     "field_worth_minutes": (0, 100_000),
     "nightly_hour": (0, 23),
+    "smtp_port": (1, 65_535),
     "worker_beat_s": (1, 60),
     "worker_dead_s": (5, 3600),
 }
@@ -108,6 +118,7 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "log_level": ("debug", "info", "warning", "error"),
     "log_format": ("text", "json"),
+    "smtp_security": ("starttls", "tls", "none"),
 }
 
 

@@ -23,8 +23,8 @@ def test_the_story_is_told_in_order() -> None:
     names = list(root.list_commands(click.Context(root)))
     told = "demo shop serve worker sync runs customers systems fields csv parked audit cases diagnose links programme "
     told += (
-        "points merge identity inbox questions privacy keys backup restore-backup people tokens check settings sandbox "
-        "bench"
+        "points merge identity inbox questions privacy keys backup restore-backup people tokens check notify "
+        "settings sandbox bench"
     )
     assert names == told.split()
 

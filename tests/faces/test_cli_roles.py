@@ -30,6 +30,7 @@ RUNS_HERE = ("demo", "serve", "worker", "sandbox", "bench", "identity", "diagnos
 """What runs the service or a rehearsal of it, or needs no installation, and is the operating system's to allow."""
 
 VIEWER: dict[str, tuple[tuple[str, ...], ...]] = {
+    "notify list": ((),),
     "audit check": ((), ("--field", "email", "--days", "5")),
     "cases list": ((), ("--all", "--field", "email")),
     "cases show": (("1",),),
@@ -79,6 +80,8 @@ VIEWER: dict[str, tuple[tuple[str, ...], ...]] = {
 """What everybody may do, and how it is tried."""
 
 STAFF: dict[str, tuple[str, ...]] = {
+    "notify retry": ("1",),
+    "notify test": (),
     "audit check": ("--system", "crm", "--try", "{id}", "--yes"),
     "audit run": ("--system", "crm"),
     "cases checklist": ("1",),

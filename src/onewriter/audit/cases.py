@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
 from sqlalchemy import case as case_
 
 from onewriter.audit import proofs
@@ -181,6 +181,13 @@ def unsettled(db: Connection, shop_id: int) -> list[Case]:
     """The cases that somebody, or a cycle, still has something to do about; oldest first."""
     theirs = (cases.c.shop_id == shop_id, cases.c.state.not_in(SETTLED))
     return [_case(row) for row in db.execute(select(cases).where(*theirs).order_by(cases.c.number))]
+
+
+def troubling(db: Connection, since: Instant) -> list[tuple[int, Case]]:
+    """The cases, each with its shop, that returned or were escalated since then."""
+    lately = or_(cases.c.returned_at >= since, cases.c.escalated_at >= since)
+    rows = db.execute(select(cases).where(lately).order_by(cases.c.shop_id, cases.c.number)).all()
+    return [(row.shop_id, _case(row)) for row in rows]
 
 
 def is_in_force(db: Connection, case: Case) -> bool:

@@ -53,6 +53,7 @@ LISTED = (
     Listed("people", "onewriter.cli.people:group", "Say who may see what and change what here."),
     Listed("tokens", "onewriter.cli.tokens:group", "Let programs ask the API."),
     Listed("check", "onewriter.cli.check:check", "Check whether this installation is healthy."),
+    Listed("notify", "onewriter.cli.notify:group", "See what people were told of, and test how they are told."),
     Listed("settings", "onewriter.cli.settings:settings", "List every setting, its value and where it is from."),
     Listed("sandbox", "onewriter.cli.sandbox:sandbox", "Run a simulated Shopify shop until Ctrl-C."),
     Listed("bench", "onewriter.cli.bench:bench", "Measure onewriter here, and simulate whatever can go wrong."),

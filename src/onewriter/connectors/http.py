@@ -237,15 +237,17 @@ class Way:
         *,
         query: Mapping[str, str] | None = None,
         body: Any = None,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """Ask once, whatever comes of it: a reply of any status, NotSent, or SystemUnreachable if it may have arrived.
 
-        Raises Unsendable for what is too large to be asked, and Oversized for too large an answer. `body` is JSON. A
-        path is one below the base address, or a whole address on the same host (a next page's).
+        Raises Unsendable for what is too large to be asked, and Oversized for too large an answer. `body` is made JSON,
+        and `content` goes out as it is. A path is one below the base address, or a whole address on the same host (a
+        next page's).
         """
         url = self._address(path, query)
-        content = None if body is None else _encoded(body)
+        content = content if body is None else _encoded(body)
         given = {} if content is None else {"Content-Type": self.headers.get("Content-Type", "application/json")}
         self._keep_pace()
         until = self.elapsed() + ANSWER_MAX_S

@@ -304,6 +304,13 @@ def paused(db: Connection, shop_id: int | None = None) -> list[str]:
     return list(db.execute(wanted if shop_id is None else wanted.where(runs.c.shop_id == shop_id)).scalars())
 
 
+def gone_wrong(db: Connection, since: Instant) -> list[Run]:
+    """The runs that failed since then, and those that are paused now, the oldest first."""
+    failed = and_(runs.c.state == RunState.FAILED.value, runs.c.finished_at >= since)
+    theirs = select(runs).where(or_(failed, runs.c.state == RunState.PAUSED.value))
+    return [_run(row) for row in db.execute(theirs.order_by(runs.c.requested_at, runs.c.id))]
+
+
 def resume(db: Connection, run_id: str, now: Instant) -> None:
     """Queue a paused run again; the caller hands it to the workers. Raises NotPaused if it is in another state."""
     resumed = db.execute(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from onewriter.customers import inbox, questions, requests, shops
+from onewriter.customers import inbox, notices, questions, requests, shops
 from onewriter.customers.requests import OpenCount
 from onewriter.db import place
 from onewriter.desk.checked import Checked, Level
@@ -74,7 +74,9 @@ def check_work(runtime: Runtime) -> list[Checked]:
         asked = questions.count(db)
         any_shop = bool(shops.every(db))
         in_law = requests.open_count(db, moment)
+        troubled = notices.counts(db)
     lines = [_worker(lives), _backlog(states, waited_s), _parked(states), _questions(asked), _requests(in_law)]
+    lines += _notices(troubled)
     return [*lines, _housekeeping(runtime)] if any_shop else lines
 
 
@@ -82,6 +84,15 @@ def _worker(lives: bool) -> Checked:
     if lives:
         return Checked("worker", Level.OK, "a worker is running")
     return Checked("worker", Level.FAULT, "no worker is running", "start `onewriter serve` or `onewriter worker`")
+
+
+def _notices(troubled: dict[str, int]) -> Iterator[Checked]:
+    """What people should have been told and were not; nothing where all arrives, or nobody is to be told."""
+    if troubled:
+        text = (
+            f"{troubled.get(notices.WAITING, 0)} could not be sent yet, {troubled.get(notices.FAILED, 0)} were given up"
+        )
+        yield Checked("notices", Level.WARNING, text, "`onewriter notify list` says why, `onewriter notify test` tries")
 
 
 def _backlog(states: dict[str, int], waited_s: float) -> Checked:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import structlog
 
-from onewriter.customers import inbox, invitations, replies, runs, sessions, shops
+from onewriter.customers import inbox, invitations, notices, replies, runs, sessions, shops
 from onewriter.customers import log as field_log
 from onewriter.db import cleaning
 from onewriter.records import DAY, SECOND, Instant
@@ -61,7 +61,7 @@ def _drop_finished(runtime: Runtime, now: Instant) -> None:
     kept_since = now - runtime.settings.number("runs_keep_days") * DAY
     with runtime.database.write() as db:
         runs.drop_uneventful(db, REQUESTED_BY, kept_since)
-        for each in (sessions, invitations, replies):
+        for each in (sessions, invitations, replies, notices):
             each.drop_ended(db, now)
     finished = runtime.jobs.list_workflows(
         status=["SUCCESS", "ERROR", "CANCELLED"],

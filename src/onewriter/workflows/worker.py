@@ -18,8 +18,9 @@ from onewriter.intake.orders import OrderReads
 from onewriter.intake.refetch import Refetch
 from onewriter.records import DAY, Instant
 from onewriter.runtime import JOBS_NAME, JOBS_VERSION, RUN_QUEUE, RUN_WORKFLOW, Runtime, new_run_id
-from onewriter.workflows import cycling, privacy, purging, recovering, schedules
+from onewriter.workflows import cycling, notifying, privacy, purging, recovering, schedules
 from onewriter.workflows.carrying import carry_out
+from onewriter.workflows.channels import channels
 from onewriter.workflows.clock import TIDY
 from onewriter.workflows.housekeeping import tidy
 
@@ -48,6 +49,7 @@ class Worker:
         self._beats: dict[str, tuple[int, float]] = {}
         self._drain = Drain(runtime.database, runtime.vault, runtime.settings.number("inbox_keep_days"))
         self._refetch = Refetch(runtime.database, runtime.client, runtime.vault, runtime.now)
+        self._ways = channels(runtime)
         self._orders = OrderReads(runtime.database, runtime.client, runtime.vault, runtime.now)
 
     def start(self) -> None:
@@ -62,6 +64,7 @@ class Worker:
             ("orders", self._read_orders),
             ("watch", self._watch),
             ("heartbeat", self._beat),
+            ("notices", self._tell),
         )
         for name, turn in turns:
             threading.Thread(target=self._loop, args=(name, turn), name=name, daemon=True).start()
@@ -160,6 +163,10 @@ class Worker:
         privacy.queue_accepted(self._runtime)
         cycling.queue_due(self._runtime)
         return WATCH_REST_S
+
+    def _tell(self) -> float:
+        """Tell people, in a loop of its own: a receiver that answers late keeps nothing else waiting."""
+        return notifying.turn(self._runtime, self._ways)
 
     def _beat(self) -> float:
         moment = self._runtime.now()

@@ -1,5 +1,16 @@
 """Every area of the API."""
 
-from onewriter.web.api import cases, customers, fields, inbox, links, privacy, runs, settings, systems
+from onewriter.web.api import cases, customers, fields, inbox, links, notices, privacy, runs, settings, systems
 
-ROUTERS = (runs.api, customers.api, cases.api, fields.api, systems.api, links.api, privacy.api, inbox.api, settings.api)
+ROUTERS = (
+    runs.api,
+    customers.api,
+    cases.api,
+    fields.api,
+    systems.api,
+    links.api,
+    privacy.api,
+    inbox.api,
+    notices.api,
+    settings.api,
+)

@@ -11,6 +11,7 @@ from onewriter.web.pages import (
     inbox,
     keys,
     links,
+    notices,
     overview,
     privacy,
     programme,
@@ -37,6 +38,7 @@ PAGES: tuple[Page, ...] = (
     *inbox.PAGES,
     *questions.PAGES,
     *settings.PAGES,
+    *notices.PAGES,
     *runs.PAGES,
     *entering.PAGES,
 )

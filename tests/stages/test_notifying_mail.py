@@ -1,0 +1,106 @@
+"""Notices by mail: one mail for all there is, to a server that is trusted, and no header that somebody else writes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from onewriter.customers import questions
+from onewriter.customers.questions import Ask
+from onewriter.errors import BadSetting
+from onewriter.records import Instant
+from onewriter.workflows.channels import channels
+from onewriter.workflows.notifying import turn
+from tests.support.raw import ON_SQLITE
+from tests.support.receivers import Mailbox, Receiver, hook, mail_server, outbox, post, telling, webhook
+from tests.support.shops import DOMAIN, Tea
+
+pytestmark = ON_SQLITE
+
+ASK = Ask("test", "one", "Is it so?\r\nBcc: mallory@example.org", {"yes": "it is"}, "nothing happens")
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with mail_server(Mailbox()) as found:
+        yield found
+
+
+def tell(tea: Tea, now: Instant, settings: dict[str, Any]) -> None:
+    with tea.runtime.database.write() as db:
+        questions.ask(db, tea.shop_id, ASK, now)
+    with telling(tea, now, **settings) as runtime:
+        turn(runtime, channels(runtime))
+
+
+def states(tea: Tea) -> set[tuple[str, str, str | None]]:
+    return {(each.channel, each.state, each.error) for each in outbox(tea)}
+
+
+def test_one_mail_has_all_there_is_to_tell(tea: Tea, now: Instant, mailbox: Mailbox) -> None:
+    tell(tea, now, post(mailbox, web_url="https://tea.example/"))
+    [mail] = mailbox.got
+    assert mailbox.to == [["ops@tea.example", "dpo@tea.example"]]
+    assert (mail["From"], mail["Subject"]) == ("onewriter@tea.example", "onewriter: notices begin, and 1 more")
+    text = mail.get_content()
+    assert f"{DOMAIN}: Question 1 waits for you. Is it so? Bcc: mallory@example.org" in text
+    assert "https://tea.example/questions/1" in text
+    assert mail["Bcc"] is None
+    assert states(tea) == {("mail", "sent", None)}
+
+
+def test_both_ways_tell_of_the_same(tea: Tea, now: Instant, mailbox: Mailbox) -> None:
+    with webhook(Receiver()) as receiver:
+        tell(tea, now, post(mailbox, web_url="https://tea.example") | hook(receiver))
+    assert len(mailbox.got) == 1
+    assert [each["link"] for each in receiver.told] == ["https://tea.example/", "https://tea.example/questions/1"]
+
+
+def test_a_server_that_wants_a_password_gets_it(tea: Tea, now: Instant) -> None:
+    with mail_server(Mailbox(password="open sesame")) as mailbox:
+        tell(tea, now, post(mailbox, smtp_user="onewriter", smtp_password="open sesame"))
+        assert len(mailbox.got) == 1
+
+
+def test_a_refused_login_is_told_without_what_the_server_said(tea: Tea, now: Instant) -> None:
+    with mail_server(Mailbox(password="open sesame")) as mailbox:
+        tell(tea, now, post(mailbox, smtp_user="onewriter", smtp_password="guessed"))
+        assert mailbox.got == []
+    assert states(tea) == {("mail", "waiting", "The mail server did not take it (SMTPAuthenticationError).")}
+
+
+def test_a_server_that_cannot_encrypt_is_told_nothing(tea: Tea, now: Instant, mailbox: Mailbox) -> None:
+    tell(tea, now, post(mailbox, smtp_security="starttls"))
+    tell(tea, now, post(mailbox, smtp_security="tls"))
+    assert mailbox.got == []
+    assert {state for _, state, _ in states(tea)} == {"waiting"}
+
+
+def test_an_address_that_the_server_refuses_is_seen(tea: Tea, now: Instant) -> None:
+    with mail_server(Mailbox(refuses="dpo@tea.example")) as mailbox:
+        tell(tea, now, post(mailbox))
+        assert mailbox.to == [["ops@tea.example"]]
+    assert states(tea) == {("mail", "waiting", "The mail server refused 1 of 2 addresses.")}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"notify_mail_from": ""}, "notify_mail_from is missing"),
+        ({"smtp_host": ""}, "smtp_host is missing"),
+        ({"notify_mail_to": "ops@tea.example,, "}, "notify_mail_to has something"),
+        ({"notify_mail_to": "ops@tea.example\r\nBcc: m@x.example"}, "notify_mail_to has something"),
+        ({"notify_mail_to": "ops"}, "notify_mail_to has something"),
+        ({"notify_mail_to": ",".join(["ops@tea.example"] * 21)}, "more than 20"),
+        ({"smtp_user": "onewriter"}, "go together"),
+        ({"smtp_host": "mail.tea.example"}, "smtp_security may be none"),
+        ({"notify_webhook_url": "https://hooks.example/x"}, "notify_webhook_secret is missing"),
+        ({"notify_webhook_url": "http://hooks.example/x", "notify_webhook_secret": "s"}, "must begin with https"),
+        ({"notify_webhook_url": "https://a:b@hooks.example", "notify_webhook_secret": "s"}, "name or password"),
+    ],
+)
+def test_what_is_set_by_half_is_refused_in_a_sentence(
+    tea: Tea, now: Instant, mailbox: Mailbox, wrong: dict[str, str], told: str
+) -> None:
+    with telling(tea, now, **post(mailbox) | wrong) as runtime, pytest.raises(BadSetting, match=told):
+        channels(runtime)

@@ -1,0 +1,141 @@
+"""Those whom notices are sent to: an HTTP server and a mail server, each real and on this machine."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+
+from onewriter.customers import notices
+from onewriter.customers.notices import Told
+from onewriter.records import Instant
+from onewriter.runtime import Runtime
+from onewriter.settings import load
+from tests.support.shops import Tea
+
+SECRET = "the receiver knows this"
+
+
+@dataclass
+class Receiver:
+    """Somebody's webhook, and what arrived there."""
+
+    url: str = ""
+    status: int = 200
+    delay_s: float = 0.0
+    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        """The notices that arrived, in their order."""
+        return [json.loads(body) for _, body in self.got]
+
+
+@contextmanager
+def webhook(receiver: Receiver) -> Iterator[Receiver]:
+    """The receiver, listening."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            receiver.got.append(({**headers, "path": self.path}, body))
+            time.sleep(receiver.delay_s)
+            self.send_response(receiver.status)
+            self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    receiver.url = f"http://127.0.0.1:{server.server_port}/hooks/onewriter"
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@dataclass
+class Mailbox:
+    """A mail server, and the mail that it took."""
+
+    port: int = 0
+    password: str | None = None
+    refuses: str | None = None
+    """An address that it does not know."""
+    got: list[EmailMessage] = field(default_factory=list)
+    to: list[list[str]] = field(default_factory=list)
+
+    async def handle_RCPT(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if address == self.refuses:
+            return "550 nobody of that name"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        assert isinstance(envelope.content, bytes)
+        self.got.append(message_from_bytes(envelope.content, _class=EmailMessage, policy=policy.default))
+        self.to.append(list(envelope.rcpt_tos))
+        return "250 OK"
+
+    def authenticate(self, _server: SMTP, _session: Session, _envelope: Envelope, _way: str, data: Any) -> AuthResult:
+        return AuthResult(success=data.password.decode() == self.password, handled=False)
+
+
+@contextmanager
+def mail_server(mailbox: Mailbox) -> Iterator[Mailbox]:
+    """The mail server, listening."""
+    locked: dict[str, Any] = {}
+    if mailbox.password is not None:
+        locked = {"authenticator": mailbox.authenticate, "auth_require_tls": False}
+    # The library asks its own port whether it listens, and so cannot be given none.
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        mailbox.port = probe.getsockname()[1]
+    controller = Controller(mailbox, hostname="127.0.0.1", port=mailbox.port, **locked)
+    controller.start()
+    try:
+        yield mailbox
+    finally:
+        controller.stop()
+
+
+@contextmanager
+def telling(tea: Tea, moment: Instant, **settings: str) -> Iterator[Runtime]:
+    """The same installation at a moment, with these settings."""
+    same = {name: tea.runtime.settings.text(name) for name in ("database_url", "keystore_url", "data_dir")}
+    environment = {f"ONEWRITER_{name.upper()}": value for name, value in (same | settings).items()}
+    with Runtime(load(environment, Path(same["data_dir"])), clock=lambda: moment) as runtime:
+        yield runtime
+
+
+def hook(receiver: Receiver) -> dict[str, str]:
+    """The settings that name that receiver."""
+    return {"notify_webhook_url": receiver.url, "notify_webhook_secret": SECRET}
+
+
+def post(mailbox: Mailbox, **more: str) -> dict[str, str]:
+    """The settings that name that mail server."""
+    given = {"notify_mail_to": "ops@tea.example, dpo@tea.example", "notify_mail_from": "onewriter@tea.example"}
+    return {**given, "smtp_host": "127.0.0.1", "smtp_port": str(mailbox.port), "smtp_security": "none", **more}
+
+
+def outbox(tea: Tea) -> list[Told]:
+    """Every notice that was written down, the oldest first."""
+    with tea.runtime.database.read() as db:
+        return notices.listed(db, 1000)[::-1]
