@@ -16,6 +16,7 @@ BENCHES = {
     "purge": "purging",
     "search": "searching",
     "rotate": "rotating",
+    "pages": "paging",
     "compare": "comparing",
     "cycle": "cycling",
 }

@@ -35,7 +35,7 @@ ROWS_WAIT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Load:
+class Load:
     """What became of the deliveries: when each was answered and after how many milliseconds, and the server's costs."""
 
     answers: list[tuple[float, float]]
@@ -53,9 +53,9 @@ class _Load:
         waits = [ms for _moment, ms in self.answers]
         return quantiles(waits, n=100)[98] if len(waits) > 1 else None
 
-    def until(self, moment: float) -> "_Load":
+    def until(self, moment: float) -> "Load":
         """Only what was answered before that moment."""
-        return _Load([answer for answer in self.answers if answer[0] <= moment], self.refused, self.costs)
+        return Load([answer for answer in self.answers if answer[0] <= moment], self.refused, self.costs)
 
     def figure(self, bench: str, database: str, baseline: float | None) -> Figure:
         return Figure(
@@ -75,43 +75,45 @@ def measure(stage: Stage, n: int) -> Iterator[Figure]:
         yield _beside_import(place, shop, n, run).figure("door while importing", stage.database, bare.rate)
 
 
-def _alone(place: Place, shop: Mapping[str, Any], n: int, *, bare: bool) -> _Load:
-    with started("web", place=place, bare=bare) as web, _loaded(web, shop, n) as load:
+def _alone(place: Place, shop: Mapping[str, Any], n: int, *, bare: bool) -> Load:
+    with started("web", place=place, bare=bare) as web, loaded(web, shop, n) as (load, _):
         load.go()
-        return _heard(web, load)
+        return heard(web, load)
 
 
-def _beside_import(place: Place, shop: Mapping[str, Any], n: int, run: str) -> _Load:
+def _beside_import(place: Place, shop: Mapping[str, Any], n: int, run: str) -> Load:
     """The load while rows flow; what was answered after the import had ended is left out."""
     with (
         started("web", place=place, bare=False) as web,
-        _loaded(web, shop, n) as load,
+        loaded(web, shop, n) as (load, _),
         started("import", place=place, run=run, alone=False) as importer,
     ):
         _wait_for_rows(place, run)
         load.go()
-        heard = _heard(web, load)
+        came = heard(web, load)
         if not importer.is_over:
-            return heard
+            return came
         told = importer.hear()
     if told["state"] != RunState.DONE.value:
         raise Permanent(f"The import beside the deliveries ended as {told['state']}: {told['reason']}")
-    return heard.until(told["ended"])
+    return came.until(told["ended"])
 
 
 @contextmanager
-def _loaded(web: Part, shop: Mapping[str, Any], n: int) -> Iterator[Part]:
-    """A load with all its deliveries signed, that waits to be told to go."""
+def loaded(web: Part, shop: Mapping[str, Any], n: int) -> Iterator[tuple[Part, int]]:
+    """A load with all its deliveries signed, that waits to be told to go; and the port that the web process is on."""
     given = {"domain": shop["domain"], "secret": shop["secret"], "connections": CONNECTIONS, "seconds": SECONDS}
-    with started("load", port=web.hear()["port"], n=n, **given) as load:
+    port = web.hear()["port"]
+    with started("load", port=port, n=n, **given) as load:
         load.hear()
-        yield load
+        yield load, port
 
 
-def _heard(web: Part, load: Part) -> _Load:
+def heard(web: Part, load: Part) -> Load:
+    """What became of the deliveries, once all are answered or their time is over; it ends the web process."""
     told = load.hear()
     costs = [Cost(name, share) for name, share in web.finish()["costs"][:3]]
-    return _Load([(moment, ms) for moment, ms in told["answers"]], told["refused"], costs)
+    return Load([(moment, ms) for moment, ms in told["answers"]], told["refused"], costs)
 
 
 def _wait_for_rows(place: Place, run_id: str) -> None:

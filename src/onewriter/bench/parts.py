@@ -43,6 +43,7 @@ PARTS = {
     "purge": "onewriter.bench.purging:purge_all",
     "bare purge": "onewriter.bench.purging:purge_bare",
     "search": "onewriter.bench.searching:search_all",
+    "pages": "onewriter.bench.paging_shop:fill",
     "rotate": "onewriter.bench.rotating:rotate_all",
     "bare rotate": "onewriter.bench.rotating:rotate_bare",
     "compare": "onewriter.bench.comparing:compare_all",

@@ -14,6 +14,7 @@ MEASURED = {
     "points": "Measure orders that become points, balances, the audit of points and merges.",
     "purge": "Measure the purge of deleted customers whose time is over.",
     "search": "Measure looking for customers in every way.",
+    "pages": "Measure how soon pages come in a large shop, and the door meanwhile.",
     "rotate": "Measure wrapping the keys of customers with a new master key.",
     "compare": "Measure the full compare of customers with a system, by digests.",
     "cycle": "Measure cycles of an SQL system: the first, sending, and one that finds nothing to do.",

@@ -1,67 +1,24 @@
-"""What a file would do and did, as people and programs are shown it: counts and rows, and never a value."""
+"""What a file would do and did, as people are shown it at a terminal: counts and rows, and never a value."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from onewriter.cli.output import plain, say, table
-from onewriter.connectors.csv_given import Rows
 from onewriter.customers.runs import FILE, Run, family
-from onewriter.intake.csv_check import Checked, Found
-from onewriter.rules.csv_cells import APOSTROPHE, SPOILT, WRAPPED
-from onewriter.rules.policy import Direction, Policy
-from onewriter.workflows.files import SHARE, SYSTEM, TROUBLES, WROTE
+from onewriter.desk.imported import import_document
 
-WAYS = {Direction.IN: "written", Direction.BOTH: "written", Direction.OUT: "refused", Direction.NONE: "compared"}
-BAD = ("damage", "duplicates", "collisions", "unfit", "emptied", "refused", "consents")
-"""What a person should look at before the file is imported."""
-REPAIRED = (APOSTROPHE, WRAPPED)
 TOLD = (
-    ("overwrites", ("field", "owner"), "Would be overwritten"),
-    ("emptied", ("field",), "Of these would be emptied"),
-    ("refused", ("field", "owner"), "Would be refused and parked, since the file does not own them"),
-    ("unfit", ("field", "reason"), "Do not fit"),
-    ("consents", ("field", "from", "to", "outcome"), "Consents"),
-    ("phantoms", ("field", "form"), "The same in another form, and left alone"),
-    ("damage", ("column", "what"), "Damage by a spreadsheet"),
-    ("repaired", ("column", "what"), "Written by a spreadsheet in its own way, and read as it was meant"),
-    ("duplicates", ("field",), "Told apart by nothing: the same value as an earlier row"),
-    ("collisions", ("what",), "Rows that meet in one customer"),
+    ("overwrites", "Would be overwritten"),
+    ("emptied", "Of these would be emptied"),
+    ("refused", "Would be refused and parked, since the file does not own them"),
+    ("unfit", "Do not fit"),
+    ("consents", "Consents"),
+    ("phantoms", "The same in another form, and left alone"),
+    ("damage", "Damage by a spreadsheet"),
+    ("repaired", "Written by a spreadsheet in its own way, and read as it was meant"),
+    ("duplicates", "Told apart by nothing: the same value as an earlier row"),
+    ("collisions", "Rows that meet in one customer"),
 )
-
-
-def check_document(checked: Checked, rows: Rows, policy: Policy, limit: int) -> dict[str, Any]:
-    """What a file would do, as one JSON document; rows are numbers in the file."""
-    places = {name: _listed(getattr(checked, name), columns) for name, columns, _title in TOLD if name != "repaired"}
-    places["repaired"] = []
-    for (what, column), trouble in rows.troubles.items():
-        head = {"column": column, "what": what}
-        where = "repaired" if what in REPAIRED else "damage" if what == SPOILT else "collisions"
-        places[where].append(head | {"count": trouble.count, "rows": list(trouble.rows)})
-    known = {each.heading for each in rows.columns}
-    share: dict[str, Any] = {"changed": checked.customers["changed"], "known": checked.customers["known"]}
-    share |= {"percent": round(checked.percent, 1), "limit": limit, "stops": checked.percent > limit}
-    document = {
-        "encoding": rows.shape.encoding,
-        "delimiter": rows.shape.delimiter,
-        "rows": rows.rows,
-        "columns": [
-            {"column": each.heading, "field": each.field, "owner": policy.owner_of(each.field),
-             "way": WAYS[each.map.direction]}
-            for each in rows.columns
-        ],
-        "ignored": [name for name in rows.shape.header if name not in known],
-        "customers": dict(checked.customers),
-        "share": share,
-    }  # fmt: skip
-    findings = share["stops"] or any(places[name] for name in BAD)
-    return document | places | {"findings": bool(findings)}
-
-
-def _listed(found: Found, columns: tuple[str, ...]) -> list[dict[str, Any]]:
-    return [
-        dict(zip(columns, key, strict=True)) | {"count": seen.count, "rows": list(seen.rows)}
-        for key, seen in sorted(found.items())
-    ]
 
 
 def tell_check(document: Mapping[str, Any]) -> None:
@@ -79,7 +36,7 @@ def tell_check(document: Mapping[str, Any]) -> None:
         f"{people.get('known', 0):,} rows are customers of the shop, {people.get('new', 0):,} are of nobody's and are "
         f"not made, {people.get('review', 0):,} need a person."
     )
-    for name, _columns, title in TOLD:
+    for name, title in TOLD:
         if document[name]:
             say()
             say(f"{title}:")
@@ -102,15 +59,6 @@ def _tell_share(document: Mapping[str, Any]) -> None:
     if not document["system_there"]:
         name = document["system"]
         say(f"Nothing is owned by {name} yet: onewriter systems add {name} --kind file --by-hand")
-
-
-def import_document(run: Run) -> dict[str, Any]:
-    """What an import did, by field; of an undo, what it put back."""
-    kept = run.checkpoint
-    document: dict[str, Any] = {"system": kept.get(SYSTEM), "counts": dict(run.counts)}
-    if family(run.kind) == FILE:
-        document |= {"wrote": kept.get(WROTE), "troubles": kept.get(TROUBLES), "share": kept.get(SHARE)}
-    return document
 
 
 def tell_import(run: Run) -> None:

@@ -6,8 +6,8 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from io import TextIOWrapper
+from dataclasses import dataclass, field
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -28,6 +28,17 @@ UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", ".swp", "~")
 AHEAD_S = 60.0
 """Seconds by which a file may seem to come from the future before its time counts for nothing."""
 NANO = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A file that is nowhere but in memory."""
+
+    body: bytes = field(repr=False)
+
+    def open(self, _mode: str) -> BinaryIO:
+        """The file from its beginning."""
+        return BytesIO(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +113,7 @@ def opened(path: Path, settings: CsvSettings) -> Iterator[tuple[Shape, Iterator[
 
 
 @contextmanager
-def opened_alone(path: Path) -> Iterator[tuple[Shape, Iterator[tuple[int, list[str]]]]]:
+def opened_alone(path: Path | Held) -> Iterator[tuple[Shape, Iterator[tuple[int, list[str]]]]]:
     """The shape of a file of which nothing is known before, and its rows, each with its number in the file.
 
     It is UTF-8 or UTF-16, and what is neither is read as Windows-1252, in which most old spreadsheets write. The
@@ -152,6 +163,8 @@ def _names(start: str, delimiter: str) -> tuple[str, ...]:
 
 
 def _state(raw: BinaryIO) -> tuple[float, int]:
+    if isinstance(raw, BytesIO):
+        return 0, raw.getbuffer().nbytes
     found = os.fstat(raw.fileno())
     return found.st_mtime_ns, found.st_size
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from onewriter.connectors.csv_files import Shape, opened_alone
+from onewriter.connectors.csv_files import Held, Shape, opened_alone
 from onewriter.connectors.interface import (
     Capabilities,
     Deleted,
@@ -97,7 +97,9 @@ class Rows:
     Of several rows of one name the first counts.
     """
 
-    def __init__(self, path: Path, choose: Callable[[Sequence[str]], list[Column]], key: str | None = None) -> None:
+    def __init__(
+        self, path: Path | Held, choose: Callable[[Sequence[str]], list[Column]], key: str | None = None
+    ) -> None:
         self.path, self.key = path, key
         self._choose = choose
         self.shape = Shape("", "", ())

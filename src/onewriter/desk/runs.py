@@ -13,6 +13,7 @@ from onewriter.desk.caller import Caller
 from onewriter.desk.choosing import worker_lives
 from onewriter.desk.cycles import cycle_document, is_cycle
 from onewriter.desk.findings import found_documents
+from onewriter.desk.imported import import_document
 from onewriter.intake.batch import ERASED
 from onewriter.records import Instant, SizeClass, iso
 
@@ -122,6 +123,8 @@ def whole(db: Connection, run: Run, moment: Instant) -> dict[str, Any]:
     document: dict[str, Any] = dict(run_document(run, shops.by_id(db, run.shop_id).domain, moment))
     if run.kind == runs.IMPORT:
         return document | {"account": account(db, run, moment)}
+    if runs.family(run.kind) == runs.FILE:
+        document |= {"file": import_document(run)}
     cycle = {"cycle": cycle_document(run)} if is_cycle(run) else {}
     return document | cycle | {"findings": found_documents(db, run)}
 

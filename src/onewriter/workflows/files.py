@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, select
 
+from onewriter.connectors.csv_files import Held
 from onewriter.connectors.csv_given import GivenFile, Rows, summed
 from onewriter.connectors.interface import State
 from onewriter.customers import policies, runs, systems
@@ -24,7 +25,6 @@ from onewriter.db.tables import runs as run_table
 from onewriter.errors import (
     BadSetting,
     CycleOvertaken,
-    Permanent,
     SystemChanged,
     SystemRefused,
     SystemUnreachable,
@@ -41,7 +41,8 @@ from onewriter.rules.policy import CONSENTS, Policy
 from onewriter.rules.policy_check import FILE
 from onewriter.runtime import Runtime, new_run_id
 from onewriter.vault.seal import bound_to
-from onewriter.workflows import reaching
+from onewriter.workflows import reaching, uploads
+from onewriter.workflows.uploads import FileGone
 
 SYSTEM, GIVEN, WROTE, TROUBLES, SHARE = "system", "given", "wrote", "troubles", "share"
 HOLDS, UNDER_WAY = "holds", "under_way"
@@ -52,10 +53,6 @@ PIECE = 1_048_576
 
 class Waits(Temporary):
     """A file and a cycle are never carried out at once; the one that came second waits."""
-
-
-class FileGone(Permanent):
-    """The file is not there any more, or not the one that was given."""
 
 
 WRONG = (SystemChanged, SystemRefused, SystemUnreachable, UnknownSystem, BadSetting, FileGone)
@@ -73,6 +70,8 @@ class Given:
     key: str | None
     allow: int | None
     """The share of the file's customers that may change, in percent; None for that of the settings."""
+    upload: str | None = None
+    """The upload that it is, where it was sent to a page; it is at no path then."""
 
 
 # ---- Asking for it --------------------------------------------------------------------------------------------------
@@ -103,16 +102,16 @@ def require(db: Connection, shop_id: int, name: str) -> System:
     return system
 
 
-def digest_of(path: FilePath) -> str:
+def digest_of(file_given: FilePath | Held) -> str:
     """What tells this file from any other."""
     found = hashlib.sha256()
-    with path.open("rb") as file:
+    with file_given.open("rb") as file:
         while piece := file.read(PIECE):
             found.update(piece)
     return found.hexdigest()
 
 
-def rows_of(path: FilePath, policy: Policy, name: str, named: Mapping[str, str], key: str | None) -> Rows:
+def rows_of(path: FilePath | Held, policy: Policy, name: str, named: Mapping[str, str], key: str | None) -> Rows:
     """The rows of a file that counts as that system."""
     return Rows(path, lambda header: columns_of(header, policy, name, named), key)
 
@@ -189,7 +188,9 @@ class _Importing:
         self.rows = self._rows()
 
     def _rows(self) -> Rows:
-        path = FilePath(self.given.path)
+        path: FilePath | Held = FilePath(self.given.path)
+        if self.given.upload is not None:
+            path = Held(uploads.opened(self.runtime, self.run.shop_id, self.given.upload).body)
         try:
             same = digest_of(path) == self.given.digest
         except OSError as error:
@@ -218,7 +219,10 @@ class _Importing:
             if share.percent > limit:
                 return self._finish(cycle, told, RunState.PARTIAL, share.refusal(limit))
             taken = cycle.bring_in(bulk=self._is_bulk(target), only=share.customers)
-        return self._finish(cycle, told | {WROTE: dict(taken)}, RunState.DONE, None)
+        ended = self._finish(cycle, told | {WROTE: dict(taken)}, RunState.DONE, None)
+        if self.given.upload is not None:
+            uploads.drop(self.runtime, self.given.upload)
+        return ended
 
     def _is_bulk(self, target: SystemTarget) -> bool:
         """Whether so many consents would be given at once that no person can have asked for each."""

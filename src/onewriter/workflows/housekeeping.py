@@ -11,6 +11,7 @@ from onewriter.records import DAY, SECOND, Instant
 from onewriter.runtime import Runtime
 from onewriter.shopify.topics import LINE_TOPIC
 from onewriter.vault.vault import day_of
+from onewriter.workflows import uploads
 from onewriter.workflows.clock import clock_doubt
 from onewriter.workflows.schedules import REQUESTED_BY
 
@@ -32,6 +33,7 @@ def tidy(runtime: Runtime) -> bool:
     _end_bodies(runtime, moment)
     _end_values(runtime, moment)
     _drop_finished(runtime, moment)
+    uploads.drop_old(runtime)
     return True
 
 

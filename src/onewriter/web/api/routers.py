@@ -1,6 +1,6 @@
 """Every area of the API."""
 
-from onewriter.web.api import cases, customers, fields, inbox, links, notices, privacy, runs, settings, systems
+from onewriter.web.api import cases, customers, fields, imports, inbox, links, notices, privacy, runs, settings, systems
 
 ROUTERS = (
     runs.api,
@@ -9,6 +9,7 @@ ROUTERS = (
     fields.api,
     systems.api,
     links.api,
+    imports.api,
     privacy.api,
     inbox.api,
     notices.api,

@@ -4,6 +4,7 @@ Nobody who is not logged in sees a page. What somebody had typed when their sess
 in the browser itself, and is not lost. A form is taken only with the token of its session, from a page of ours.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -38,6 +39,9 @@ COOKIE = "onewriter"
 CSRF = "csrf"
 FIELDS_MAX = 500
 """Fields of a form; a form of every field of a shop has some hundreds."""
+MULTIPART = "multipart/form-data"
+TOO_EARLY = "Your session has ended. Log in again, and send the file once more: it was not taken."
+BUSY = "Somebody else is sending a file at this moment; go back, and send yours in a minute."
 NOT_KEPT = (CSRF, "password")
 """What is never carried through a login."""
 
@@ -52,6 +56,8 @@ class Page(NamedTuple):
     method: str = "GET"
     role: Role = Role.VIEWER
     """Whoever has less is told so; acts ask again for themselves."""
+    file: bool = False
+    """Whether a file is sent there: it is held in memory alone, of one person at a time, who is known before."""
 
 
 @dataclass(frozen=True)
@@ -146,8 +152,21 @@ def routes(pages: Sequence[Page], runtime: Runtime, streams: Streams) -> list[Ro
 
 
 def _guarded(page: Page, runtime: Runtime, streams: Streams) -> Callable[[Request], Awaitable[Response]]:
+    sending = asyncio.Lock()
+
     async def endpoint(request: Request) -> Response:
-        form = await read_form(request, files=1)
+        if not page.file:
+            return await answered(request)
+        # Nobody is asked for megabytes before we know who they are.
+        if await run_in_threadpool(session_of, request, runtime) is None:
+            return ask_to_log_in(request, FormData(), TOO_EARLY)
+        if sending.locked():
+            return templating.page("outside.html", 503, title="In a moment", told=BUSY)
+        async with sending:
+            return await answered(request)
+
+    async def answered(request: Request) -> Response:
+        form = await read_form(request, files=1 if page.file else 0)
         if form is None:
             return unreadable()
         try:
@@ -158,10 +177,19 @@ def _guarded(page: Page, runtime: Runtime, streams: Streams) -> Callable[[Reques
     return endpoint
 
 
+class InMemory(MultiPartParser):
+    """A form with a file, of which nothing is ever written to a disk: it may be somebody's customers."""
+
+    spool_max_size = FILE_MAX + 1
+
+
 async def read_form(request: Request, *, files: int = 0) -> FormData | None:
     """The form that was sent; None for what is none."""
+    limits = {"max_files": files, "max_fields": FIELDS_MAX, "max_part_size": FILE_MAX}
     try:
-        return await request.form(max_files=files, max_fields=FIELDS_MAX, max_part_size=FILE_MAX)
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() == MULTIPART:
+            return await InMemory(request.headers, request.stream(), **limits).parse()
+        return await request.form(**limits)
     except (MultiPartException, HTTPException, ClientDisconnect, UnicodeDecodeError):
         return None
 

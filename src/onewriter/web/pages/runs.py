@@ -1,11 +1,12 @@
 """Runs: the list, each with what came of it, and how far it is while it goes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
 
 from onewriter.customers.people import Role
-from onewriter.desk import cycling, runs
+from onewriter.desk import cycling, imports, runs
 from onewriter.errors import BadInput
 from onewriter.web.pages import templating
 from onewriter.web.pages.frame import Page, Visit
@@ -25,10 +26,11 @@ def show(visit: Visit) -> Response:
     return _shown(visit, 200)
 
 
-def _shown(visit: Visit, code: int, wrong: str | None = None) -> Response:
+def _shown(visit: Visit, code: int, wrong: str | None = None, would: Mapping[str, int] | None = None) -> Response:
     run = runs.show(visit.caller, visit.part("run_id"))
     undoable = cycling.undoable(run["kind"], run["state"])
-    return visit.render("runs/show.html", code, run=run, undoable=undoable, wrong=wrong, typed=visit.text("why"))
+    common = {"undoable": undoable, "wrong": wrong, "typed": visit.text("why"), "would": would}
+    return visit.render("runs/show.html", code, run=run, **common)
 
 
 def follow(visit: Visit) -> Response:
@@ -48,8 +50,10 @@ def resume(visit: Visit) -> Response:
 
 
 def undo(visit: Visit) -> Response:
-    """Take back what a cycle or a file wrote."""
+    """Take back what a cycle or a file wrote; or show first what that would come to."""
     try:
+        if visit.text("what") == "see":
+            return _shown(visit, 200, would=imports.would_undo(visit.caller, visit.part("run_id"))["counts"])
         queued = cycling.undo(visit.caller, visit.part("run_id"), visit.text("why"))
     except (BadInput, NotUndone) as error:
         return _shown(visit, status_of(error), str(error))

@@ -18,6 +18,7 @@ NAVIGATION = (
     ("/fields", "Fields"),
     ("/cases", "Cases"),
     ("/systems", "Systems"),
+    ("/imports", "Imports"),
     ("/programme", "Programme"),
     ("/privacy", "Privacy"),
     ("/inbox", "Inbox"),

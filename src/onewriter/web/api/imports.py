@@ -1,0 +1,116 @@
+"""Files of customers for programs: sent, looked at, imported, and taken back."""
+
+from typing import Annotated, Any
+
+from fastapi import Path, Query, Request
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+from typing_extensions import TypedDict
+
+from onewriter.desk import imports, paging
+from onewriter.desk.cycling import Queued
+from onewriter.desk.imports import HEADING_MAX, NAME, NAME_MAX, Undone, Wish
+from onewriter.desk.runs import RunDocument
+from onewriter.web.api.frame import Asker, Limit, ShopName, router
+
+api = router("imports")
+
+FileId = Annotated[str, Path(max_length=64, description="Of a file that was sent.")]
+RunId = Annotated[str, Path(max_length=64)]
+CSV: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The file as it is, at most 64 MiB.",
+        "content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+class Imports(TypedDict):
+    """The newest imports, and what was taken back of them."""
+
+    items: list[RunDocument]
+
+
+class Sent(TypedDict):
+    """A file that was sent."""
+
+    id: str
+
+
+class Dropped(TypedDict):
+    """A file that is forgotten."""
+
+    dropped: str
+
+
+class Said(BaseModel):
+    """What is said of a file."""
+
+    system: Annotated[str, Field(min_length=1, max_length=NAME_MAX)] = NAME
+    columns: Annotated[list[Annotated[str, Field(max_length=500)]], Field(max_length=100)] = Field(
+        default_factory=list, description="COLUMN=FIELD, for columns that are not known by their heading."
+    )
+    key: Annotated[str, Field(max_length=HEADING_MAX)] | None = Field(None, description="The column that names a row.")
+
+
+class Start(BaseModel):
+    """How much may change; more than the settings allow is an owner's to say, and why."""
+
+    allow_percent: int | None = Field(None, ge=0, le=100)
+    why: Annotated[str, Field(max_length=500)] | None = None
+
+
+@api.get("/imports")
+def list_imports(asker: Asker, shop: ShopName = None, limit: Limit = paging.USUAL) -> Imports:
+    """List the newest imports of files."""
+    return {"items": imports.listed(asker, shop, limit)}
+
+
+@api.post("/imports", openapi_extra=CSV)
+async def send_file(
+    request: Request,
+    asker: Asker,
+    shop: ShopName = None,
+    system: Annotated[str, Query(min_length=1, max_length=NAME_MAX, description="What it counts as.")] = NAME,
+    key: Annotated[str | None, Query(max_length=HEADING_MAX, description="The column that names a row.")] = None,
+) -> Sent:
+    """Send a file of customers. It is kept sealed for a day; nothing is imported before `start`."""
+    body = await request.body()
+    return {"id": await run_in_threadpool(imports.keep, asker, shop, body, Wish(system, key=key))}
+
+
+@api.get("/imports/files/{file_id}")
+def look_at_file(asker: Asker, file_id: FileId, shop: ShopName = None) -> dict[str, Any]:
+    """Tell what importing the file would do, by counts and rows; nothing is written."""
+    held, wish = imports.kept(asker, shop, file_id)
+    return imports.check(asker, shop, held, wish)
+
+
+@api.put("/imports/files/{file_id}")
+def say_of_file(asker: Asker, file_id: FileId, said: Said, shop: ShopName = None) -> dict[str, Any]:
+    """Say anew what the columns of the file mean, and tell what importing it would do."""
+    held, _ = imports.kept(asker, shop, file_id)
+    wish = Wish(said.system, imports.named(said.columns), said.key)
+    imports.keep(asker, shop, held.body, wish, file_id)
+    return imports.check(asker, shop, held, wish)
+
+
+@api.post("/imports/files/{file_id}/start")
+def start_import(asker: Asker, file_id: FileId, start: Start, shop: ShopName = None) -> Queued:
+    """Queue the import of the file; a worker carries it out."""
+    _, wish = imports.kept(asker, shop, file_id)
+    return imports.start(asker, shop, file_id, wish, allow=start.allow_percent, why=start.why)
+
+
+@api.delete("/imports/files/{file_id}")
+def drop_file(asker: Asker, file_id: FileId, shop: ShopName = None) -> Dropped:
+    """Forget a file that was sent."""
+    imports.drop(asker, shop, file_id)
+    return {"dropped": file_id}
+
+
+@api.get("/runs/{run_id}/undo")
+def look_at_undo(asker: Asker, run_id: RunId) -> Undone:
+    """Tell what taking a cycle or an import back would put back, and what it would leave; nothing is changed."""
+    return imports.would_undo(asker, run_id)

@@ -1,0 +1,91 @@
+"""Files of customers that were sent to a page or to the API: sealed on this machine until they are imported, or a day.
+
+They lie in the data folder, sealed by the key of the day, which is destroyed with the bodies of that day's deliveries:
+a copy of the folder opens nothing. The worker reads them there, so it must share that folder with the web process.
+"""
+
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from onewriter.errors import KeyDestroyed, KeyMissing, Permanent
+from onewriter.records import DAY, SECOND, Instant
+from onewriter.runtime import Runtime
+from onewriter.vault.seal import bound_to
+from onewriter.vault.vault import day_of
+
+FOLDER = "uploads"
+KEEP: Instant = DAY
+ID_BYTES = 16
+DAY_BYTES = 4
+
+
+class FileGone(Permanent):
+    """The file is not there any more, or not the one that was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that was sent, and what the person said of it."""
+
+    body: bytes = field(repr=False)
+    system: str
+    """What it counts as."""
+    columns: Mapping[str, str]
+    """Heading: field, as named by hand."""
+    key: str | None
+    """The column that names a row."""
+
+
+def keep(runtime: Runtime, shop_id: int, upload: Upload, now: Instant, same: str | None = None) -> str:
+    """Keep a file, sealed; its id. With `same` it takes the place of that one."""
+    identity, day = same or secrets.token_hex(ID_BYTES), day_of(now)
+    key = runtime.keys.day_key_for_writing(shop_id, day, now)
+    box = key.seal(msgspec.msgpack.encode(upload), bound_to("uploads", shop_id, identity))
+    folder = runtime.settings.data_dir / FOLDER
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = folder / f".{identity}.{secrets.token_hex(4)}"
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(day.to_bytes(DAY_BYTES) + box)
+        part.replace(folder / identity)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return identity
+
+
+def opened(runtime: Runtime, shop_id: int, identity: str) -> Upload:
+    """A file that was kept; raises FileGone for one that is not here, or was sent too long ago."""
+    try:
+        sealed = _path(runtime, identity).read_bytes()
+        key = runtime.keys.day_key(shop_id, int.from_bytes(sealed[:DAY_BYTES]))
+        content = key.open(sealed[DAY_BYTES:], bound_to("uploads", shop_id, identity))
+    except (OSError, KeyDestroyed, KeyMissing):
+        raise FileGone("The file that was sent is not here any more: it is kept for a day. Send it again.") from None
+    return msgspec.msgpack.decode(content, type=Upload)
+
+
+def drop(runtime: Runtime, identity: str) -> None:
+    """Forget a file."""
+    _path(runtime, identity).unlink(missing_ok=True)
+
+
+def drop_old(runtime: Runtime) -> None:
+    """Forget files that were sent more than a day ago, by the clock of the machine that wrote them."""
+    folder = runtime.settings.data_dir / FOLDER
+    for each in folder.glob("*") if folder.is_dir() else ():
+        if each.stat().st_mtime < time.time() - KEEP / SECOND:
+            each.unlink(missing_ok=True)
+
+
+def _path(runtime: Runtime, identity: str) -> Path:
+    if len(identity) != 2 * ID_BYTES or not set(identity) <= set("0123456789abcdef"):
+        raise FileGone("That is no file that was sent; send it again.")
+    return runtime.settings.data_dir / FOLDER / identity
