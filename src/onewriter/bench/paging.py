@@ -1,8 +1,8 @@
 """Pages: how long after it was asked for the first byte of each comes, in a large shop; and the door meanwhile.
 
 The web process is the real one, asked over one connection that stays open. The baseline is `/healthz` over the same
-connection, which asks the database nothing. The door is measured alone and while two people open one page after the
-other, each as soon as the last one came.
+connection, which asks the database nothing. The door is measured alone and while five people use the pages, each of
+whom opens another one every second.
 """
 
 import http.client
@@ -26,7 +26,9 @@ DEFAULT = 200_000
 """Customers; the promise is for a million."""
 TURNS = 40
 """How often each page is opened."""
-VISITORS = 2
+VISITORS = 5
+"""People who use pages while the door is measured, each of whom opens another page every second."""
+READS_S = 1.0
 DELIVERIES = 4_000
 DEEP = 20
 """Pages of the list that somebody turned before."""
@@ -61,7 +63,7 @@ class Visitor:
 
 
 def measure(stage: Stage, n: int) -> Iterator[Figure]:
-    """Open every page of a shop of `n` customers, and then send deliveries while two people open pages."""
+    """Open every page of a shop of `n` customers, and then send deliveries while people open pages."""
     place = stage.place("pages")
     with started("sandbox", customers=1) as sandbox:
         shop = sandbox.hear()
@@ -160,6 +162,8 @@ def _visited(port: int, told: Mapping[str, Any]) -> Iterator[None]:
     visits = [threading.Thread(target=_visit, args=(port, told, over), daemon=True) for _ in range(VISITORS)]
     for each in visits:
         each.start()
+        # No two people look at a page at the same moment for long.
+        time.sleep(READS_S / VISITORS)
     try:
         yield
     finally:
@@ -173,7 +177,7 @@ def _visit(port: int, told: Mapping[str, Any], over: threading.Event) -> None:
     paths = ["/", "/customers", f"/customers/{told['ids'][0]}", "/cases", "/cases/1"]
     try:
         for path in cycle(paths):
-            if over.is_set():
+            if over.wait(READS_S):
                 break
             visitor.open(path)
     except (OSError, http.client.HTTPException):

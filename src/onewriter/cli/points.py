@@ -5,39 +5,24 @@ import sys
 from collections.abc import Callable
 
 import click
-import structlog
-from sqlalchemy import Connection
 
 from onewriter.cli import session
-from onewriter.cli.access import Role, require
 from onewriter.cli.inputs import as_json, limit_option, shop_option
 from onewriter.cli.output import answer, say
 from onewriter.cli.pointed import WHY_MAX, OneLine, meant
 from onewriter.cli.pointed_statement import tell_statement
 from onewriter.cli.points_runs import audit, award
-from onewriter.customers import owned
-from onewriter.desk.pointing import (
-    Document,
-    Meant,
-    account_document,
-    book_of,
-    entry_document,
-    excluded_by,
-    lapse_text,
-    name_of,
-    points_text,
-)
+from onewriter.desk import points_by_hand as by_hand
+from onewriter.desk.caller import Caller
+from onewriter.desk.pointing import Document
+from onewriter.desk.points_by_hand import Decision, Deed
 from onewriter.desk.statements import look
-from onewriter.loyalty import points
-from onewriter.loyalty.accounts import Account
-from onewriter.loyalty.points import KEY_MAX, POINTS_MAX, Done
-from onewriter.loyalty.programme_toml import DAYS_MAX
-from onewriter.records import Instant, id_text, sortable_id
+from onewriter.loyalty.points import KEY_MAX, POINTS_MAX
+from onewriter.records import id_text, sortable_id
 from onewriter.runtime import Runtime, now
-from onewriter.vault.vault import ShopVault
 
-DAYS_DIGITS = 9
-NEVER, DEFAULT = "never", "default"
+TOLD = ("note", "told", "dry_run")
+"""What a document has in sentences."""
 
 many = click.IntRange(1, POINTS_MAX)
 customer_argument = click.argument("customer", metavar="CUSTOMER")
@@ -104,12 +89,7 @@ def redeem(
     if customer is None or many is None:
         raise click.UsageError("Name the CUSTOMER and how many POINTS to redeem, or give a redemption back with --undo")
     key = key or _fresh_key()
-
-    def act(db: Connection, whose: Meant, moment: Instant) -> Done:
-        return points.redeem(db, whose.vault, whose.found.id, many, key, session.actor(), moment, reason=why)
-
-    told = f"Redeemed {points_text(many)} of {{name}} under the key {key}"
-    _do(domain, customer, act, told, as_json)
+    _do(domain, customer, lambda caller: by_hand.redeeming(caller, many, key, why), as_json)
 
 
 def _refuse_more(*given: object) -> None:
@@ -128,17 +108,8 @@ def _fresh_key() -> str:
 
 def _take_back(domain: str | None, key: str, why: str | None, as_json: bool) -> None:
     with session.opened() as runtime:
-        with runtime.database.read() as db:
-            require(db, Role.STAFF)
-            shop = session.choose_shop(db, domain)
-        vault = runtime.vault(shop.id)
-        with runtime.database.write() as db:
-            done = points.take_back(db, vault, key, session.actor(), now(), reason=why)
-            holder = done.account.customer_id
-            number = owned.numbers(db, shop.id, [holder]).get(holder)
-    document = {"shop": shop.domain, "customer": id_text(holder), "shopify_id": number, "merged_away": None}
-    sentence = f"Gave {points_text(done.entry.points)} back to {name_of(holder, number)}"
-    answer(as_json, document | _done_document(done), lambda: say(_sentence(sentence, done)))
+        document = by_hand.take_back(session.caller(runtime), _shop(runtime, domain), key, why)
+    _answer(document, as_json)
 
 
 @group.command("adjust")
@@ -167,12 +138,7 @@ def adjust(
     if (given is None) == (taken is None):
         raise click.UsageError("Say how many points: --give POINTS, or --take POINTS")
     by = (given or 0) - (taken or 0)
-
-    def act(db: Connection, whose: Meant, moment: Instant) -> Done:
-        return points.adjust(db, whose.vault, whose.found.id, by, why, session.actor(), moment, key=key)
-
-    told = f"Gave {points_text(by)} to {{name}}" if by > 0 else f"Took {points_text(-by)} from {{name}}"
-    _do(domain, customer, act, told, as_json)
+    _do(domain, customer, lambda caller: by_hand.adjusting(caller, by, why, key), as_json)
 
 
 @group.command("give")
@@ -189,53 +155,31 @@ def give(customer: str, rule: str, domain: str | None, reference: str, as_json: 
     RULE is the name behind `custom.` in the programme. Each EVENT of it, such as the number of a review, gives points
     to a customer once, however often it is told.
     """
-
-    def act(db: Connection, whose: Meant, moment: Instant) -> Done:
-        return points.give(db, whose.vault, whose.found.id, rule, reference, session.actor(), moment)
-
-    _do(domain, customer, act, f"Gave {{name}} {{points}} by the rule {rule}", as_json)
+    _do(domain, customer, lambda caller: by_hand.giving(caller, rule, reference), as_json)
 
 
-def _do(
-    domain: str | None, customer: str, act: Callable[[Connection, Meant, Instant], Done], told: str, as_json: bool
-) -> None:
-    """Do something with a customer's points in one transaction, and tell it."""
+def _do(domain: str | None, customer: str, deed: Callable[[Caller], Deed], as_json: bool) -> None:
+    """Do something with a customer's points, and tell it."""
     with session.opened() as runtime:
-        whose = _meant(runtime, domain, customer)
-        with runtime.database.write() as db:
-            done = act(db, whose, now())
-    sentence = told.replace("{name}", whose.name).replace("{points}", points_text(done.entry.points))
+        caller = session.caller(runtime)
+        document = by_hand.do(caller, _shop(runtime, domain), customer, deed(caller))
+    _answer(document, as_json)
+
+
+def _shop(runtime: Runtime, domain: str | None) -> str:
+    with runtime.database.read() as db:
+        return session.choose_shop(db, domain).domain
+
+
+def _answer(document: Document, as_json: bool) -> None:
+    """What was done: the document without the sentences, or the sentences."""
 
     def tell() -> None:
-        if whose.note is not None:
-            say(whose.note)
-        say(_sentence(sentence, done))
+        if document["note"] is not None:
+            say(document["note"])
+        say(document["told"])
 
-    answer(as_json, whose.document | _done_document(done), tell)
-
-
-def _meant(runtime: Runtime, domain: str | None, customer: str) -> Meant:
-    """Whom a command means that changes something."""
-    with runtime.database.read() as db:
-        require(db, Role.STAFF)
-        return meant(runtime, db, domain, customer)
-
-
-def _done_document(done: Done) -> Document:
-    account = account_document(done.account)
-    return {"again": done.again, "entry": entry_document(done.entry), "account": account}
-
-
-def _sentence(told: str, done: Done) -> str:
-    """What was done and the new balance; done before, it says so."""
-    if done.again:
-        told = f"This was done before, and nothing was done now: {told[:1].lower()}{told[1:]}"
-    return f"{told}. {_left(done.account)}"
-
-
-def _left(account: Account) -> str:
-    waiting = f", and {account.pending:,} more are pending" if account.pending else ""
-    return f"The balance is {points_text(account.balance)}{waiting}."
+    answer(as_json, {name: each for name, each in document.items() if name not in TOLD}, tell)
 
 
 # ---- Who earns, and how long
@@ -248,11 +192,7 @@ def _left(account: Account) -> str:
 @as_json
 def exclude(customer: str, domain: str | None, why: str, as_json: bool) -> None:
     """Let a customer earn nothing from now on. What it has stays, and can be spent."""
-
-    def act(db: Connection, vault: ShopVault, customer_id: bytes, moment: Instant) -> Account:
-        return points.exclude(db, vault, customer_id, why, moment)
-
-    _decide(domain, customer, act, "{name} earns nothing from now on", as_json, {"decided": "excluded"})
+    _decide(domain, customer, by_hand.excluding(why), as_json)
 
 
 @group.command("include")
@@ -264,11 +204,7 @@ def include(customer: str, domain: str | None, as_json: bool) -> None:
 
     A customer that a tag excludes stays excluded while it has the tag.
     """
-
-    def act(db: Connection, vault: ShopVault, customer_id: bytes, moment: Instant) -> Account:
-        return points.exclude(db, vault, customer_id, None, moment)
-
-    _decide(domain, customer, act, "{name} earns again from now on", as_json, {"decided": "included"})
+    _decide(domain, customer, by_hand.excluding(None), as_json)
 
 
 @group.command("days")
@@ -282,57 +218,14 @@ def days(customer: str, days: str, domain: str | None, as_json: bool) -> None:
     It comes before what the programme says of the customer's tags and of all; default goes back to that. Days are
     counted from now on at the earliest, so that nothing ends in hindsight.
     """
-    own_days = _days(days)
-
-    def act(db: Connection, vault: ShopVault, customer_id: bytes, moment: Instant) -> Account:
-        return points.set_days(db, vault, customer_id, own_days, moment)
-
-    told = "{name} has no days of inactivity of its own any more" if own_days is None else _DAYS_TOLD[own_days > 0]
-    _decide(domain, customer, act, told.replace("{days}", str(own_days)), as_json, {"decided": "days"})
+    _decide(domain, customer, by_hand.lasting(days), as_json)
 
 
-_DAYS_TOLD = {False: "The points of {name} never end by inactivity", True: "{name} has {days} days of inactivity"}
-
-
-def _days(text: str) -> int | None:
-    """Days as people write them; 0 is never, None is as the programme says."""
-    if text in (NEVER, DEFAULT):
-        return 0 if text == NEVER else None
-    if not (text.isascii() and text.isdecimal() and len(text) <= DAYS_DIGITS and 1 <= int(text) <= DAYS_MAX):
-        raise click.UsageError(f"DAYS must be a number from 1 to {DAYS_MAX:,}, never, or default")
-    return int(text)
-
-
-def _decide(
-    domain: str | None,
-    customer: str,
-    act: Callable[[Connection, ShopVault, bytes, Instant], Account],
-    told: str,
-    as_json: bool,
-    logged: Document,
-) -> None:
-    """Decide something for a customer in one transaction, log who did, and tell what counts then."""
+def _decide(domain: str | None, customer: str, decision: Decision, as_json: bool) -> None:
+    """Decide something for a customer, and tell what counts then."""
     with session.opened() as runtime:
-        whose = _meant(runtime, domain, customer)
-        with runtime.database.write() as db:
-            account = act(db, whose.vault, whose.found.id, now())
-            book = book_of(db, whose)
-            by, lapse = excluded_by(book, now()), lapse_text(book)
-    log = structlog.get_logger(__name__)
-    who = {"shop": whose.shop.domain, "customer": id_text(whose.holder), "own_days": account.own_days}
-    log.warning("points decided", actor=session.actor(), **who, **logged)
-    document = whose.document | {"excluded_by": by, "account": account_document(account)}
-
-    def tell() -> None:
-        if whose.note is not None:
-            say(whose.note)
-        say(f"{told.replace('{name}', whose.name).capitalize()}. {_left(account)}")
-        if logged["decided"] == "included" and by == "tag":
-            say("It still earns nothing, since one of its tags is excluded by the programme.")
-        if logged["decided"] == "days":
-            say(f"Now: {lapse}.")
-
-    answer(as_json, document, tell)
+        document = by_hand.decide(session.caller(runtime), _shop(runtime, domain), customer, decision)
+    _answer(document, as_json)
 
 
 group.add_command(award)

@@ -7,7 +7,7 @@ deletion and it holds points, a person has seen it. Of a disconnected shop nothi
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, false, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, case, false, func, or_, select, update
 
 from onewriter.customers.profiles import DELETED, KEPT, MERGED
 from onewriter.customers.shops import CONNECTED, Shop
@@ -121,17 +121,14 @@ def untold(db: Connection, shop: Shop, now: Instant) -> Sequence[bytes]:
 
 def upcoming(db: Connection, shop: Shop, now: Instant) -> dict[Instant, int]:
     """How many customers fall due on each day that is still to come, by the midnight (UTC) that the day begins with."""
-    gone = customers.c.state.in_((DELETED, MERGED))
-    found: dict[Instant, int] = {}
-    for column, ahead, state in (
-        (customers.c.deleted_at, shop.retention_days * DAY, gone),
-        (customers.c.keep_until, 0, customers.c.state == KEPT),
-    ):
-        day = ((column + ahead) // DAY).label("day")
-        theirs = (customers.c.shop_id == shop.id, customers.c.deleted_at.is_not(None), state, column + ahead > now)
-        for number, count in db.execute(select(day, func.count()).where(*theirs).group_by("day")):
-            found[number * DAY] = found.get(number * DAY, 0) + count
-    return dict(sorted(found.items()))
+    ends = case(
+        (customers.c.state.in_((DELETED, MERGED)), customers.c.deleted_at + shop.retention_days * DAY),
+        (customers.c.state == KEPT, customers.c.keep_until),
+    )
+    day = (ends // DAY).label("day")
+    theirs = (customers.c.shop_id == shop.id, customers.c.deleted_at.is_not(None), ends > now)
+    days = select(day, func.count().label("many")).where(*theirs).group_by("day").order_by("day")
+    return {row.day * DAY: row.many for row in db.execute(days)}
 
 
 def shopify_ids(db: Connection, shop: Shop, customer_ids: Collection[bytes]) -> Sequence[int]:
@@ -177,10 +174,10 @@ def _until(deleted_at: Instant, days: int) -> Instant:
 def _over(shop: Shop, now: Instant) -> ColumnElement[bool]:
     """The time of the customer is over."""
     long_ago = customers.c.deleted_at <= now - _until(0, shop.retention_days)
-    gone = and_(customers.c.state.in_((DELETED, MERGED)), long_ago)
-    kept_until = and_(customers.c.state == KEPT, customers.c.keep_until <= now, long_ago)
-    # Whoever is hidden has a time of deletion, and an index finds these among all that are not.
-    return and_(customers.c.shop_id == shop.id, customers.c.deleted_at <= now, or_(gone, kept_until))
+    gone = customers.c.state.in_((DELETED, MERGED))
+    kept_until = and_(customers.c.state == KEPT, customers.c.keep_until <= now)
+    # By the time of deletion first, of which there is an index: most of those who are hidden have time yet.
+    return and_(customers.c.shop_id == shop.id, long_ago, or_(gone, kept_until))
 
 
 def _may_go(shop: Shop) -> ColumnElement[bool]:

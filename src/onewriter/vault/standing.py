@@ -40,6 +40,12 @@ class Standing:
         return self.state == HERE and self.retired_at is not None
 
 
+def is_alone(db: Connection, keys: KeyStore) -> bool:
+    """Whether there never was another master key than the one that is current: then no key needs to be counted."""
+    known = set(db.execute(select(master_keys.c.id)).scalars())
+    return known | keys.masters.ids == {keys.current.id}
+
+
 def standings(db: Connection, keys: KeyStore) -> list[Standing]:
     """Every master key that is here or that the key store knows of, the current one first, then the newest."""
     counted = rewrap.counts(db)

@@ -54,8 +54,8 @@ STRANGERS = Rate(5, 50)
 """Calls of the API and tries to log in by whoever we do not know."""
 STREAMS_MAX = 50
 """Browsers and programs that watch runs at a time."""
-THREADS_MAX = 8
-"""Threads that answer pages and calls; the door has its own."""
+THREADS_MAX = 2
+"""Threads that answer pages and calls; the door has its own. With more of them deliveries wait twice as long."""
 
 
 class TokenBucket:

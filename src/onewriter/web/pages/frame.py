@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import structlog
+from anyio import CapacityLimiter, to_thread
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
@@ -45,6 +46,8 @@ BUSY = "Somebody else is sending a file at this moment; go back, and send yours 
 NOT_KEPT = (CSRF, "password")
 """What is never carried through a login."""
 
+SLOWLY = CapacityLimiter(1)
+
 log = structlog.get_logger(__name__)
 
 
@@ -58,6 +61,8 @@ class Page(NamedTuple):
     """Whoever has less is told so; acts ask again for themselves."""
     file: bool = False
     """Whether a file is sent there: it is held in memory alone, of one person at a time, who is known before."""
+    slow: bool = False
+    """Whether it may take a minute: one of these is answered at a time, beside all others."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,8 @@ def _guarded(page: Page, runtime: Runtime, streams: Streams) -> Callable[[Reques
         if form is None:
             return unreadable()
         try:
+            if page.slow:
+                return await to_thread.run_sync(_answer, page, runtime, streams, request, form, limiter=SLOWLY)
             return await run_in_threadpool(_answer, page, runtime, streams, request, form)
         finally:
             await form.close()

@@ -117,6 +117,6 @@ def _percent(given: str) -> int | None:
 PAGES = [
     Page("/imports", listed),
     Page("/imports/check", send, "POST", Role.STAFF, file=True),
-    Page("/imports/files/{file_id}", look, role=Role.STAFF),
-    Page("/imports/files/{file_id}", decide, "POST", Role.STAFF),
+    Page("/imports/files/{file_id}", look, role=Role.STAFF, slow=True),
+    Page("/imports/files/{file_id}", decide, "POST", Role.STAFF, slow=True),
 ]

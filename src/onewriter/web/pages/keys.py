@@ -75,4 +75,4 @@ def _checked(visit: Visit, given: Given) -> dict[str, Any]:
         return {"found": None, "too_many": str(error)}
 
 
-PAGES = [Page("/fields/keys", show), Page("/fields/keys", change, "POST", Role.OWNER)]
+PAGES = [Page("/fields/keys", show), Page("/fields/keys", change, "POST", Role.OWNER, slow=True)]
