@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -33,6 +33,8 @@ class Receiver:
     url: str = ""
     status: int = 200
     delay_s: float = 0.0
+    hangs_up_on: str | None = None
+    """What must not be in a body, or the connection ends without an answer."""
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
     @property
@@ -49,8 +51,16 @@ def webhook(receiver: Receiver) -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
+            if receiver.hangs_up_on is not None and receiver.hangs_up_on.encode() in body:
+                self.close_connection = True
+                return
             receiver.got.append(({**headers, "path": self.path}, body))
             time.sleep(receiver.delay_s)
+            # Who sent it may have lost patience.
+            with suppress(ConnectionError):
+                self._answer()
+
+        def _answer(self) -> None:
             self.send_response(receiver.status)
             self.send_header("Location", "http://127.0.0.1:1/elsewhere")
             self.send_header("Content-Length", "0")
@@ -77,6 +87,8 @@ class Mailbox:
     password: str | None = None
     refuses: str | None = None
     """An address that it does not know."""
+    rude: bool = False
+    """Whether it answers a goodbye with an error."""
     got: list[EmailMessage] = field(default_factory=list)
     to: list[list[str]] = field(default_factory=list)
 
@@ -93,6 +105,9 @@ class Mailbox:
         self.got.append(message_from_bytes(envelope.content, _class=EmailMessage, policy=policy.default))
         self.to.append(list(envelope.rcpt_tos))
         return "250 OK"
+
+    async def handle_QUIT(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:
+        return "421 not now" if self.rude else "221 Bye"
 
     def authenticate(self, _server: SMTP, _session: Session, _envelope: Envelope, _way: str, data: Any) -> AuthResult:
         return AuthResult(success=data.password.decode() == self.password, handled=False)
