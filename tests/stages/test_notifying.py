@@ -129,39 +129,6 @@ def test_what_failed_before_a_long_weekend_without_a_worker_is_told_of(
     assert tell(tea, now + 5 * DAY, receiver)[1:] == ["run failed"]
 
 
-def test_every_request_is_told_of_however_many_are_overdue(tea: Tea, now: Instant, receiver: Receiver) -> None:
-    many = 620
-    with tea.runtime.database.write() as db:
-        for number in range(1, many + 1):
-            heard = requests.write(db, Heard(tea.shop_id, "customers/redact", number, now, now), "asked")
-        deadline = requests.get(db, heard).deadline
-    with telling(tea, deadline - 4 * DAY, **hook(receiver)) as runtime:
-        turn(runtime, [Deaf()])
-    told = {each.subject for each in outbox(tea) if each.kind == "deadline near"}
-    assert told == {f"request {number}" for number in range(1, many + 1)}
-
-
-def test_thousands_of_questions_are_told_of_some_at_a_time(tea: Tea, now: Instant, receiver: Receiver) -> None:
-    many = 620
-    with tea.runtime.database.write() as db:
-        for number in range(many):
-            questions.ask(db, tea.shop_id, replace(ASK, subject=str(number)), now)
-    with telling(tea, now, **hook(receiver)) as runtime:
-        for known in (500, many, many):
-            turn(runtime, [Deaf()])
-            with tea.runtime.database.read() as db:
-                assert len(notices.listed(db, 1000)) == 1 + known
-
-
-class Deaf:
-    """A way over which nothing ever arrives."""
-
-    name = "webhook"
-
-    def send(self, some: Sequence[Told], now: Instant) -> Outcome:
-        return Outcome(dict.fromkeys([one.id for one in some], "Nobody listens."))
-
-
 def test_a_deadline_is_told_of_a_week_and_two_days_before(tea: Tea, now: Instant, receiver: Receiver) -> None:
     with tea.runtime.database.write() as db:
         number = requests.write(db, Heard(tea.shop_id, "customers/redact", 1, now, now), "asked")

@@ -1,6 +1,7 @@
 """Notices by mail: one mail for all there is, to a server that is trusted, and no header that somebody else writes."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,11 +9,11 @@ import pytest
 from onewriter.customers import questions
 from onewriter.customers.questions import Ask
 from onewriter.errors import BadSetting
-from onewriter.records import DAY, Instant
+from onewriter.records import DAY, HOUR, Instant
 from onewriter.workflows.channels import channels
 from onewriter.workflows.notifying import turn
 from tests.support.raw import ON_SQLITE
-from tests.support.receivers import Mailbox, Receiver, hook, mail_server, outbox, post, telling, webhook
+from tests.support.receivers import Mailbox, Receiver, certificate, hook, mail_server, outbox, post, telling, webhook
 from tests.support.shops import DOMAIN, Tea
 
 pytestmark = ON_SQLITE
@@ -74,6 +75,22 @@ def test_a_server_that_cannot_encrypt_is_told_nothing(tea: Tea, now: Instant, ma
     tell(tea, now, post(mailbox, smtp_security="tls"))
     assert mailbox.got == []
     assert {state for _, state, _ in states(tea)} == {"waiting"}
+
+
+@pytest.mark.parametrize("way", ["starttls", "tls"])
+def test_a_server_that_proves_who_it_is_gets_it_encrypted(
+    tea: Tea, now: Instant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    proof = certificate(tmp_path)
+    with mail_server(Mailbox(encrypts=way, proof=proof, password="open sesame")) as mailbox:
+        settings = post(mailbox, smtp_security=way, smtp_user="onewriter", smtp_password="open sesame")
+        tell(tea, now, settings)
+        assert mailbox.got == [], "nobody whom we trust vouches for it"
+        assert {error for _, _, error in states(tea)} == {"The mail server did not take it (SSLCertVerificationError)."}
+        monkeypatch.setenv("SSL_CERT_FILE", str(proof))
+        tell(tea, now + HOUR, settings)
+    assert mailbox.got_encrypted == [True]
+    assert states(tea) == {("mail", "sent", None)}
 
 
 def test_an_address_that_the_server_refuses_is_seen(tea: Tea, now: Instant) -> None:
