@@ -1,10 +1,11 @@
 """Notices on pages and for programs: what was told, whether it arrived, and a test by those who may."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from onewriter.customers import notices
+from onewriter.customers import notices, shops
 from onewriter.customers.people import Role
 from onewriter.records import DAY, Instant
 from onewriter.rules.notifying import Kind, Notice
@@ -12,7 +13,7 @@ from tests.support.doors import serving
 from tests.support.pages import Program, Site, let_in, token_of
 from tests.support.raw import ON_SQLITE
 from tests.support.receivers import Receiver, hook, outbox, telling, webhook
-from tests.support.shops import Tea
+from tests.support.shops import DOMAIN, Tea
 
 pytestmark = ON_SQLITE
 
@@ -86,3 +87,17 @@ def test_a_program_tests_every_channel(told: tuple[Site, Receiver]) -> None:
     program = Program(site.runtime, site.url, token_of(site.runtime, "till", Role.STAFF))
     [one] = program.ask("POST", "/notices/test").json()["channels"]
     assert one == {"channel": "webhook", "arrived": False, "error": "The receiver answered 404 instead of 2xx."}
+
+
+def test_a_link_to_a_case_leads_to_no_case_of_another_shop(site: Site, tea: Tea, now: Instant) -> None:
+    columns: dict[str, Any] = {"domain": "coffee.myshopify.com", "admin_url": "https://coffee.myshopify.com"}
+    columns |= {"public_url": "https://tea.example", "api_version": "2026-10", "state": "connected", "scopes": []}
+    with tea.runtime.database.write() as db:
+        shops.add(db, columns | {"box": b"", "installed_at": now, "connected_at": now})
+    site.post("/settings/shop", {"shop": DOMAIN})
+    elsewhere = site.get("/cases/1?shop=coffee.myshopify.com")
+    assert (elsewhere.status_code, elsewhere.headers["location"]) == (303, "/settings")
+    assert site.get(f"/cases/1?shop={DOMAIN}").status_code == 404, "it is looked for in the shop that is looked at"
+    assert site.get("/cases/1?shop=%3Cb%3E").status_code == 422
+    site.post("/settings/shop", {"shop": "coffee.myshopify.com"})
+    assert site.get("/cases/1?shop=coffee.myshopify.com").status_code == 404

@@ -14,11 +14,12 @@ def test_a_notice_is_given_up_after_about_a_day() -> None:
 
 
 def test_every_subject_leads_to_its_page() -> None:
-    assert path_of("run 01a2") == "/runs/01a2"
-    assert path_of("case 3 of tea.myshopify.com, 2026-03-02") == "/cases/3"
-    assert path_of("question 12, 2026-03-02") == "/questions/12"
-    assert path_of("request 7") == "/privacy/requests/7"
-    assert path_of("test") == "/"
+    shop = "tea.myshopify.com"
+    assert path_of("run 01a2", shop) == "/runs/01a2"
+    assert path_of("case 3 of tea.myshopify.com, 2026-03-02", shop) == "/cases/3?shop=tea.myshopify.com"
+    assert path_of("question 12, 2026-03-02", shop) == "/questions/12"
+    assert path_of("request 7", shop) == "/privacy/requests/7"
+    assert path_of("test", None) == "/"
 
 
 def test_another_body_secret_or_time_has_another_signature() -> None:

@@ -2,7 +2,8 @@
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from onewriter.customers.questions import Ask
 from onewriter.customers.requests import Heard
 from onewriter.errors import BadSetting
 from onewriter.records import DAY, HOUR, SECOND, Instant, RunState
-from onewriter.rules.notifying import WAITS
+from onewriter.rules.notifying import WAITS, Kind, Notice
 from onewriter.runtime import Runtime, new_run_id
-from onewriter.workflows.channels import channels
+from onewriter.workflows.channels import Outcome, Webhook, channels
 from onewriter.workflows.housekeeping import tidy
 from onewriter.workflows.notifying import turn
 from onewriter.workflows.worker import Worker
@@ -108,6 +109,26 @@ def test_what_fails_every_hour_is_told_of_once_a_day(tea: Tea, now: Instant, rec
     assert len(tell(tea, day + 26 * HOUR, receiver)) == 4
 
 
+def test_a_run_that_fails_once_notices_began_is_told_of_whatever_failed_on_that_day_before(
+    tea: Tea, now: Instant, receiver: Receiver
+) -> None:
+    day = now - now % DAY + DAY
+    fail(tea, day + HOUR)
+    tell(tea, day + 2 * HOUR, receiver)
+    fail(tea, day + 3 * HOUR)
+    assert tell(tea, day + 4 * HOUR, receiver) == ["notices begin", "run failed"]
+    fail(tea, day + 5 * HOUR)
+    assert tell(tea, day + 6 * HOUR, receiver)[2:] == [], "and the next of that day is none"
+
+
+def test_what_failed_before_a_long_weekend_without_a_worker_is_told_of(
+    tea: Tea, now: Instant, receiver: Receiver
+) -> None:
+    tell(tea, now, receiver)
+    fail(tea, now + SECOND)
+    assert tell(tea, now + 5 * DAY, receiver)[1:] == ["run failed"]
+
+
 def test_a_deadline_is_told_of_a_week_and_two_days_before(tea: Tea, now: Instant, receiver: Receiver) -> None:
     with tea.runtime.database.write() as db:
         number = requests.write(db, Heard(tea.shop_id, "customers/redact", 1, now, now), "asked")
@@ -190,6 +211,68 @@ def test_a_receiver_that_is_away_keeps_all_of_it_waiting(tea: Tea, now: Instant)
     }
 
 
+def test_one_that_gets_no_answer_keeps_no_other_from_its_own(tea: Tea, now: Instant, receiver: Receiver) -> None:
+    receiver.hangs_up_on = "question 1,"
+    for subject in ("one", "two", "three"):
+        with tea.runtime.database.write() as db:
+            questions.ask(db, tea.shop_id, replace(ASK, subject=subject), now)
+    tell(tea, now, receiver)
+    assert [(each.state, each.error) for each in outbox(tea)] == [
+        ("sent", None),
+        ("waiting", "The receiver did not answer in time, or broke off."),
+        ("sent", None),
+        ("sent", None),
+    ]
+
+
+def test_a_slow_receiver_holds_nothing_up_for_longer_than_a_turn_may_take(
+    tea: Tea, now: Instant, receiver: Receiver
+) -> None:
+    receiver.delay_s = 0.4
+    for subject in ("one", "two", "three"):
+        with tea.runtime.database.write() as db:
+            questions.ask(db, tea.shop_id, replace(ASK, subject=subject), now)
+    with telling(tea, now, **hook(receiver)) as runtime:
+        [way] = channels(runtime)
+        assert isinstance(way, Webhook)
+        turn(runtime, [replace(way, patience_s=0.1, budget_s=0.15)])
+        told = [(each.tries, each.error is None) for each in outbox(tea)]
+        assert told == [(1, False), (1, False), (0, True), (0, True)], "those without a turn keep their tries"
+        receiver.delay_s = 0.0
+        turn(runtime, [way])
+    assert [each.state for each in outbox(tea)] == ["waiting", "waiting", "sent", "sent"]
+
+
+def test_a_worker_that_comes_late_takes_nothing_back(tea: Tea, now: Instant) -> None:
+    late = now + CLAIM
+    with tea.runtime.database.write() as db:
+        notices.write_down(db, "webhook", [Notice(Kind.RUN_FAILED, "run 1", "It failed.")], now)
+        [slow] = notices.claim(db, "webhook", now)
+        assert notices.claim(db, "webhook", late - 1) == []
+        [quick] = notices.claim(db, "webhook", late)
+        notices.not_tried(db, slow, late)
+        notices.not_sent(db, slow, "The receiver answered 500 instead of 2xx.", late)
+        assert notices.claim(db, "webhook", late) == [], "it is still the claim of the other"
+        notices.sent(db, [quick.id], late)
+        notices.not_sent(db, slow, "The receiver answered 500 instead of 2xx.", late)
+    assert [(each.state, each.tries, each.error) for each in outbox(tea)] == [("sent", 2, None)]
+
+
+def test_a_way_that_breaks_is_noted_and_silences_no_other(tea: Tea, now: Instant, receiver: Receiver) -> None:
+    class Broken:
+        name = "mail"
+
+        def send(self, _some: Sequence[Told], now: Instant) -> Outcome:
+            raise LookupError("ada@example.org")
+
+    with telling(tea, now, **hook(receiver)) as runtime:
+        turn(runtime, [Broken(), *channels(runtime)])
+    assert [(each.channel, each.state, each.error) for each in outbox(tea)] == [
+        ("mail", "waiting", "It could not be sent (LookupError)."),
+        ("webhook", "sent", None),
+    ]
+
+
 class Dies:
     """A way whose process dies once all is sent."""
 
@@ -199,7 +282,7 @@ class Dies:
         [self.way] = channels(runtime)
         self.receiver = receiver
 
-    def send(self, some: Sequence[Told], now: Instant) -> Mapping[int, str]:
+    def send(self, some: Sequence[Told], now: Instant) -> Outcome:
         self.way.send(some, now)
         raise KeyboardInterrupt
 
@@ -237,10 +320,10 @@ def test_nothing_is_locked_while_it_is_sent(tea: Tea, now: Instant, receiver: Re
     class Free:
         name = "webhook"
 
-        def send(self, _some: Sequence[Told], now: Instant) -> Mapping[int, str]:
+        def send(self, _some: Sequence[Told], now: Instant) -> Outcome:
             with tea.runtime.database.write() as db:
                 notices.drop_ended(db, now)
-            return {}
+            return Outcome()
 
     with telling(tea, now, **hook(receiver)) as runtime:
         turn(runtime, [Free()])
@@ -255,6 +338,15 @@ def test_what_was_told_long_ago_is_dropped_but_not_that_it_began(tea: Tea, now: 
         notices.drop_ended(db, now + 91 * DAY)
     assert [each.kind for each in outbox(tea)] == ["notices begin"]
     assert tell(tea, now + 91 * DAY, receiver) == ["notices begin", "run failed"], "and what is past is not told again"
+
+
+def test_what_waited_for_a_channel_that_was_switched_off_is_old_news(tea: Tea, now: Instant) -> None:
+    with telling(tea, now, **hook(Receiver(url="http://127.0.0.1:9/"))) as runtime:
+        fail(tea, now)
+        turn(runtime, channels(runtime))
+    with tea.runtime.database.write() as db:
+        notices.drop_ended(db, now + 91 * DAY)
+    assert [each.kind for each in outbox(tea)] == ["notices begin"]
 
 
 @ON_SQLITE

@@ -2,19 +2,26 @@
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from onewriter.customers import notices
 from onewriter.customers.notices import Told
@@ -33,6 +40,8 @@ class Receiver:
     url: str = ""
     status: int = 200
     delay_s: float = 0.0
+    hangs_up_on: str | None = None
+    """What must not be in a body, or the connection ends without an answer."""
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
     @property
@@ -49,8 +58,16 @@ def webhook(receiver: Receiver) -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
+            if receiver.hangs_up_on is not None and receiver.hangs_up_on.encode() in body:
+                self.close_connection = True
+                return
             receiver.got.append(({**headers, "path": self.path}, body))
             time.sleep(receiver.delay_s)
+            # Who sent it may have lost patience.
+            with suppress(ConnectionError):
+                self._answer()
+
+        def _answer(self) -> None:
             self.send_response(receiver.status)
             self.send_header("Location", "http://127.0.0.1:1/elsewhere")
             self.send_header("Content-Length", "0")
@@ -77,8 +94,15 @@ class Mailbox:
     password: str | None = None
     refuses: str | None = None
     """An address that it does not know."""
+    encrypts: str = "none"
+    """As smtp_security says it."""
+    proof: Path | None = None
+    """The file with its key and its certificate."""
+    rude: bool = False
+    """Whether it answers a goodbye with an error."""
     got: list[EmailMessage] = field(default_factory=list)
     to: list[list[str]] = field(default_factory=list)
+    got_encrypted: list[bool] = field(default_factory=list)
 
     async def handle_RCPT(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -88,11 +112,15 @@ class Mailbox:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:
         assert isinstance(envelope.content, bytes)
+        self.got_encrypted.append(session.ssl is not None or self.encrypts == "tls")
         self.got.append(message_from_bytes(envelope.content, _class=EmailMessage, policy=policy.default))
         self.to.append(list(envelope.rcpt_tos))
         return "250 OK"
+
+    async def handle_QUIT(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:
+        return "421 not now" if self.rude else "221 Bye"
 
     def authenticate(self, _server: SMTP, _session: Session, _envelope: Envelope, _way: str, data: Any) -> AuthResult:
         return AuthResult(success=data.password.decode() == self.password, handled=False)
@@ -104,6 +132,14 @@ def mail_server(mailbox: Mailbox) -> Iterator[Mailbox]:
     locked: dict[str, Any] = {}
     if mailbox.password is not None:
         locked = {"authenticator": mailbox.authenticate, "auth_require_tls": False}
+    if mailbox.proof is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(mailbox.proof)
+        tls: dict[str, dict[str, Any]] = {
+            "starttls": {"tls_context": context, "require_starttls": True},
+            "tls": {"ssl_context": context},
+        }
+        locked |= tls[mailbox.encrypts]
     # The library asks its own port whether it listens, and so cannot be given none.
     with socket.create_server(("127.0.0.1", 0)) as probe:
         mailbox.port = probe.getsockname()[1]
@@ -113,6 +149,22 @@ def mail_server(mailbox: Mailbox) -> Iterator[Mailbox]:
         yield mailbox
     finally:
         controller.stop()
+
+
+def certificate(folder: Path) -> Path:
+    """A key of a server at 127.0.0.1 and its certificate, which it signed itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "the mail server of the tests")])
+    moment = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(moment - timedelta(days=1)).not_valid_after(moment + timedelta(days=1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file = folder / "server.pem"
+    pem = serialization.Encoding.PEM
+    file.write_bytes(key.private_bytes(pem, *plain) + made.sign(key, hashes.SHA256()).public_bytes(pem))
+    return file
 
 
 @contextmanager

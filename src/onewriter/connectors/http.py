@@ -177,6 +177,8 @@ class Way:
     clock: Callable[[], Instant] = wall_clock
     sleep: Callable[[float], None] = time.sleep
     transport: Transport | None = None
+    patience_s: float | None = None
+    """How long each step may take, and the whole answer; None is what a system that reads much needs."""
     elapsed: Callable[[], float] = time.monotonic
     """Seconds by a clock that nobody sets, by which an answer's time is taken."""
     skew: Instant | None = None
@@ -188,7 +190,7 @@ class Way:
         self.base_url = checked_base(self.base_url)
         proof = {} if self.credentials is None else self.credentials.header()
         self._http = httpx2.Client(
-            timeout=TIMEOUT,
+            timeout=TIMEOUT if self.patience_s is None else httpx2.Timeout(self.patience_s),
             follow_redirects=False,
             transport=self.transport,
             headers={"User-Agent": "onewriter", "Accept": "application/json", **self.headers, **proof},
@@ -250,7 +252,7 @@ class Way:
         content = content if body is None else _encoded(body)
         given = {} if content is None else {"Content-Type": self.headers.get("Content-Type", "application/json")}
         self._keep_pace()
-        until = self.elapsed() + ANSWER_MAX_S
+        until = self.elapsed() + (ANSWER_MAX_S if self.patience_s is None else self.patience_s)
         with (
             translated(),
             self._http.stream(method, url, content=content, headers={**given, **(headers or {})}) as response,

@@ -64,15 +64,16 @@ def begun_at(db: Connection, channel: str) -> Instant | None:
     return moment
 
 
-def unknown(db: Connection, channel: str, found: Sequence[Notice]) -> list[Notice]:
-    """Those that were not written down for that channel yet."""
-    known: set[tuple[str, str]] = set()
-    for some in in_chunks(list({each.subject for each in found})):
-        there = select(notices.c.kind, notices.c.subject).where(
-            notices.c.channel == channel, notices.c.subject.in_(some)
+def unknown(db: Connection, channel: str, kind: Kind, subjects: Sequence[str]) -> set[str]:
+    """Those subjects of which no notice of that kind was written down for that channel yet."""
+    left = set(subjects)
+    for some in in_chunks(list(left)):
+        # By kind as well, which the index begins with.
+        there = select(notices.c.subject).where(
+            notices.c.kind == kind, notices.c.subject.in_(some), notices.c.channel == channel
         )
-        known |= {(row.kind, row.subject) for row in db.execute(there)}
-    return [each for each in found if (each.kind, each.subject) not in known]
+        left -= set(db.execute(there).scalars())
+    return left
 
 
 def write_down(db: Connection, channel: str, found: Iterable[Notice], now: Instant) -> None:
@@ -94,7 +95,10 @@ def due(db: Connection, channel: str, now: Instant) -> bool:
 
 
 def claim(db: Connection, channel: str, now: Instant) -> list[Told]:
-    """The oldest that are due, which are the caller's for as long as CLAIM; another worker finds others, or none."""
+    """The oldest that are due, which are the caller's for as long as CLAIM; another worker finds others, or none.
+
+    That they are claimed counts as a try: what ends a process each time it is sent is given up as well.
+    """
     oldest = select(notices.c.id).where(*_due(channel, now)).order_by(notices.c.id).limit(AT_ONCE)
     ids = list(db.execute(oldest.with_for_update(skip_locked=True)).scalars())
     claimed = update(notices).where(notices.c.id.in_(ids), *_due(channel, now)).values(next_at=now + CLAIM)
@@ -102,16 +106,25 @@ def claim(db: Connection, channel: str, now: Instant) -> list[Told]:
     return [_told(row) for row in db.execute(_LISTED.where(notices.c.id.in_(ids)).order_by(notices.c.id))]
 
 
-def sent(db: Connection, ids: Sequence[int], now: Instant) -> None:
-    """Say that these arrived."""
-    db.execute(update(notices).where(notices.c.id.in_(ids)).values(state=SENT, sent_at=now, error=None))
+def sent(db: Connection, ids: Sequence[int], now: Instant, remark: str | None = None) -> None:
+    """Say that these arrived; the remark is about those whom they did not reach."""
+    told = None if remark is None else remark[:ERROR_MAX]
+    db.execute(update(notices).where(notices.c.id.in_(ids)).values(state=SENT, sent_at=now, error=told))
 
 
 def not_sent(db: Connection, one: Told, error: str, now: Instant) -> None:
-    """Say that a notice did not arrive: it is tried again, until it has been for a day."""
+    """Say that a notice did not arrive: it is tried again, until it has been for a day.
+
+    Nothing changes when another worker claimed it since: what became of it is for that one to say.
+    """
     following = next_try(one.tries, now)
     told = {"error": error[:ERROR_MAX], "state": FAILED if following is None else WAITING}
-    db.execute(update(notices).where(notices.c.id == one.id).values(next_at=following or now, **told))
+    db.execute(update(notices).where(*_still(one)).values(next_at=following or now, **told))
+
+
+def not_tried(db: Connection, one: Told, now: Instant) -> None:
+    """Give a claimed notice back for which there was no time."""
+    db.execute(update(notices).where(*_still(one)).values(next_at=now, tries=one.tries - 1))
 
 
 def retry(db: Connection, notice_id: int, now: Instant) -> None:
@@ -137,12 +150,17 @@ def counts(db: Connection) -> dict[str, int]:
 
 def drop_ended(db: Connection, now: Instant) -> None:
     """Drop what was told of long ago."""
-    old = (notices.c.made_at < now - KEEP, notices.c.kind != Kind.BEGUN)
-    db.execute(delete(notices).where(*old, notices.c.state.in_((SENT, FAILED))))
+    # What still waits by then is for a channel that was switched off, and would be old news if it were on again.
+    db.execute(delete(notices).where(notices.c.made_at < now - KEEP, notices.c.kind != Kind.BEGUN))
 
 
 def _due(channel: str, now: Instant) -> tuple[ColumnElement[bool], ...]:
     return (notices.c.state == WAITING, notices.c.next_at <= now, notices.c.channel == channel)
+
+
+def _still(one: Told) -> tuple[ColumnElement[bool], ...]:
+    """The notice, as long as it is the claim of whoever read it so."""
+    return (notices.c.id == one.id, notices.c.state == WAITING, notices.c.tries == one.tries)
 
 
 def _told(row: Row[Any]) -> Told:

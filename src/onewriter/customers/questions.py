@@ -107,6 +107,18 @@ def waiting(db: Connection, most: int, behind: int = 0) -> list[Question]:
     return [_question(row) for row in db.execute(_OPEN, {"most": most, "behind": behind})]
 
 
+def waiting_since(db: Connection) -> list[tuple[int, Instant]]:
+    """The ids of all that wait for an answer, oldest first, and when each was asked; without what it says."""
+    wanted = select(questions.c.id, questions.c.asked_at).where(questions.c.answered_at.is_(None))
+    return [(row.id, row.asked_at) for row in db.execute(wanted.order_by(questions.c.id))]
+
+
+def some(db: Connection, ids: Sequence[int]) -> list[Question]:
+    """The questions of these ids, oldest first."""
+    wanted = select(questions).where(questions.c.id.in_(ids)).order_by(questions.c.id)
+    return [_question(row) for row in db.execute(wanted)]
+
+
 def waiting_of(db: Connection, shop_id: int, kind: str) -> list[Question]:
     """The questions of one kind in a shop that wait for an answer."""
     theirs = (questions.c.shop_id == shop_id, questions.c.kind == kind, questions.c.answered_at.is_(None))

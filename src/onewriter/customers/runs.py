@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from onewriter.db.tables import findings, runs
+from onewriter.db.tables import ACTIVE_RUN, FAILED_RUN, findings, runs
 from onewriter.errors import Permanent, Superseded, UnknownRun
 from onewriter.records import RUN_OVER, SECOND, Instant, RunState, SizeClass, size_class
 
@@ -306,9 +306,11 @@ def paused(db: Connection, shop_id: int | None = None) -> list[str]:
 
 def gone_wrong(db: Connection, since: Instant) -> list[Run]:
     """The runs that failed since then, and those that are paused now, the oldest first."""
-    failed = and_(runs.c.state == RunState.FAILED.value, runs.c.finished_at >= since)
-    theirs = select(runs).where(or_(failed, runs.c.state == RunState.PAUSED.value))
-    return [_run(row) for row in db.execute(theirs.order_by(runs.c.requested_at, runs.c.id))]
+    # In two, and each in the very words of an index, so that every run there ever was is not read each minute.
+    failed = select(runs).where(FAILED_RUN, runs.c.finished_at >= since)
+    halted = select(runs).where(ACTIVE_RUN, runs.c.state == RunState.PAUSED.value)
+    found = [_run(row) for query in (failed, halted) for row in db.execute(query)]
+    return sorted(found, key=lambda run: (run.requested_at, run.id))
 
 
 def resume(db: Connection, run_id: str, now: Instant) -> None:

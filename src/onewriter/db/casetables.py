@@ -56,6 +56,8 @@ cases = Table(
     Column("ended_by", Text),
     Column("why", Text),
     Index("ix_cases_shop_id_state", "shop_id", "state"),
+    Index("ix_cases_returned_at", "returned_at"),
+    Index("ix_cases_escalated_at", "escalated_at"),
 )
 
 case_rows = Table(

@@ -35,6 +35,8 @@ metadata = MetaData(
 Position = BigInteger().with_variant(Integer, "sqlite")
 
 ACTIVE_RUN = text("state IN ('queued', 'running', 'paused')")
+FAILED_RUN = text("state = 'failed'")
+UNANSWERED = text("answered_at IS NULL")
 
 shops = Table(
     "shops",
@@ -88,6 +90,7 @@ runs = Table(
     Index("ix_runs_shop_id_requested_at", "shop_id", "requested_at"),
     # One run of a kind at a time in a shop, held by the database and not by good manners.
     Index("uq_runs_active", "shop_id", "kind", unique=True, sqlite_where=ACTIVE_RUN, postgresql_where=ACTIVE_RUN),
+    Index("ix_runs_failed", "finished_at", sqlite_where=FAILED_RUN, postgresql_where=FAILED_RUN),
 )
 
 workers = Table(
@@ -369,5 +372,6 @@ questions = Table(
     Column("answered_by", Text),
     Column("why", Text),
     UniqueConstraint("shop_id", "kind", "subject"),
+    Index("ix_questions_waiting", "id", sqlite_where=UNANSWERED, postgresql_where=UNANSWERED),
     sqlite_autoincrement=True,
 )

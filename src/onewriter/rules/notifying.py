@@ -19,8 +19,8 @@ WAITS: Sequence[Instant] = (1 * MINUTE, 5 * MINUTE, 15 * MINUTE, 1 * HOUR, 3 * H
 NEAR: Instant = 7 * DAY
 LAST: Instant = 2 * DAY
 """How long before its deadline a request of privacy is told of, and told of again."""
-LOOK_BACK: Instant = 3 * DAY
-"""Older things that happened are not told of, however long nobody looked."""
+LOOK_BACK: Instant = 7 * DAY
+"""Older things that happened are not told of, however long nobody looked: longer than a machine is away on holidays."""
 
 
 class Kind(StrEnum):
@@ -47,12 +47,13 @@ class Notice:
     shop_id: int | None = None
 
 
-def path_of(subject: str) -> str:
-    """The page that shows what a notice is about."""
+def path_of(subject: str, shop: str | None) -> str:
+    """The page that shows what a notice is about; cases are counted in each shop, so that one alone is not enough."""
     what, _, rest = subject.partition(" ")
     number = rest.partition(" ")[0].rstrip(",")
     pages = {"run": "/runs/", "case": "/cases/", "question": "/questions/", "request": "/privacy/requests/"}
-    return pages[what] + number if what in pages else "/"
+    of_shop = f"?shop={shop}" if what == "case" and shop is not None else ""
+    return f"{pages[what]}{number}{of_shop}" if what in pages else "/"
 
 
 def cut(text: str) -> str:

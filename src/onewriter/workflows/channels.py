@@ -2,7 +2,9 @@
 
 import smtplib
 import ssl
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -14,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from onewriter.connectors.http import Way, checked_base
+from onewriter.connectors.http import NotSent, Way, checked_base
 from onewriter.customers.notices import Told
 from onewriter.errors import BadSetting, OnewriterError, SystemUnreachable
 from onewriter.records import SECOND, Instant, iso
@@ -24,6 +26,22 @@ from onewriter.runtime import Runtime
 SIGNATURE = "X-Onewriter-Signature"
 MAIL_TIMEOUT_S = 30.0
 MAIL_TO_MAX = 20
+PATIENCE_S = 10.0
+"""Seconds that a receiver may take for its answer."""
+BUDGET_S = 60.0
+"""Seconds after which nothing more is posted in one turn: well before a signature is old, or a claim over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of some notices; those that are not named arrived."""
+
+    wrong: Mapping[int, str] = field(default_factory=dict)
+    """What went wrong with those that did not arrive, by their ids, in a sentence of ours."""
+    left: Collection[int] = ()
+    """Those that were not tried for want of time."""
+    remark: str | None = None
+    """What is to be said of those that arrived, but not with everybody."""
 
 
 class Channel(Protocol):
@@ -33,8 +51,8 @@ class Channel(Protocol):
     def name(self) -> str:
         """What it is called: webhook or mail."""
 
-    def send(self, some: Sequence[Told], now: Instant) -> Mapping[int, str]:
-        """Send these; what went wrong with those that did not arrive, by their ids, in a sentence of ours."""
+    def send(self, some: Sequence[Told], now: Instant) -> Outcome:
+        """Send these, and say what became of them."""
 
 
 def channels(runtime: Runtime) -> list[Channel]:
@@ -54,7 +72,7 @@ def channels(runtime: Runtime) -> list[Channel]:
 
 
 def _link(base: str, one: Told) -> str | None:
-    return f"{base}{path_of(one.subject)}" if base else None
+    return f"{base}{path_of(one.subject, one.shop)}" if base else None
 
 
 # ---- Webhook --------------------------------------------------------------------------------------------------------
@@ -68,23 +86,30 @@ class Webhook:
     secret: str = field(repr=False)
     base: str
     """Address of our pages."""
+    patience_s: float = PATIENCE_S
+    budget_s: float = BUDGET_S
     name: str = "webhook"
 
-    def send(self, some: Sequence[Told], now: Instant) -> Mapping[int, str]:
-        """Post each; after one that did not arrive for want of a connection the rest are not tried."""
+    def send(self, some: Sequence[Told], now: Instant) -> Outcome:
+        """Post each. Where nobody listens the rest are not tried; one that gets no answer keeps no other from it."""
         wrong: dict[int, str] = {}
-        with Way(self.url, headers={"Content-Type": "application/json"}) as way:
+        until = time.monotonic() + self.budget_s
+        with Way(self.url, headers={"Content-Type": "application/json"}, patience_s=self.patience_s) as way:
             for place, one in enumerate(some):
+                rest = [each.id for each in some[place:]]
+                if time.monotonic() > until:
+                    return Outcome(wrong, left=rest)
                 try:
                     told = self._post(way, one, now)
+                except NotSent:
+                    return Outcome(wrong | dict.fromkeys(rest, "The receiver could not be reached."))
                 except SystemUnreachable:
-                    left = "The receiver could not be reached, or did not answer in time."
-                    return wrong | {each.id: left for each in some[place:]}
-                except OnewriterError:
-                    told = "The receiver's answer was too large to be read."
+                    told = "The receiver did not answer in time, or broke off."
+                except OnewriterError as error:
+                    told = f"The receiver could not be asked, or answered too much ({type(error).__name__})."
                 if told is not None:
                     wrong[one.id] = told
-        return wrong
+        return Outcome(wrong)
 
     def _post(self, way: Way, one: Told, now: Instant) -> str | None:
         body = msgspec.json.encode(self.body(one))
@@ -110,6 +135,10 @@ def _check_webhook(url: str) -> None:
     except BadSetting as error:
         told = str(error).replace("The address of the system", "notify_webhook_url")
         raise BadSetting(told) from None
+    # Stricter than for a till or a CRM, which may be in the network of the house.
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not _is_here(parts.hostname or ""):
+        raise BadSetting("notify_webhook_url must begin with https://, unless the receiver is on this machine.")
 
 
 # ---- Mail -----------------------------------------------------------------------------------------------------------
@@ -129,18 +158,32 @@ class Mail:
     base: str
     name: str = "mail"
 
-    def send(self, some: Sequence[Told], now: Instant) -> Mapping[int, str]:
-        """Send one mail with all of them; either all of them arrived at the mail server, or none."""
+    def send(self, some: Sequence[Told], now: Instant) -> Outcome:
+        """Send one mail with all of them; either all of them arrived at the mail server, or none.
+
+        An address that it refuses is told of. The mail is not sent again for that: the others would get it eight times.
+        """
         try:
-            with self._connected() as server:
-                if self.user:
-                    server.login(self.user, self.password)
-                refused = server.send_message(self._mail(some, now))
-        except (smtplib.SMTPException, OSError, MessageError) as error:
+            refused = self._send(self._mail(some, now))
+        except (smtplib.SMTPException, OSError, MessageError, ValueError) as error:
             # The texts of these errors quote addresses and what the server said.
-            return dict.fromkeys([one.id for one in some], f"The mail server did not take it ({type(error).__name__}).")
-        told = f"The mail server refused {len(refused)} of {len(self.to)} addresses."
-        return dict.fromkeys([one.id for one in some], told) if refused else {}
+            told = f"The mail server did not take it ({type(error).__name__})."
+            return Outcome(dict.fromkeys([one.id for one in some], told))
+        return Outcome(remark=f"The mail server refused {refused} of {len(self.to)} addresses." if refused else None)
+
+    def _send(self, mail: EmailMessage) -> int:
+        """Hand a mail over; how many addresses were refused, which were not all."""
+        server = self._connected()
+        try:
+            if self.user:
+                server.login(self.user, self.password)
+            refused = server.send_message(mail)
+            # It was taken: a server that is rude at parting must not make us send it again.
+            with suppress(smtplib.SMTPException, OSError):
+                server.quit()
+        finally:
+            server.close()
+        return len(refused)
 
     def _connected(self) -> smtplib.SMTP:
         if self.security == "tls":
@@ -159,6 +202,8 @@ class Mail:
         message = EmailMessage()
         message["From"], message["To"] = self.sender, self.to
         message["Subject"] = _headline(some)
+        # Nobody's answer that they are on holiday is wanted.
+        message["Auto-Submitted"] = "auto-generated"
         message["Date"], message["Message-ID"] = formatdate(now / SECOND), make_msgid(domain=self.sender.domain)
         message.set_content("\n\n".join(self._lines(one) for one in some) + "\n")
         return message
@@ -202,8 +247,7 @@ def _address(name: str, given: str) -> Address:
 
 
 def _is_here(host: str) -> bool:
-    named = urlsplit(f"//{host}").hostname or ""
     try:
-        return ip_address(named).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
-        return named == "localhost"
+        return host.lower() == "localhost"

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from onewriter.audit.cases import SETTLED, NotPossible
 from onewriter.customers import policies, systems
 from onewriter.customers.people import Role
-from onewriter.desk import case_fixing, case_steps, case_verifying, cases, runs
+from onewriter.desk import case_fixing, case_steps, case_verifying, cases, choosing, runs
 from onewriter.desk.case_fixing import OPTIONS, Wish
 from onewriter.errors import BadInput, Unknown
 from onewriter.records import SHOPIFY
@@ -58,7 +58,16 @@ def listed(visit: Visit) -> Response:
 
 
 def show(visit: Visit) -> Response:
-    """One case: what, why, what to do first and what not, and how its proof stands."""
+    """One case: what, why, what to do first and what not, and how its proof stands.
+
+    A notice's link names the shop: what somebody who looks at another shop would see there is another case.
+    """
+    meant = visit.asked("shop")
+    if meant is not None:
+        with visit.runtime.database.read() as db:
+            domain = choosing.choose_shop(db, meant).domain
+        if domain != visit.shop_named:
+            return visit.go("/settings", f"Case {_number(visit)} is one of {domain}: look at that shop first.")
     return _whole(visit, 200)
 
 
