@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from onewriter.records import Instant
+from onewriter.runtime import Runtime
 from tests.faces.conftest import Onewriter
 
 
@@ -20,5 +21,5 @@ def at_counter(patch: pytest.MonkeyPatch, folder: Path, database_url: str, keys_
 
 def set_clock(patch: pytest.MonkeyPatch, moment: Instant) -> None:
     """Let the commands about points begin at that moment."""
-    for name in ("points", "merge"):
-        patch.setattr(importlib.import_module(f"onewriter.cli.{name}"), "now", lambda: moment)
+    patch.setattr(importlib.import_module("onewriter.cli.points"), "now", lambda: moment)
+    patch.setattr(Runtime.__init__, "__kwdefaults__", {"door": False, "clock": lambda: moment})

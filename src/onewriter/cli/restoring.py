@@ -7,11 +7,11 @@ import click
 from onewriter.cli import session
 from onewriter.cli.access import About, Role, permit
 from onewriter.cli.inputs import as_json, shop_option
-from onewriter.cli.merged import receipt_document
 from onewriter.cli.output import answer, say
 from onewriter.customers import find, shops
 from onewriter.customers.find import Found
 from onewriter.customers.shops import Shop
+from onewriter.desk.merged import receipt_document
 from onewriter.intake.restore import CannotRestore, restore, restore_into
 from onewriter.loyalty import points
 from onewriter.records import DAY, id_text, iso

@@ -1,10 +1,26 @@
 """Every area of the API."""
 
-from onewriter.web.api import cases, customers, fields, imports, inbox, links, notices, privacy, runs, settings, systems
+from onewriter.web.api import (
+    cases,
+    customers,
+    fields,
+    imports,
+    inbox,
+    links,
+    merges,
+    notices,
+    points,
+    privacy,
+    runs,
+    settings,
+    systems,
+)
 
 ROUTERS = (
     runs.api,
     customers.api,
+    points.api,
+    merges.api,
     cases.api,
     fields.api,
     systems.api,

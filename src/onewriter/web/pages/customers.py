@@ -5,15 +5,13 @@ from typing import Any
 from starlette.responses import Response
 
 from onewriter.customers.people import Role
-from onewriter.desk import customers, links, statements
+from onewriter.desk import customers, links
 from onewriter.desk.customers import WholeCustomer
 from onewriter.errors import BadInput
 from onewriter.web.pages.frame import Page, Visit
 from onewriter.web.pages.order import draw
 
 LIMIT = 50
-LINES_MAX = 200
-"""Lines of a statement."""
 LISTS = {"": False, "gone": True}
 """What the list is of: all, the newest first; or those who are gone from the shop, the latest first."""
 
@@ -68,12 +66,6 @@ def _whole(visit: Visit, found: WholeCustomer, why: str | None, wrong: str | Non
     return visit.render("customers/show.html", code, one=found, **more, **history)
 
 
-def points(visit: Visit) -> Response:
-    """The statement of a customer's points."""
-    found = statements.shown(visit.caller, visit.shop_named, _id_of(visit), LINES_MAX)
-    return visit.render("customers/points.html", found=found)
-
-
 def _id_of(visit: Visit) -> str:
     return customers.id_only(visit.part("customer_id"))
 
@@ -83,5 +75,4 @@ PAGES = [
     Page("/customers", search, "POST"),
     Page("/customers/{customer_id}", show),
     Page("/customers/{customer_id}", reveal, "POST", Role.STAFF),
-    Page("/customers/{customer_id}/points", points),
 ]
