@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from onewriter.bench import DATABASES, NAMES, run, stage
+from onewriter.bench import DATABASES, NAMES, paging, run, stage
 from onewriter.bench.costs import Sampler
 from onewriter.bench.figures import Cost, Figure, table
 from onewriter.bench.parts import peak_mb, started
@@ -79,6 +79,19 @@ def test_searching_is_measured(capsys: pytest.CaptureFixture[str], database: str
     for figure in found:
         assert figure.keys() == ALWAYS | {"peak_mb", "p99_ms", "took_s"}
         assert min(figure["rate"], figure["baseline"], figure["p99_ms"], figure["took_s"]) > 0
+
+
+def test_pages_are_measured_and_the_door_meanwhile(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "DELIVERIES", 100)
+    found = {each["bench"]: each for each in figures(capsys, "pages", 120, "sqlite")}
+    pages = {"page: overview", "page: customers", "page: a customer", "page: cases", "page: search by email"}
+    assert pages <= found.keys()
+    assert all(found[name]["baseline"] > 0 and found[name]["took_s"] > 0 for name in pages)
+    alone, beside = found["door, no page open"], found["door while pages are used"]
+    assert (alone["refused"], beside["refused"], alone["n"], beside["n"]) == (0, 0, 100, 100)
+    assert min(alone["p99_ms"], beside["p99_ms"], beside["ratio"]) > 0
 
 
 @EACH
@@ -180,8 +193,8 @@ def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_there_is_a_measurement_for_each_name() -> None:
-    every = ("import", "reconcile", "door", "drain", "points", "purge", "search", "rotate", "compare", "cycle", "all")
-    assert every == NAMES
+    every = "import reconcile door drain points purge search rotate pages compare cycle all"
+    assert " ".join(NAMES) == every
     assert set(DATABASES) == {"sqlite", "postgres", "both"}
 
 
