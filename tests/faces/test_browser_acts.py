@@ -54,7 +54,7 @@ def test_a_file_is_sent_by_mouse_looked_at_and_forgotten(shown: tuple[Page, str,
     page.get_by_label("What columns mean").fill("note=first_name")
     page.get_by_role("button", name="Look at it again").click()
     expect(page.get_by_role("region", name="Columns")).to_contain_text("first_name")
-    page.get_by_role("button", name="Forget the file").last.click()
+    page.get_by_role("button", name="Forget the file").first.click()
     expect(page.get_by_text("The file is forgotten")).to_be_visible()
 
 
