@@ -1,5 +1,6 @@
 """The edges of the web process over real connections: headers on every answer, and an end to whatever is too much."""
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from anyio import to_thread
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
@@ -207,6 +209,27 @@ def test_routes_that_cost_us_something_have_a_budget_each(tea: Tea) -> None:
             assert 429 not in {answer.status_code for answer in answers[:-1]}, path
             assert (answers[-1].status_code, answers[-1].headers["retry-after"], answers[-1].content) == (429, "1", b"")
         assert client.get(url + "/healthz").status_code == 200
+
+
+# ---- Who waits for whom ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("K15")
+def test_the_door_and_what_watches_us_wait_for_no_page(tea: Tea) -> None:
+    asked = asyncio.run(asked_while_all_threads_are_taken(tea))
+    assert asked == {DOOR_PATH: 200, "/readyz": 200, "/metrics": 200}
+
+
+async def asked_while_all_threads_are_taken(tea: Tea) -> dict[str, int]:
+    """What is answered while pages and calls that take long have every thread that pages and calls have."""
+    transport = httpx2.ASGITransport(app=create_app(tea.runtime))
+    threads = to_thread.current_default_thread_limiter()
+    for number in range(int(threads.total_tokens)):
+        threads.acquire_on_behalf_of_nowait(number)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://door") as client, asyncio.timeout(20):
+        delivered = await client.post(DOOR_PATH, content=BODY, headers=signed(BODY, SECRET, DOMAIN, "w-1"))
+        watched = [await client.get(path) for path in ("/readyz", "/metrics")]
+        return {each.request.url.path: each.status_code for each in (delivered, *watched)}
 
 
 # ---- What waits in law ----------------------------------------------------------------------------------------------

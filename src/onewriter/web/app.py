@@ -4,8 +4,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from anyio import to_thread
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
@@ -87,12 +86,12 @@ def routes(runtime: Runtime, door: Door, clock: Clock) -> list[BaseRoute]:
 
 
 def _limited(answer: Answer, rate: Rate, clock: Clock) -> Callable[[Request], Awaitable[Response]]:
-    """What answers in a thread, within a budget; beyond it, 429 without a look at anything."""
-    bucket = TokenBucket(rate, clock())
+    """What answers in a thread of its own, within a budget; beyond it, 429 without a look at anything."""
+    bucket, thread = TokenBucket(rate, clock()), CapacityLimiter(1)
 
     async def within_budget(request: Request) -> Response:
         if not bucket.take(clock()):
             return Response(status_code=429, headers={"Retry-After": str(bucket.wait_s())})
-        return await run_in_threadpool(answer, request)
+        return await to_thread.run_sync(answer, request, limiter=thread)
 
     return within_budget

@@ -8,7 +8,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 
 from onewriter.customers import shops
 from onewriter.runtime import Runtime
@@ -40,6 +40,9 @@ class KnownShops:
         self._domains: frozenset[str] = frozenset()
         self._domains_until_s = clock()
         self._listing: asyncio.Future[frozenset[str]] | None = None
+        self._looking: dict[str, asyncio.Future[Known | None]] = {}
+        # A delivery never waits for pages, nor for programs, which may take long.
+        self._thread = CapacityLimiter(1)
         self._looks = TokenBucket(LOOKS, clock())
 
     async def find(self, domain: str) -> Known | None:
@@ -50,7 +53,15 @@ class KnownShops:
             return known
         if domain not in self._domains and not await self._is_listed(domain, now_s):
             return None
-        found = await run_in_threadpool(self._look_up, domain, now_s + FRESH_S)
+        looking = self._looking.get(domain)
+        if looking is None:
+            # Many deliveries come at a time, and one look is enough for all of them.
+            looking = self._looking[domain] = asyncio.ensure_future(self._look(domain, now_s + FRESH_S))
+            looking.add_done_callback(lambda _over: self._looking.pop(domain, None))
+        return await asyncio.shield(looking)
+
+    async def _look(self, domain: str, until_s: float) -> Known | None:
+        found = await to_thread.run_sync(self._look_up, domain, until_s, limiter=self._thread)
         if found is None:
             self._known.pop(domain, None)
             self._domains -= {domain}
@@ -67,7 +78,7 @@ class KnownShops:
             if not self._looks.take(now_s) and now_s < self._domains_until_s:
                 return domain in self._domains
             self._domains_until_s = now_s + FRESH_S
-            self._listing = asyncio.ensure_future(run_in_threadpool(self._list))
+            self._listing = asyncio.ensure_future(to_thread.run_sync(self._list, limiter=self._thread))
         listing = self._listing
         try:
             self._domains = await asyncio.shield(listing)

@@ -11,6 +11,7 @@ from onewriter.desk.key_rules import EXAMPLES, EXAMPLES_MAX, RECORDS_MAX, SHARED
 from onewriter.rules.policy import Direction
 from onewriter.rules.policy_check import LENGTH_MAX
 from onewriter.web.api.frame import Asker, Limit, ShopName, router
+from onewriter.web.threads import slow
 
 api = router("fields")
 
@@ -100,6 +101,7 @@ def set_fields(asker: Asker, wanted: Toml, shop: ShopName = None) -> dict[str, A
 
 
 @api.post("/fields/keys/check")
+@slow
 def check_keys(
     asker: Asker,
     wanted: KeyWords,

@@ -12,6 +12,7 @@ from onewriter.desk.cycling import Queued
 from onewriter.desk.imports import HEADING_MAX, NAME, NAME_MAX, Undone, Wish
 from onewriter.desk.runs import RunDocument
 from onewriter.web.api.frame import Asker, Limit, ShopName, router
+from onewriter.web.threads import slow
 
 api = router("imports")
 
@@ -81,6 +82,7 @@ async def send_file(
 
 
 @api.get("/imports/files/{file_id}")
+@slow
 def look_at_file(asker: Asker, file_id: FileId, shop: ShopName = None) -> dict[str, Any]:
     """Tell what importing the file would do, by counts and rows; nothing is written."""
     held, wish = imports.kept(asker, shop, file_id)
@@ -88,6 +90,7 @@ def look_at_file(asker: Asker, file_id: FileId, shop: ShopName = None) -> dict[s
 
 
 @api.put("/imports/files/{file_id}")
+@slow
 def say_of_file(asker: Asker, file_id: FileId, said: Said, shop: ShopName = None) -> dict[str, Any]:
     """Say anew what the columns of the file mean, and tell what importing it would do."""
     held, _ = imports.kept(asker, shop, file_id)
@@ -111,6 +114,7 @@ def drop_file(asker: Asker, file_id: FileId, shop: ShopName = None) -> Dropped:
 
 
 @api.get("/runs/{run_id}/undo")
+@slow
 def look_at_undo(asker: Asker, run_id: RunId) -> Undone:
     """Tell what taking a cycle or an import back would put back, and what it would leave; nothing is changed."""
     return imports.would_undo(asker, run_id)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import structlog
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
@@ -35,6 +35,7 @@ from onewriter.web.limits import FILE_MAX
 from onewriter.web.live import Streams
 from onewriter.web.pages import templating
 from onewriter.web.problems import status_of
+from onewriter.web.threads import SLOWLY
 
 COOKIE = "onewriter"
 CSRF = "csrf"
@@ -45,8 +46,6 @@ TOO_EARLY = "Your session has ended. Log in again, and send the file once more: 
 BUSY = "Somebody else is sending a file at this moment; go back, and send yours in a minute."
 NOT_KEPT = (CSRF, "password")
 """What is never carried through a login."""
-
-SLOWLY = CapacityLimiter(1)
 
 log = structlog.get_logger(__name__)
 

@@ -65,5 +65,5 @@ PAGES = [
     Page("/runs/{run_id}", show),
     Page("/runs/{run_id}/live", follow),
     Page("/runs/{run_id}/resume", resume, "POST"),
-    Page("/runs/{run_id}/undo", undo, "POST", Role.OWNER),
+    Page("/runs/{run_id}/undo", undo, "POST", Role.OWNER, slow=True),
 ]
