@@ -221,7 +221,7 @@ class _Importing:
             taken = cycle.bring_in(bulk=self._is_bulk(target), only=share.customers)
         ended = self._finish(cycle, told | {WROTE: dict(taken)}, RunState.DONE, None)
         if self.given.upload is not None:
-            uploads.drop(self.runtime, self.given.upload)
+            uploads.drop(self.runtime, self.run.shop_id, self.given.upload)
         return ended
 
     def _is_bulk(self, target: SystemTarget) -> bool:
