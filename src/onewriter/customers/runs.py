@@ -89,8 +89,8 @@ class Run:
 
     @property
     def size(self) -> SizeClass | None:
-        """The size class of what it reads, once the shop has said how much that is."""
-        return None if self.total is None else size_class(self.total)
+        """The size class of the shop that it reads, once the shop has said how much that is; a file has none."""
+        return None if self.total is None or family(self.kind) == FILE else size_class(self.total)
 
     def rate(self, now: Instant) -> float:
         """Rows a second since the rows began to flow; 0 before."""

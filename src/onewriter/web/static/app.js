@@ -68,5 +68,29 @@ function draw(figure) {
   probe.remove();
 }
 
+// A file that is too large is told of before it is sent, and a form that takes a while says so and is sent once.
+document.addEventListener("change", (event) => {
+  const input = event.target;
+  if (!input.dataset.most) return;
+  const large = [...input.files].some((file) => file.size + 65536 > Number(input.dataset.most));
+  input.setCustomValidity(large ? "This file is too large for a page; import it by the command line." : "");
+  input.reportValidity();
+});
+document.addEventListener("submit", (event) => {
+  const told = event.target.dataset.sending;
+  if (!told) return;
+  if (event.target.getAttribute("aria-busy")) return event.preventDefault();
+  event.target.setAttribute("aria-busy", "true");
+  const line = event.target.appendChild(document.createElement("p"));
+  line.className = "careful sending";
+  line.setAttribute("role", "status");
+  line.textContent = told;
+});
+// Who comes back to the page finds it as it was before it was sent.
+addEventListener("pageshow", () => {
+  document.querySelectorAll("form[aria-busy]").forEach((form) => form.removeAttribute("aria-busy"));
+  document.querySelectorAll(".sending").forEach((line) => line.remove());
+});
+
 document.addEventListener("DOMContentLoaded", drawAll);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
