@@ -89,8 +89,8 @@ class Run:
 
     @property
     def size(self) -> SizeClass | None:
-        """The size class of what it reads, once the shop has said how much that is."""
-        return None if self.total is None else size_class(self.total)
+        """The size class of the shop that it reads, once the shop has said how much that is; a file has none."""
+        return None if self.total is None or family(self.kind) == FILE else size_class(self.total)
 
     def rate(self, now: Instant) -> float:
         """Rows a second since the rows began to flow; 0 before."""
@@ -101,9 +101,9 @@ class Run:
         return float((self.done - self.checkpoint.get("rows_before", 0)) * SECOND / (until - began))
 
     def eta_s(self, now: Instant) -> float | None:
-        """Seconds until it is done at the present rate; None while that cannot be told."""
+        """Seconds until it is done at the present rate; None while that cannot be told, as while what was read is put away."""
         rate = self.rate(now)
-        if self.total is None or rate <= 0 or self.over:
+        if self.total is None or rate <= 0 or self.over or self.done >= self.total:
             return None
         return max(0.0, (self.total - self.done) / rate)
 

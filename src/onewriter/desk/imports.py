@@ -22,10 +22,11 @@ from onewriter.desk.systems import SYSTEM
 from onewriter.errors import BadInput
 from onewriter.intake import csv_check
 from onewriter.intake.undoing import Undoing
+from onewriter.records import iso
 from onewriter.rules.policy_check import FILE, is_known
 from onewriter.workflows import files, reaching, undoing, uploads
 from onewriter.workflows.files import Given
-from onewriter.workflows.uploads import Upload
+from onewriter.workflows.uploads import KEEP, Upload
 
 NAME = "csv"
 """The system that a file counts as, if no other is named."""
@@ -45,6 +46,15 @@ class Wish:
     """Heading: field, for those that are not known by their heading."""
     key: str | None = None
     """The column that names a row for ever, if it has one."""
+
+
+class KeptFile(TypedDict):
+    """A file that was sent: when, how large it is, and until when it is kept."""
+
+    id: str
+    bytes: int
+    sent_at: str | None
+    kept_until: str | None
 
 
 class Undone(TypedDict):
@@ -135,6 +145,17 @@ def keep(caller: Caller, shop_named: str | None, body: bytes, wish: Wish, same: 
     return uploads.keep(caller.runtime, shop.id, upload, caller.now, same)
 
 
+def waiting(caller: Caller, shop_named: str | None) -> list[KeptFile]:
+    """The files that were sent and are kept still, the newest first."""
+    with caller.runtime.database.read() as db:
+        caller.require(db, Role.STAFF)
+        shop = choose_shop(db, shop_named)
+    return [
+        {"id": each.id, "bytes": each.size, "sent_at": iso(each.sent_at), "kept_until": iso(each.sent_at + KEEP)}
+        for each in uploads.every(caller.runtime, shop.id)
+    ]
+
+
 def kept(caller: Caller, shop_named: str | None, identity: str) -> tuple[Held, Wish]:
     """A file that was sent, and what was said of it; raises FileGone."""
     with caller.runtime.database.read() as db:
@@ -146,8 +167,12 @@ def kept(caller: Caller, shop_named: str | None, identity: str) -> tuple[Held, W
 
 def drop(caller: Caller, shop_named: str | None, identity: str) -> None:
     """Forget a file that was sent."""
-    kept(caller, shop_named, identity)
-    uploads.drop(caller.runtime, identity)
+    with caller.runtime.database.read() as db:
+        caller.require(db, Role.STAFF)
+        shop = choose_shop(db, shop_named)
+    if identity not in {each.id for each in uploads.every(caller.runtime, shop.id)}:
+        raise uploads.FileGone("That file is not here any more: it is kept for a day.")
+    uploads.drop(caller.runtime, shop.id, identity)
 
 
 # ---- Importing ------------------------------------------------------------------------------------------------------

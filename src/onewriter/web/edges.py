@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onewriter.intake.connect import DOOR_PATH
 from onewriter.web.limits import BODY_MAX, FILE_MAX, FORM_MAX
+from onewriter.web.pages import templating
 
 SECURITY_HEADERS: Sequence[tuple[bytes, bytes]] = (
     (b"x-content-type-options", b"nosniff"),
@@ -88,8 +89,13 @@ def _too_large(path: str) -> Response:
     """The refusal of a body, in the form that whoever asks there reads."""
     # Closed, since what follows on this connection would be the body.
     headers = {"Connection": "close"}
-    if not path.startswith(API_PATH):
+    if not path.startswith(API_PATH) and path not in UPLOAD_PATHS:
         return Response(status_code=413, headers=headers)
+    if not path.startswith(API_PATH):
+        told = "A page takes files of at most 64 MiB. Go back; a larger one is for `onewriter csv import FILE`."
+        answer = templating.page("outside.html", 413, title="Too large", told=told)
+        answer.headers.update(headers)
+        return answer
     told = "More was sent than is taken there; send less at a time."
     problem = {"type": "TooLarge", "title": "Too large", "status": 413, "detail": told, "about": None}
     return JSONResponse(problem, 413, headers, "application/problem+json")

@@ -209,6 +209,7 @@ class _Importing:
                 self.runtime.database, self.system, target, self.runtime.now, _never, self.others, give_way,
                 self._progress,
             )  # fmt: skip
+            self._begin()
             # A reading that goes on from somewhere never takes it that who is not in it is gone.
             cycle.read(State({}))
             with self.runtime.database.read() as db:
@@ -221,7 +222,7 @@ class _Importing:
             taken = cycle.bring_in(bulk=self._is_bulk(target), only=share.customers)
         ended = self._finish(cycle, told | {WROTE: dict(taken)}, RunState.DONE, None)
         if self.given.upload is not None:
-            uploads.drop(self.runtime, self.given.upload)
+            uploads.drop(self.runtime, self.run.shop_id, self.given.upload)
         return ended
 
     def _is_bulk(self, target: SystemTarget) -> bool:
@@ -230,6 +231,14 @@ class _Importing:
             return False
         plan = planning.exact(self.runtime.database, target, self.runtime.now)
         return plan.opt_ins > planning.OPT_INS_MAX
+
+    def _begin(self) -> None:
+        """Say how many rows there are; from now on they flow."""
+        many = self.rows.counted()
+        with self.runtime.database.write() as db:
+            moment = self.runtime.now()
+            kept = dict(runs.get(db, self.run.id).checkpoint) | {"rows_began": moment, "rows_before": 0}
+            runs.move(db, self.run, moment, total=many, done=0, checkpoint=kept)
 
     def _progress(self, done: int, counts: Mapping[str, int]) -> None:
         with self.runtime.database.write() as db:

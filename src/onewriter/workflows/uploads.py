@@ -4,6 +4,7 @@ They lie in the data folder, sealed by the key of the day, which is destroyed wi
 a copy of the folder opens nothing. The worker reads them there, so it must share that folder with the web process.
 """
 
+import contextlib
 import os
 import secrets
 import time
@@ -23,10 +24,16 @@ FOLDER = "uploads"
 KEEP: Instant = DAY
 ID_BYTES = 16
 DAY_BYTES = 4
+FILES_MAX = 10
+"""Files of one shop that are kept at a time: each may be 64 MiB."""
 
 
 class FileGone(Permanent):
     """The file is not there any more, or not the one that was given."""
+
+
+class TooManyFiles(Permanent):
+    """As many files are kept as there is room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +49,27 @@ class Upload:
     """The column that names a row."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file that is kept; what is in it is not looked at."""
+
+    id: str
+    size: int
+    """Bytes, as it is sealed."""
+    sent_at: Instant
+    """When it was sent, or something else was said of it, by the clock of the machine that wrote it."""
+
+
 def keep(runtime: Runtime, shop_id: int, upload: Upload, now: Instant, same: str | None = None) -> str:
-    """Keep a file, sealed; its id. With `same` it takes the place of that one."""
+    """Keep a file, sealed; its id. With `same` it takes the place of that one. Raises TooManyFiles."""
+    if same is None and len(every(runtime, shop_id)) >= FILES_MAX:
+        raise TooManyFiles(f"{FILES_MAX} files are kept already; import or forget one of them, or wait for its day.")
     identity, day = same or secrets.token_hex(ID_BYTES), day_of(now)
     key = runtime.keys.day_key_for_writing(shop_id, day, now)
     box = key.seal(msgspec.msgpack.encode(upload), bound_to("uploads", shop_id, identity))
-    folder = runtime.settings.data_dir / FOLDER
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = _folder(runtime, shop_id)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     part = folder / f".{identity}.{secrets.token_hex(4)}"
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -64,7 +85,7 @@ def keep(runtime: Runtime, shop_id: int, upload: Upload, now: Instant, same: str
 def opened(runtime: Runtime, shop_id: int, identity: str) -> Upload:
     """A file that was kept; raises FileGone for one that is not here, or was sent too long ago."""
     try:
-        sealed = _path(runtime, identity).read_bytes()
+        sealed = _path(runtime, shop_id, identity).read_bytes()
         key = runtime.keys.day_key(shop_id, int.from_bytes(sealed[:DAY_BYTES]))
         content = key.open(sealed[DAY_BYTES:], bound_to("uploads", shop_id, identity))
     except (OSError, KeyDestroyed, KeyMissing):
@@ -72,20 +93,36 @@ def opened(runtime: Runtime, shop_id: int, identity: str) -> Upload:
     return msgspec.msgpack.decode(content, type=Upload)
 
 
-def drop(runtime: Runtime, identity: str) -> None:
+def every(runtime: Runtime, shop_id: int) -> list[Kept]:
+    """The files of the shop that are kept, the newest first."""
+    found = []
+    # A name that begins with a dot is a file that is still being written, or was left so by a process that died.
+    for path in _folder(runtime, shop_id).glob("[!.]*"):
+        with contextlib.suppress(FileNotFoundError):
+            told = path.stat()
+            found.append(Kept(path.name, told.st_size, int(told.st_mtime * SECOND)))
+    return sorted(found, key=lambda each: (-each.sent_at, each.id))
+
+
+def drop(runtime: Runtime, shop_id: int, identity: str) -> None:
     """Forget a file."""
-    _path(runtime, identity).unlink(missing_ok=True)
+    _path(runtime, shop_id, identity).unlink(missing_ok=True)
 
 
 def drop_old(runtime: Runtime) -> None:
     """Forget files that were sent more than a day ago, by the clock of the machine that wrote them."""
-    folder = runtime.settings.data_dir / FOLDER
-    for each in folder.glob("*") if folder.is_dir() else ():
-        if each.stat().st_mtime < time.time() - KEEP / SECOND:
-            each.unlink(missing_ok=True)
+    for each in (runtime.settings.data_dir / FOLDER).glob("*/*"):
+        # One may be imported or forgotten at this very moment.
+        with contextlib.suppress(FileNotFoundError):
+            if each.stat().st_mtime < time.time() - KEEP / SECOND:
+                each.unlink()
 
 
-def _path(runtime: Runtime, identity: str) -> Path:
+def _folder(runtime: Runtime, shop_id: int) -> Path:
+    return runtime.settings.data_dir / FOLDER / str(shop_id)
+
+
+def _path(runtime: Runtime, shop_id: int, identity: str) -> Path:
     if len(identity) != 2 * ID_BYTES or not set(identity) <= set("0123456789abcdef"):
         raise FileGone("That is no file that was sent; send it again.")
-    return runtime.settings.data_dir / FOLDER / identity
+    return _folder(runtime, shop_id) / identity

@@ -21,13 +21,16 @@ from starlette.exceptions import HTTPException
 
 from onewriter import __version__
 from onewriter.customers import tokens
+from onewriter.customers.people import Role
 from onewriter.customers.shops import Shop
 from onewriter.desk import paging
 from onewriter.desk.caller import Caller
 from onewriter.desk.choosing import choose_shop
 from onewriter.errors import OnewriterError, Temporary
 from onewriter.runtime import Runtime
+from onewriter.web import sending
 from onewriter.web.api import keyed
+from onewriter.web.edges import UPLOAD_PATHS
 from onewriter.web.limits import CALLS, STRANGERS, Clock, TokenBucket
 from onewriter.web.live import Streams
 from onewriter.web.problems import status_of
@@ -209,6 +212,13 @@ class GuardedRoute(APIRoute):
             if isinstance(admitted, Response):
                 return admitted
             request.state.caller = admitted
+            if request.method in WRITES and request.url.path in UPLOAD_PATHS:
+                # Nobody is asked for megabytes who may not send them.
+                await run_in_threadpool(_require_staff, admitted)
+                return await sending.alone(lambda: answered(request, admitted), _busy)
+            return await answered(request, admitted)
+
+        async def answered(request: Request, admitted: Caller) -> Response:
             key = request.headers.get(keyed.HEADER)
             # What reveals values is answered anew each time, and is in the access log each time: it is never kept.
             if key is None or request.method not in WRITES or request.url.path.endswith(REVEAL):
@@ -216,6 +226,15 @@ class GuardedRoute(APIRoute):
             return await keyed.once(admitted, key, _secret(request), request, answer)
 
         return guarded
+
+
+def _require_staff(caller: Caller) -> None:
+    with caller.runtime.database.read() as db:
+        caller.require(db, Role.STAFF)
+
+
+def _busy() -> Response:
+    return problem(503, sending.BUSY, **{"Retry-After": str(sending.RETRY_AFTER_S)})
 
 
 bearer = HTTPBearer(auto_error=False, description="An API token, as `onewriter tokens create` gives it.")

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from onewriter.desk import imports, paging
 from onewriter.desk.cycling import Queued
-from onewriter.desk.imports import HEADING_MAX, NAME, NAME_MAX, Undone, Wish
+from onewriter.desk.imports import HEADING_MAX, NAME, NAME_MAX, KeptFile, Undone, Wish
 from onewriter.desk.runs import RunDocument
 from onewriter.web.api.frame import Asker, Limit, ShopName, router
 from onewriter.web.threads import slow
@@ -31,6 +31,12 @@ class Imports(TypedDict):
     """The newest imports, and what was taken back of them."""
 
     items: list[RunDocument]
+
+
+class KeptFiles(TypedDict):
+    """The files that were sent and are kept still."""
+
+    items: list[KeptFile]
 
 
 class Sent(TypedDict):
@@ -76,9 +82,18 @@ async def send_file(
     system: Annotated[str, Query(min_length=1, max_length=NAME_MAX, description="What it counts as.")] = NAME,
     key: Annotated[str | None, Query(max_length=HEADING_MAX, description="The column that names a row.")] = None,
 ) -> Sent:
-    """Send a file of customers. It is kept sealed for a day; nothing is imported before `start`."""
+    """Send a file of customers. It is kept sealed for a day; nothing is imported before `start`.
+
+    One is taken at a time; while another is being sent the answer is 503.
+    """
     body = await request.body()
     return {"id": await run_in_threadpool(imports.keep, asker, shop, body, Wish(system, key=key))}
+
+
+@api.get("/imports/files")
+def list_files(asker: Asker, shop: ShopName = None) -> KeptFiles:
+    """List the files that were sent and are kept still, the newest first."""
+    return {"items": imports.waiting(asker, shop)}
 
 
 @api.get("/imports/files/{file_id}")

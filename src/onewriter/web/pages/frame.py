@@ -4,7 +4,6 @@ Nobody who is not logged in sees a page. What somebody had typed when their sess
 in the browser itself, and is not lost. A form is taken only with the token of its session, from a page of ours.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +29,7 @@ from onewriter.desk.caller import Caller
 from onewriter.desk.choosing import SeveralShops, choose_shop
 from onewriter.errors import Forbidden, OnewriterError
 from onewriter.runtime import Runtime
-from onewriter.web import said
+from onewriter.web import said, sending
 from onewriter.web.limits import FILE_MAX
 from onewriter.web.live import Streams
 from onewriter.web.pages import templating
@@ -43,7 +42,6 @@ FIELDS_MAX = 500
 """Fields of a form; a form of every field of a shop has some hundreds."""
 MULTIPART = "multipart/form-data"
 TOO_EARLY = "Your session has ended. Log in again, and send the file once more: it was not taken."
-BUSY = "Somebody else is sending a file at this moment; go back, and send yours in a minute."
 NOT_KEPT = (CSRF, "password")
 """What is never carried through a login."""
 
@@ -156,18 +154,12 @@ def routes(pages: Sequence[Page], runtime: Runtime, streams: Streams) -> list[Ro
 
 
 def _guarded(page: Page, runtime: Runtime, streams: Streams) -> Callable[[Request], Awaitable[Response]]:
-    sending = asyncio.Lock()
-
     async def endpoint(request: Request) -> Response:
         if not page.file:
             return await answered(request)
-        # Nobody is asked for megabytes before we know who they are.
-        if await run_in_threadpool(session_of, request, runtime) is None:
-            return ask_to_log_in(request, FormData(), TOO_EARLY)
-        if sending.locked():
-            return templating.page("outside.html", 503, title="In a moment", told=BUSY)
-        async with sending:
-            return await answered(request)
+        # Nobody is asked for megabytes before we know who they are, and that they may send them.
+        refused = await run_in_threadpool(_refused, page, runtime, streams, request)
+        return await sending.alone(lambda: answered(request), _busy) if refused is None else refused
 
     async def answered(request: Request) -> Response:
         form = await read_form(request, files=1 if page.file else 0)
@@ -198,6 +190,26 @@ async def read_form(request: Request, *, files: int = 0) -> FormData | None:
         return await request.form(**limits)
     except (MultiPartException, HTTPException, ClientDisconnect, UnicodeDecodeError):
         return None
+
+
+def _refused(page: Page, runtime: Runtime, streams: Streams, request: Request) -> Response | None:
+    """What is answered before anything is read to somebody who may not send a file there; None where they may."""
+    session = session_of(request, runtime)
+    if session is None:
+        return ask_to_log_in(request, FormData(), TOO_EARLY)
+    visit = Visit(request, runtime, session, FormData(), streams)
+    try:
+        with runtime.database.read() as db:
+            visit.caller.require(db, page.role)
+    except Forbidden as error:
+        return visit.render("wrong.html", 403, status=403, told=str(error))
+    return None
+
+
+def _busy() -> Response:
+    answer = templating.page("outside.html", 503, title="In a moment", told=f"{sending.BUSY} Go back, and try again.")
+    answer.headers["Retry-After"] = str(sending.RETRY_AFTER_S)
+    return answer
 
 
 def unreadable() -> Response:

@@ -12,9 +12,10 @@ from onewriter.customers.runs import AlreadyRunning
 from onewriter.desk import imports
 from onewriter.desk.imports import NAME, Wish
 from onewriter.errors import BadInput, BadSetting, SystemRefused, UnknownSystem
+from onewriter.web.limits import FILE_MAX
 from onewriter.web.pages.frame import Page, Visit
 from onewriter.web.problems import status_of
-from onewriter.workflows.uploads import FileGone
+from onewriter.workflows.uploads import FileGone, TooManyFiles
 
 LIMIT = 50
 OF_THE_FILE = (BadInput, BadSetting, SystemRefused, UnknownSystem, AlreadyRunning)
@@ -42,8 +43,9 @@ def _listed(visit: Visit, code: int, wrong: str | None = None) -> Response:
     names = imports.file_systems(visit.caller, visit.shop_named)
     found = imports.listed(visit.caller, visit.shop_named, LIMIT)
     typed = {"system": visit.text("system"), "map": visit.text("map"), "key": visit.text("key")}
-    common: dict[str, Any] = {"found": found, "systems": names, "wrong": wrong, "typed": typed}
-    return visit.render("imports/list.html", code, **common)
+    kept = imports.waiting(visit.caller, visit.shop_named) if visit.may("staff") else []
+    common: dict[str, Any] = {"found": found, "systems": names, "wrong": wrong, "typed": typed, "kept": kept}
+    return visit.render("imports/list.html", code, limit=LIMIT, most=FILE_MAX, **common)
 
 
 def send(visit: Visit) -> Response:
@@ -54,8 +56,8 @@ def send(visit: Visit) -> Response:
             raise BadInput("Choose the file with the customers.", "file")
         given.file.seek(0)
         identity = imports.keep(visit.caller, visit.shop_named, given.file.read(), _wish(visit))
-    except BadInput as error:
-        return _listed(visit, 422, str(error))
+    except (BadInput, TooManyFiles) as error:
+        return _listed(visit, status_of(error), str(error))
     return visit.go(f"/imports/files/{identity}")
 
 

@@ -27,7 +27,7 @@ function draw(figure) {
   const table = figure.querySelector("details table");
   const heads = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
   const rows = [...table.tBodies[0].rows];
-  if (!rows.length) return;
+  if (!rows.length || figure.hidden) return;
   const columns = heads.map((_, column) =>
     rows.map((row) => {
       const cell = row.cells[column];
@@ -67,6 +67,67 @@ function draw(figure) {
   );
   probe.remove();
 }
+
+// A figure with data-follows is drawn of what the page is told of that run: a point each time that it has moved.
+const POINTS_MAX = 600;
+
+function follow(figure) {
+  const place = document.querySelector(".run");
+  const body = figure.querySelector("tbody");
+  const offer = () => {
+    if (place.nextElementSibling?.matches(".anew")) return;
+    const link = document.createElement("a");
+    link.className = "button anew";
+    link.href = location.pathname;
+    link.textContent = "See what came of it";
+    place.after(link);
+  };
+  const note = () => {
+    const { at, done } = place.querySelector("[data-done]")?.dataset ?? {};
+    if (done !== undefined && !place.querySelector("progress")) offer();
+    if (!at || body.rows[body.rows.length - 1]?.cells[1].dataset.value === done) return;
+    // Of a long run every second point is left out, so that the rest still reaches from its beginning to its end.
+    if (body.rows.length >= POINTS_MAX) [...body.rows].filter((_, index) => index % 2).forEach((row) => row.remove());
+    const row = body.insertRow();
+    const head = row.appendChild(document.createElement("th"));
+    head.scope = "row";
+    head.dataset.value = String(Date.parse(at) / 1000);
+    head.textContent = at.slice(11, 19);
+    const cell = row.insertCell();
+    cell.className = "number";
+    cell.dataset.value = done;
+    cell.textContent = Number(done).toLocaleString("en-GB");
+    figure.hidden = body.rows.length < 2;
+    if (!figure.hidden) draw(figure);
+  };
+  note();
+  new MutationObserver(note).observe(place, { childList: true, subtree: true });
+}
+document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-follows]").forEach(follow));
+
+// A file that is too large is told of before it is sent, and a form that takes a while says so and is sent once.
+document.addEventListener("change", (event) => {
+  const input = event.target;
+  if (!input.dataset.most) return;
+  const large = [...input.files].some((file) => file.size + 65536 > Number(input.dataset.most));
+  input.setCustomValidity(large ? "This file is too large for a page; import it by the command line." : "");
+  input.reportValidity();
+});
+document.addEventListener("submit", (event) => {
+  const told = event.target.dataset.sending;
+  if (!told) return;
+  if (event.target.getAttribute("aria-busy")) return event.preventDefault();
+  event.target.setAttribute("aria-busy", "true");
+  const line = event.target.appendChild(document.createElement("p"));
+  line.className = "careful sending";
+  line.setAttribute("role", "status");
+  line.textContent = told;
+});
+// Who comes back to the page finds it as it was before it was sent.
+addEventListener("pageshow", () => {
+  document.querySelectorAll("form[aria-busy]").forEach((form) => form.removeAttribute("aria-busy"));
+  document.querySelectorAll(".sending").forEach((line) => line.remove());
+});
 
 document.addEventListener("DOMContentLoaded", drawAll);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
