@@ -85,13 +85,17 @@ function follow(figure) {
   const note = () => {
     const { at, done } = place.querySelector("[data-done]")?.dataset ?? {};
     if (done !== undefined && !place.querySelector("progress")) offer();
-    if (!at || body.rows[body.rows.length - 1]?.cells[1].dataset.value === done) return;
+    const last = body.rows[body.rows.length - 1];
+    if (!at || last?.cells[1].dataset.value === done) return;
+    const second = String(Date.parse(at) / 1000);
+    // Times are told in whole seconds: of several points in one the last counts.
+    if (last?.cells[0].dataset.value === second) last.remove();
     // Of a long run every second point is left out, so that the rest still reaches from its beginning to its end.
     if (body.rows.length >= POINTS_MAX) [...body.rows].filter((_, index) => index % 2).forEach((row) => row.remove());
     const row = body.insertRow();
     const head = row.appendChild(document.createElement("th"));
     head.scope = "row";
-    head.dataset.value = String(Date.parse(at) / 1000);
+    head.dataset.value = second;
     head.textContent = at.slice(11, 19);
     const cell = row.insertCell();
     cell.className = "number";
