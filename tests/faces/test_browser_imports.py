@@ -1,4 +1,4 @@
-"""Files of customers in a real browser: sent by the mouse, looked at, imported before somebody's eyes, and taken back."""
+"""Files of customers in a real browser: sent by the mouse, looked at, imported, followed, and taken back."""
 
 import re
 import threading
@@ -167,7 +167,7 @@ def test_how_it_goes_is_drawn_of_what_came_since_the_page_was_opened(stage: Stag
     try:
         expect(window.locator("figure")).to_be_visible()
         assert window.evaluate(INKED)
-        expect(window.get_by_role("link", name="See what came of it")).to_be_visible()
+        expect(window.get_by_role("link", name="See what came of it")).to_be_visible(timeout=30_000)
     finally:
         worker.join()
     window.get_by_text("As a table").click()

@@ -101,7 +101,7 @@ class Run:
         return float((self.done - self.checkpoint.get("rows_before", 0)) * SECOND / (until - began))
 
     def eta_s(self, now: Instant) -> float | None:
-        """Seconds until it is done at the present rate; None while that cannot be told, as while what was read is put away."""
+        """Seconds until it is done at the present rate; None while that cannot be told, or all is read already."""
         rate = self.rate(now)
         if self.total is None or rate <= 0 or self.over or self.done >= self.total:
             return None
