@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from onewriter.bench import DATABASES, NAMES, run, stage
+from onewriter.bench import DATABASES, NAMES, paging, run, stage
 from onewriter.bench.costs import Sampler
 from onewriter.bench.figures import Cost, Figure, table
 from onewriter.bench.parts import peak_mb, started
@@ -79,6 +80,31 @@ def test_searching_is_measured(capsys: pytest.CaptureFixture[str], database: str
     for figure in found:
         assert figure.keys() == ALWAYS | {"peak_mb", "p99_ms", "took_s"}
         assert min(figure["rate"], figure["baseline"], figure["p99_ms"], figure["took_s"]) > 0
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # it starts seven processes, and one is enough
+def test_pages_are_measured_and_the_door_while_they_are_used(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    monkeypatch.setattr(paging, "TURNS", 2)
+    monkeypatch.setattr(paging, "DELIVERIES", 300)
+    *pages, alone, beside = figures(capsys, "pages", 120, database)
+    opened = {"page: overview", "page: customers, deep in the list", "page: a case", "page: search by email"}
+    assert opened <= {each["bench"] for each in pages}
+    for figure in pages:
+        assert figure.keys() == ALWAYS | {"p99_ms", "took_s"}
+        assert min(figure["rate"], figure["baseline"], figure["p99_ms"], figure["took_s"]) > 0
+    assert [each["bench"] for each in (alone, beside)] == ["door, no page open", "door while pages are used"]
+    assert [(each["n"], each["refused"]) for each in (alone, beside)] == [(300, 0), (300, 0)]
+    assert beside["baseline"] == alone["rate"]
+
+
+def test_the_door_is_not_measured_beside_pages_that_nobody_is_answered() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        with paging.visited(taken.getsockname()[1], {"cookie": "of nobody", "ids": ["one"]}) as leave:
+            with pytest.raises(Permanent, match="was not answered|Nobody opened"):
+                leave()
 
 
 @EACH
@@ -180,8 +206,8 @@ def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_there_is_a_measurement_for_each_name() -> None:
-    every = ("import", "reconcile", "door", "drain", "points", "purge", "search", "rotate", "compare", "cycle", "all")
-    assert every == NAMES
+    first = ("import", "reconcile", "door", "drain", "points", "purge", "search", "rotate", "pages", "compare", "cycle")
+    assert (*first, "all") == NAMES
     assert set(DATABASES) == {"sqlite", "postgres", "both"}
 
 
