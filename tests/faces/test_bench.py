@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -81,17 +82,29 @@ def test_searching_is_measured(capsys: pytest.CaptureFixture[str], database: str
         assert min(figure["rate"], figure["baseline"], figure["p99_ms"], figure["took_s"]) > 0
 
 
-def test_pages_are_measured_and_the_door_meanwhile(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # it starts seven processes, and one is enough
+def test_pages_are_measured_and_the_door_while_they_are_used(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, database: str
 ) -> None:
-    monkeypatch.setattr(paging, "DELIVERIES", 100)
-    found = {each["bench"]: each for each in figures(capsys, "pages", 120, "sqlite")}
-    pages = {"page: overview", "page: customers", "page: a customer", "page: cases", "page: search by email"}
-    assert pages <= found.keys()
-    assert all(found[name]["baseline"] > 0 and found[name]["took_s"] > 0 for name in pages)
-    alone, beside = found["door, no page open"], found["door while pages are used"]
-    assert (alone["refused"], beside["refused"], alone["n"], beside["n"]) == (0, 0, 100, 100)
-    assert min(alone["p99_ms"], beside["p99_ms"], beside["ratio"]) > 0
+    monkeypatch.setattr(paging, "TURNS", 2)
+    monkeypatch.setattr(paging, "DELIVERIES", 300)
+    *pages, alone, beside = figures(capsys, "pages", 120, database)
+    opened = {"page: overview", "page: customers, deep in the list", "page: a case", "page: search by email"}
+    assert opened <= {each["bench"] for each in pages}
+    for figure in pages:
+        assert figure.keys() == ALWAYS | {"p99_ms", "took_s"}
+        assert min(figure["rate"], figure["baseline"], figure["p99_ms"], figure["took_s"]) > 0
+    assert [each["bench"] for each in (alone, beside)] == ["door, no page open", "door while pages are used"]
+    assert [(each["n"], each["refused"]) for each in (alone, beside)] == [(300, 0), (300, 0)]
+    assert beside["baseline"] == alone["rate"]
+
+
+def test_the_door_is_not_measured_beside_pages_that_nobody_is_answered() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        with paging.visited(taken.getsockname()[1], {"cookie": "of nobody", "ids": ["one"]}) as leave:
+            with pytest.raises(Permanent, match="was not answered|Nobody opened"):
+                leave()
 
 
 @EACH

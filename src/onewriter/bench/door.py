@@ -111,7 +111,11 @@ def loaded(web: Part, shop: Mapping[str, Any], n: int) -> Iterator[tuple[Part, i
 
 def heard(web: Part, load: Part) -> Load:
     """What became of the deliveries, once all are answered or their time is over; it ends the web process."""
-    told = load.hear()
+    return gathered(load.hear(), web)
+
+
+def gathered(told: Mapping[str, Any], web: Part) -> Load:
+    """What a load told, with what the web process says of its costs when it is ended here."""
     costs = [Cost(name, share) for name, share in web.finish()["costs"][:3]]
     return Load([(moment, ms) for moment, ms in told["answers"]], told["refused"], costs)
 

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from onewriter.audit.cases_taking import told_of
 from onewriter.bench import crowd
@@ -16,6 +16,7 @@ from onewriter.customers.people import Role
 from onewriter.customers.questions import Ask
 from onewriter.db.casetables import case_rows, cases
 from onewriter.db.tables import customers
+from onewriter.desk import paging
 from onewriter.records import DAY, Path, RunState, id_text
 from onewriter.rules.diagnosis.diagnosing import diagnose
 from onewriter.rules.diagnosis.judgement import CaseOf
@@ -43,6 +44,7 @@ def fill(caller: Caller) -> None:
         _let_go(runtime, vault.shop_id)
         with runtime.database.read() as db:
             ids = [bytes(each) for each in db.execute(select(customers.c.id).limit(max(ROWS, LOOKED_AT))).scalars()]
+            middle = _middle(db, vault.shop_id, caller.given["customers"])
         _write_histories(runtime, vault, ids[:LOOKED_AT])
         _run(runtime, vault.shop_id)
         many = _open_cases(runtime, vault.shop_id, ids)
@@ -50,7 +52,14 @@ def fill(caller: Caller) -> None:
         settle(runtime)
     looked_at = [id_text(each) for each in ids[:LOOKED_AT]]
     emails = [one["email"] for one in sample[:LOOKED_AT]]
-    caller.tell(cookie=cookie, ids=looked_at, emails=emails, cases=many)
+    caller.tell(cookie=cookie, ids=looked_at, emails=emails, cases=many, middle=middle)
+
+
+def _middle(db: Connection, shop_id: int, n: int) -> str:
+    """The cursor of the page in the middle of the list."""
+    query = select(customers.c.shopify_id, customers.c.id).where(customers.c.shop_id == shop_id)
+    row = db.execute(query.order_by(customers.c.shopify_id).offset(n // 2).limit(1)).one()
+    return paging.cursor(row.shopify_id, bytes(row.id).hex())
 
 
 def _let_go(runtime: Runtime, shop_id: int) -> None:
