@@ -65,7 +65,7 @@ def carried_out(program: Program, run_id: str) -> runs.Run:
 def announced(program: Program, path: str, length: int, head: Mapping[str, str]) -> str:
     """What is answered to somebody who says that so many bytes come, and sends none of them."""
     where = urlsplit(program.url)
-    given = {"Host": where.netloc, "Content-Length": str(length), "Authorization": f"Bearer {program.secret}"} | head
+    given = {"Host": where.netloc, "Content-Length": str(length), "Authorization": f"Bearer {program.secret}", **head}
     lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items()), "", ""]
     with socket.create_connection((where.hostname, where.port), timeout=10) as line:
         line.sendall("\r\n".join(lines).encode())

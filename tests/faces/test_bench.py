@@ -102,9 +102,11 @@ def test_pages_are_measured_and_the_door_while_they_are_used(
 def test_the_door_is_not_measured_beside_pages_that_nobody_is_answered() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
-        with paging.visited(taken.getsockname()[1], {"cookie": "of nobody", "ids": ["one"]}) as leave:
-            with pytest.raises(Permanent, match="was not answered|Nobody opened"):
-                leave()
+        with (
+            paging.visited(taken.getsockname()[1], {"cookie": "of nobody", "ids": ["one"]}) as leave,
+            pytest.raises(Permanent, match=r"was not answered|Nobody opened"),
+        ):
+            leave()
 
 
 @EACH
