@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from onewriter.errors import KeyDestroyed, KeyMissing, Permanent
+from onewriter.errors import KeyDestroyed, KeyMissing, Permanent, Temporary
 from onewriter.records import DAY, SECOND, Instant
 from onewriter.runtime import Runtime
 from onewriter.vault.seal import bound_to
@@ -30,6 +30,10 @@ FILES_MAX = 10
 
 class FileGone(Permanent):
     """The file is not there any more, or not the one that was given."""
+
+
+class NotKept(Temporary):
+    """There is no room for the file on this machine, or no right to write it."""
 
 
 class TooManyFiles(Permanent):
@@ -61,25 +65,32 @@ class Kept:
 
 
 def keep(runtime: Runtime, shop_id: int, upload: Upload, now: Instant, same: str | None = None) -> str:
-    """Keep a file, sealed; its id. With `same` it takes the place of that one. Raises TooManyFiles."""
+    """Keep a file, sealed; its id. With `same` it takes the place of that one. Raises TooManyFiles and NotKept."""
     if same is None and len(every(runtime, shop_id)) >= FILES_MAX:
         raise TooManyFiles(f"{FILES_MAX} files are kept already; import or forget one of them, or wait for its day.")
     identity, day = same or secrets.token_hex(ID_BYTES), day_of(now)
     key = runtime.keys.day_key_for_writing(shop_id, day, now)
     box = key.seal(msgspec.msgpack.encode(upload), bound_to("uploads", shop_id, identity))
-    folder = _folder(runtime, shop_id)
+    try:
+        _write(_folder(runtime, shop_id), identity, day.to_bytes(DAY_BYTES) + box)
+    except OSError as error:
+        raise NotKept(f"The file cannot be kept on this machine ({error.strerror}); look at its disk.") from None
+    return identity
+
+
+def _write(folder: Path, identity: str, sealed: bytes) -> None:
+    """Write a file whole, or not at all, for nobody else to read."""
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     part = folder / f".{identity}.{secrets.token_hex(4)}"
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(day.to_bytes(DAY_BYTES) + box)
+            file.write(sealed)
         part.replace(folder / identity)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    return identity
 
 
 def opened(runtime: Runtime, shop_id: int, identity: str) -> Upload:

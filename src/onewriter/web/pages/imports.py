@@ -15,7 +15,7 @@ from onewriter.errors import BadInput, BadSetting, SystemRefused, UnknownSystem
 from onewriter.web.limits import FILE_MAX
 from onewriter.web.pages.frame import Page, Visit
 from onewriter.web.problems import status_of
-from onewriter.workflows.uploads import FileGone, TooManyFiles
+from onewriter.workflows.uploads import FileGone, NotKept, TooManyFiles
 
 LIMIT = 50
 OF_THE_FILE = (BadInput, BadSetting, SystemRefused, UnknownSystem, AlreadyRunning)
@@ -56,7 +56,7 @@ def send(visit: Visit) -> Response:
             raise BadInput("Choose the file with the customers.", "file")
         given.file.seek(0)
         identity = imports.keep(visit.caller, visit.shop_named, given.file.read(), _wish(visit))
-    except (BadInput, TooManyFiles) as error:
+    except (BadInput, TooManyFiles, NotKept) as error:
         return _listed(visit, status_of(error), str(error))
     return visit.go(f"/imports/files/{identity}")
 
