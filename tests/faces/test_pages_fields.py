@@ -123,7 +123,7 @@ def test_other_keys_are_set_once_they_were_seen(pages: Site, both: Mending) -> N
     assert pages.post("/fields/keys", given | {"why": "again"}).status_code == 409, "the policy moved on"
 
 
-@pytest.mark.req("M80")
+@pytest.mark.req("M81")
 def test_figures_say_whether_it_is_worth_it(pages: Site) -> None:
     shown = pages.get("/fields/figures?weeks=3")
     assert (shown.status_code, "Which change most" in shown.text, "phone" in shown.text) == (200, True, True)

@@ -89,7 +89,6 @@ def test_a_file_is_looked_at_imported_and_taken_back(pages: Site, shop: Files) -
     assert (undone.state, undone.counts) == (RunState.DONE, {"undone": 1})
 
 
-@pytest.mark.req("K20")
 def test_nothing_of_a_file_is_in_clear_anywhere(pages: Site) -> None:
     many = GOLD + "".join(f"canary{number}@example.com,tin,\n" for number in range(100_000))
     assert send(pages, many, system=NAME).status_code == 303

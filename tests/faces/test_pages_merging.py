@@ -39,7 +39,7 @@ def receipt(two: Loyal, program: Program) -> str:
     return found
 
 
-@pytest.mark.req("K40")
+@pytest.mark.req("K40", "K44")
 def test_a_plan_is_shown_and_changes_nothing(two: Loyal, site: Site) -> None:
     assert "No points were merged yet" in site.get("/merges").text
     before = [two.entries(number) for number in (101, 102)]
@@ -56,7 +56,6 @@ def test_a_plan_is_shown_and_changes_nothing(two: Loyal, site: Site) -> None:
         assert 'value="101"' in told_so.text, "what was typed is kept"
 
 
-@pytest.mark.req("K44")
 def test_a_receipt_is_read_and_its_points_are_given_back(two: Loyal, site: Site, receipt: str) -> None:
     here = f"/merges/{receipt}"
     assert receipt[:8] in site.get("/merges").text

@@ -57,7 +57,6 @@ def fresh(site: Site) -> str:
     return found[1]
 
 
-@pytest.mark.req("K19")
 def test_points_are_redeemed_once_however_often_the_form_is_sent(pages: Site) -> None:
     assert balance(pages) == 50
     seen = pages.post(HERE, {"what": "redeem", "points": "20", "why": "tea", "key": fresh(pages)})
