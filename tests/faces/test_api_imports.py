@@ -1,9 +1,8 @@
 """Files of customers for programs: what is refused and in what words, how many there may be, and whose turn it is."""
 
 import socket
-import threading
-import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -62,17 +61,29 @@ def carried_out(program: Program, run_id: str) -> runs.Run:
         return runs.get(db, run_id)
 
 
-def announced(program: Program, path: str, length: int, head: Mapping[str, str]) -> str:
-    """What is answered to somebody who says that so many bytes come, and sends none of them."""
+@contextmanager
+def announcing(program: Program, path: str, length: int, head: Mapping[str, str]) -> Iterator[socket.socket]:
+    """The line of somebody who has said that so many bytes come, and has sent none of them yet."""
     where = urlsplit(program.url)
     given = {"Host": where.netloc, "Content-Length": str(length), "Authorization": f"Bearer {program.secret}", **head}
     lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items()), "", ""]
     with socket.create_connection((where.hostname, where.port), timeout=10) as line:
         line.sendall("\r\n".join(lines).encode())
-        said = b""
-        while b"</html>" not in said and b"}" not in said:
-            said += line.recv(65_536)
+        yield line
+
+
+def heard(line: socket.socket) -> str:
+    """An answer to its end: a page, or a document."""
+    said = b""
+    while b"</html>" not in said and b"}" not in said:
+        said += line.recv(65_536)
     return said.decode()
+
+
+def announced(program: Program, path: str, length: int, head: Mapping[str, str]) -> str:
+    """What is answered to somebody who says that so many bytes come, and sends none of them."""
+    with announcing(program, path, length, head) as line:
+        return heard(line)
 
 
 # ---- What a file says -----------------------------------------------------------------------------------------------
@@ -178,36 +189,19 @@ def test_a_disk_that_takes_nothing_is_told_of_in_a_sentence(calls: Program) -> N
 
 
 def test_one_file_is_taken_at_a_time_by_whichever_face(calls: Program) -> None:
-    """The first sends slowly, by the API; the second is told to come back, there and on the page."""
-    going, tried = threading.Event(), threading.Event()
-    answers: list[int] = []
-
-    def slowly() -> Iterator[bytes]:
-        yield GOLD
-        going.set()
-        tried.wait(10)
-
-    def first() -> None:
-        head = {"Authorization": f"Bearer {calls.secret}"}
-        with httpx2.Client(base_url=calls.url, trust_env=False, timeout=60) as client:
-            answers.append(client.post(CSV, content=slowly(), headers=head).status_code)
-
+    """While the first sends, by the API, the second is told to come back, there and on the page."""
     site = Site(calls.runtime, calls.url, let_in(calls.runtime, "olga", Role.OWNER))
-    sending = threading.Thread(target=first)
-    sending.start()
-    going.wait()
-    time.sleep(0.3)
-    busy = send(calls, GOLD)
-    # What the first has sent may not be there yet.
-    while busy.status_code == 200 and len(kept(calls)) < uploads.FILES_MAX - 2:
+    # Our server says "go on" when it begins to read: from then on it is the first one's turn.
+    with announcing(calls, f"{CSV}?system={NAME}", len(GOLD), {"Expect": "100-continue"}) as line:
+        assert line.recv(65_536).startswith(b"HTTP/1.1 100 ")
         busy = send(calls, GOLD)
-    page = site.post("/imports/check", {"system": NAME}, files={"file": ("people.csv", GOLD, "text/csv")})
-    tried.set()
-    sending.join()
+        page = site.post("/imports/check", {"system": NAME}, files={"file": ("people.csv", GOLD, "text/csv")})
+        line.sendall(GOLD)
+        assert heard(line).startswith("HTTP/1.1 200 ")
     assert (busy.status_code, busy.headers["retry-after"], "in a minute" in busy.json()["detail"]) == (503, "60", True)
     assert (page.status_code, page.headers["retry-after"]) == (503, "60")
-    assert answers == [200]
     assert send(calls, GOLD).status_code == 200
+    assert len(kept(calls)) == 2
 
 
 def test_who_may_not_send_a_file_is_told_before_anything_is_read(calls: Program) -> None:
