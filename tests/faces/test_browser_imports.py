@@ -176,30 +176,3 @@ def test_how_it_goes_is_drawn_of_what_came_since_the_page_was_opened(stage: Stag
     assert told == sorted(told, key=int)
     assert (told[0] in ("100", "200"), told[-1], len(told) > 3) == (True, "1000", True)
     assert look(window, "runs-curve") == []
-
-
-def test_a_long_run_keeps_its_whole_curve_in_a_short_table(stage: Stage) -> None:
-    tea = stage.shop.beside.tea
-    with tea.runtime.database.write() as db:
-        runs.add(db, "live1", tea.shop_id, runs.IMPORT, "user:test", now())
-        run = runs.begin(db, "live1", now())
-        runs.move(db, run, now(), done=1, total=9_000)
-    window = stage.window()
-    window.goto("/runs/live1")
-    window.evaluate(
-        """async () => {
-          for (let done = 2; done <= 1500; done++) {
-            const line = document.querySelector(".run [data-done]");
-            line.dataset.at = new Date(1_800_000_000_000 + done * 1000).toISOString();
-            line.dataset.done = String(done);
-            line.append(" ");
-            await Promise.resolve();
-          }
-        }"""
-    )
-    rows = window.locator("[data-follows] details tbody tr")
-    assert 300 <= rows.count() <= 600
-    assert (rows.first.locator("td").text_content(), rows.last.locator("td").text_content()) == ("1", "1,500")
-    with tea.runtime.database.write() as db:
-        runs.finish(db, run, RunState.FAILED, "it was stopped", now())
-    expect(window.get_by_role("link", name="See what came of it")).to_be_visible()
