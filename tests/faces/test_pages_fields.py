@@ -166,3 +166,10 @@ def test_a_parked_value_is_seen_before_it_is_given_up(pages: Site, both: Mending
     done = pages.post(path, {"what": "drop", "why": "they may keep it", "back": f"/systems/{CRM}"})
     assert (done.status_code, done.headers["location"]) == (303, f"/systems/{CRM}")
     assert "Nothing is parked" in pages.get(f"/systems/{CRM}").text
+
+
+@pytest.mark.parametrize("version", ["²", "٣", "1e3", "9" * 30])
+def test_a_version_that_is_no_number_of_ours_is_as_good_as_none(pages: Site, both: Mending, version: str) -> None:
+    given = hidden(pages.post("/fields", {"what": "own", "field": "phone", "owner": "manual"}).text)
+    done = pages.post("/fields", given | {"do_it": "yes", "why": "people know best", "version": version})
+    assert (done.status_code, both.policy.owner_of("phone")) == (303, "manual")

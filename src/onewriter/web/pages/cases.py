@@ -17,9 +17,12 @@ from onewriter.rules.diagnosis.proof import State
 from onewriter.rules.policy import MANUAL
 from onewriter.rules.transforms import TRANSFORMS
 from onewriter.web.pages.frame import Page, Visit
+from onewriter.web.pages.numbered import whole
 from onewriter.web.problems import status_of
 
 LIMIT = 200
+NUMBER_MAX = 999_999_999
+"""A larger number is more than the column of cases counts to."""
 DAYS = 30
 LISTS = ("open", "all")
 ACTIONS = {
@@ -102,10 +105,10 @@ def _concerns(run: Any, awaited: tuple[str, ...]) -> bool:
 
 
 def _number(visit: Visit) -> int:
-    given = visit.part("number")
-    if not (given.isascii() and given.isdigit() and len(given) < 10):
+    number = whole(visit.part("number"))
+    if number is None or number > NUMBER_MAX:
         raise Unknown("There is no such case; the list of cases shows those that there are.")
-    return int(given)
+    return number
 
 
 # ---- Mending --------------------------------------------------------------------------------------------------------
@@ -134,7 +137,7 @@ def _wish(visit: Visit, number: int) -> Wish:
     action = visit.text("action") or None
     given: dict[str, Any] = {name: visit.text(name) or None for name in OPTIONS.get(action or "", ())}
     if action == MAP:
-        given |= {"options": _pairs(visit.text("options")), "words": _pairs(visit.text("words"))}
+        given |= {"options": visit.lines("options"), "words": visit.lines("words")}
         given["max_length"] = _whole_number(visit.text("max_length"), "max_length")
         # What stands in the form as it is held now changes nothing.
         given = {name: value for name, value in given.items() if value not in (None, [], visit.text(f"now_{name}"))}
@@ -150,16 +153,11 @@ def _wish(visit: Visit, number: int) -> Wish:
     )
 
 
-def _pairs(typed: str) -> list[str]:
-    return [each.strip() for each in typed.splitlines() if each.strip()]
-
-
 def _whole_number(typed: str, about: str) -> int | None:
-    if not typed:
-        return None
-    if not (typed.isascii() and typed.isdigit() and 0 < int(typed[:9]) <= 100_000):
+    number = whole(typed)
+    if typed and not (number and number <= 100_000):
         raise BadInput("Give a whole number from 1 to 100,000.", about)
-    return int(typed)
+    return number
 
 
 def undo(visit: Visit) -> Response:

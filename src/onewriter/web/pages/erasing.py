@@ -12,7 +12,7 @@ from onewriter.desk import erasures, exports
 from onewriter.desk.caller import reason
 from onewriter.errors import BadInput, Unknown, UnknownCustomer
 from onewriter.web.pages.frame import Page, Visit
-from onewriter.web.pages.numbered import number
+from onewriter.web.pages.numbered import number, whole
 
 # ---- Erasing --------------------------------------------------------------------------------------------------------
 
@@ -38,7 +38,7 @@ def erase(visit: Visit) -> Response:
             return _confirm(visit, 200, customer, said)
         if visit.text("sure") != "yes":
             return _confirm(visit, 422, customer, said, "Say that you are sure: it cannot be undone.")
-        told = int(seen) if seen.isdigit() and len(seen) < 10 else 0
+        told = whole(seen) or 0
         erased = erasures.erase(visit.caller, visit.shop_named, customer, said, seen=told)
     except (BadInput, Unknown) as error:
         return _ask(visit, 422, customer=customer, why=why, wrong=str(error))

@@ -6,6 +6,7 @@ from onewriter.desk import field_figures
 from onewriter.desk.field_figures import WEEKS_MAX
 from onewriter.errors import BadInput
 from onewriter.web.pages.frame import Page, Visit
+from onewriter.web.pages.numbered import whole
 
 WEEKS, LIMIT = 4, 100
 DAYS = 7
@@ -26,9 +27,10 @@ def show(visit: Visit) -> Response:
 
 
 def _weeks(asked: str) -> int:
-    if not (asked.isascii() and asked.isdecimal() and 2 <= int(asked[:4]) <= WEEKS_MAX):
+    weeks = whole(asked)
+    if weeks is None or not 2 <= weeks <= WEEKS_MAX:
         raise BadInput(f"Count back 2 to {WEEKS_MAX} weeks.", "weeks")
-    return int(asked)
+    return weeks
 
 
 PAGES = [Page("/fields/figures", show)]

@@ -14,6 +14,7 @@ from onewriter.rules.policy_toml import BadPolicy
 from onewriter.rules.transforms import TRANSFORMS
 from onewriter.web.pages.flow import draw
 from onewriter.web.pages.frame import Page, Visit
+from onewriter.web.pages.numbered import whole
 
 EMPTY_WORDS = ("clear", "keep")
 
@@ -41,8 +42,7 @@ def change(visit: Visit) -> Response:
         told = fields.change_document(planned, is_set=False)
         if not visit.text("do_it"):
             return _shown(visit, 200, planned=told, typed=typed | {"version": str(planned.before.version)})
-        version = visit.text("version")
-        done = fields.put(visit.caller, planned, visit.text("why"), int(version) if version.isdigit() else None)
+        done = fields.put(visit.caller, planned, visit.text("why"), whole(visit.text("version")))
     except BadInput as error:
         again = fields.change_document(planned, is_set=False) if error.about == "why" else None
         return _shown(visit, 422, wrong=str(error), typed=typed, planned=again)
@@ -57,22 +57,19 @@ def _make(visit: Visit) -> Make:
     if visit.text("what") == "own":
         return fields.owning(field, visit.text("owner"))
     length = visit.text("max_length")
-    if length and not (length.isascii() and length.isdigit() and 0 < int(length[:7]) <= 1_000_000):
+    letters = whole(length)
+    if length and not (letters and letters <= 1_000_000):
         raise BadInput("Give the letters that it holds as a whole number.", "max_length")
     given = {
         "remote": visit.text("remote") or None,
         "direction": visit.text("direction") or None,
         "transform": visit.text("transform") or None,
-        "options": _lines(visit.text("options")),
-        "words": _lines(visit.text("words")),
-        "max_length": int(length) if length else None,
+        "options": visit.lines("options"),
+        "words": visit.lines("words"),
+        "max_length": letters,
         "empty": visit.text("empty") or None,
     }
     return fields.mapping(visit.text("system"), field, given, remove=visit.text("what") == "unmap")
-
-
-def _lines(typed: str) -> list[str]:
-    return [each.strip() for each in typed.splitlines() if each.strip()]
 
 
 PAGES = [Page("/fields", show), Page("/fields", change, "POST", Role.OWNER)]

@@ -122,6 +122,10 @@ class Visit:
         """Every value of a field that may be given several times."""
         return [each for each in self.form.getlist(name) if isinstance(each, str)]
 
+    def lines(self, name: str) -> list[str]:
+        """The lines of a field that has one thing a line; empty ones are none."""
+        return [each.strip() for each in self.text(name).splitlines() if each.strip()]
+
     def file(self, name: str) -> UploadFile | None:
         """A file that was sent; None where none was chosen."""
         given = self.form.get(name)

@@ -14,6 +14,7 @@ from onewriter.desk.imports import NAME, Wish
 from onewriter.errors import BadInput, BadSetting, SystemRefused, UnknownSystem
 from onewriter.web.limits import FILE_MAX
 from onewriter.web.pages.frame import Page, Visit
+from onewriter.web.pages.numbered import whole
 from onewriter.web.problems import status_of
 from onewriter.workflows.uploads import FileGone, NotKept, TooManyFiles
 
@@ -62,8 +63,7 @@ def send(visit: Visit) -> Response:
 
 
 def _wish(visit: Visit) -> Wish:
-    lines = [each.strip() for each in visit.text("map").splitlines() if each.strip()]
-    return Wish(visit.text("system") or NAME, imports.named(lines), visit.text("key") or None)
+    return Wish(visit.text("system") or NAME, imports.named(visit.lines("map")), visit.text("key") or None)
 
 
 def look(visit: Visit) -> Response:
@@ -109,11 +109,10 @@ def decide(visit: Visit) -> Response:
 
 
 def _percent(given: str) -> int | None:
-    if not given:
-        return None
-    if not (given.isascii() and given.isdecimal() and len(given) < 4):
+    percent = whole(given)
+    if given and percent is None:
         raise BadInput("Give the share that may change in percent, from 0 to 100.", "allow")
-    return int(given)
+    return percent
 
 
 PAGES = [

@@ -11,6 +11,7 @@ from onewriter.desk.key_rules import RECORDS_MAX, SHARED_MAX, Given, TooManyReco
 from onewriter.errors import BadInput
 from onewriter.rules.policy_toml import BadPolicy
 from onewriter.web.pages.frame import Page, Visit
+from onewriter.web.pages.numbered import whole
 from onewriter.web.problems import status_of
 
 WORDS = {
@@ -43,12 +44,11 @@ def change(visit: Visit) -> Response:
         given = _given(visit)
         planned = fields.plan(visit.caller, visit.shop_named, fields.knowing(given))
         told = fields.change_document(planned, is_set=False)
-        version = visit.text("version")
         if not visit.text("do_it"):
             found = _checked(visit, given)
             typed |= {"version": str(planned.before.version)}
             return _shown(visit, 200, checked=found, planned=told, typed=typed)
-        done = fields.put(visit.caller, planned, visit.text("why"), int(version) if version.isdecimal() else None)
+        done = fields.put(visit.caller, planned, visit.text("why"), whole(visit.text("version")))
     except BadInput as error:
         return _shown(visit, 422, wrong=str(error), typed=typed)
     except (BadPolicy, PolicyMoved) as error:
@@ -57,13 +57,13 @@ def change(visit: Visit) -> Response:
 
 
 def _given(visit: Visit) -> Given:
-    most = visit.text("shared_by_max")
-    if not (most.isascii() and most.isdecimal() and len(most) <= len(str(SHARED_MAX))):
+    most = whole(visit.text("shared_by_max"))
+    if most is None:
         raise BadInput(f"A value that links is shared by 1 to {SHARED_MAX:,}.", "shared_by_max")
     return {
         "named": visit.text("keys"),
         "soft_email": bool(visit.text("soft_email")),
-        "shared_by_max": int(most),
+        "shared_by_max": most,
     }
 
 

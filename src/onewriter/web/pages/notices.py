@@ -6,6 +6,7 @@ from onewriter.customers.people import Role
 from onewriter.desk import notices
 from onewriter.errors import BadSetting
 from onewriter.web.pages.frame import Page, Visit
+from onewriter.web.pages.numbered import number
 
 LIMIT = 50
 
@@ -29,10 +30,9 @@ def try_out(visit: Visit) -> Response:
 
 def retry(visit: Visit) -> Response:
     """Have a notice sent again that was given up."""
-    given = visit.part("notice_id")
-    number = int(given) if given.isascii() and given.isdecimal() and len(given) < 16 else 0
-    notices.retry(visit.caller, number)
-    return visit.go("/settings/notices", f"Notice {number} is sent again within a minute, while a worker runs.")
+    notice = number(visit, "notice_id")
+    notices.retry(visit.caller, notice)
+    return visit.go("/settings/notices", f"Notice {notice} is sent again within a minute, while a worker runs.")
 
 
 PAGES = [

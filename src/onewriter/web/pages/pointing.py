@@ -16,11 +16,11 @@ from onewriter.desk.points_by_hand import Decision, Deed
 from onewriter.errors import BadInput, Permanent
 from onewriter.records import id_text, sortable_id
 from onewriter.web.pages.frame import Page, Visit
+from onewriter.web.pages.numbered import whole
 from onewriter.web.problems import status_of
 
 LINES_MAX = 200
 """Lines of a statement."""
-DIGITS_MAX = 12
 DEEDS = ("redeem", "give", "take", "rule")
 FIELDS = ("what", "points", "why", "key", "rule", "reference", "days")
 
@@ -65,7 +65,7 @@ def undo(visit: Visit) -> Response:
 def _deed(visit: Visit, what: str) -> Deed:
     if what == "rule":
         return points_by_hand.giving(visit.caller, visit.text("rule"), visit.text("reference"))
-    many, why, key = _number(visit.text("points")), visit.text("why"), visit.text("key")
+    many, why, key = whole(visit.text("points").replace(",", "")) or 0, visit.text("why"), visit.text("key")
     if what == "redeem":
         return points_by_hand.redeeming(visit.caller, many, key, why or None)
     return points_by_hand.adjusting(visit.caller, many if what == "give" else -many, why, key)
@@ -79,11 +79,6 @@ def _decision(visit: Visit, what: str) -> Decision:
     if what == "days":
         return points_by_hand.lasting(visit.text("days"))
     raise BadInput("Redeem, give or take points, or decide who earns.", "what")
-
-
-def _number(given: str) -> int:
-    plain = given.replace(",", "")
-    return int(plain) if plain.isascii() and plain.isdecimal() and len(plain) <= DIGITS_MAX else 0
 
 
 def _id_of(visit: Visit) -> str:

@@ -10,7 +10,7 @@ from onewriter.desk import erasures, requests, retaining, shops
 from onewriter.desk.caller import reason
 from onewriter.errors import BadInput, UnknownShop
 from onewriter.web.pages.frame import Page, Visit
-from onewriter.web.pages.numbered import number
+from onewriter.web.pages.numbered import number, whole
 from onewriter.workflows.purging import ClockDoubted
 
 LIMIT = 50
@@ -119,7 +119,7 @@ def retention(visit: Visit) -> Response:
     given, why = visit.text("days"), visit.text("why")
     common: dict[str, Any] = {"why": why, "wrong": None}
     try:
-        days = int(given) if given.isascii() and given.isdigit() and len(given) < 6 else 0
+        days = whole(given) or 0
         effect = shops.retention_effect(visit.caller, visit.shop_named, days)
     except BadInput as error:
         return _overview(visit, 422, wrong=str(error), days=given)

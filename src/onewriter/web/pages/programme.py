@@ -10,6 +10,7 @@ from onewriter.desk.programme import ProgrammeMoved
 from onewriter.errors import BadInput, Permanent
 from onewriter.loyalty.programme_toml import BadProgramme
 from onewriter.web.pages.frame import Page, Visit
+from onewriter.web.pages.numbered import whole
 
 DAYS = 30
 
@@ -36,8 +37,7 @@ def change(visit: Visit) -> Response:
         told = programme.change_document(planned)
         if not visit.text("do_it"):
             return _shown(visit, 200, planned=told, **typed)
-        known = visit.text("known")
-        number = programme.put(visit.caller, planned, visit.text("why"), int(known) if known.isdigit() else None)
+        number = programme.put(visit.caller, planned, visit.text("why"), whole(visit.text("known")))
     except BadInput as error:
         return _shown(visit, 422, wrong=str(error), planned=told, **typed)
     except BadProgramme as error:

@@ -9,6 +9,7 @@ from onewriter.customers.people import Role, UnknownPerson
 from onewriter.desk import choosing, entering, health, people, settings, shops
 from onewriter.errors import BadInput, Forbidden, UnknownShop
 from onewriter.web.pages.frame import COOKIE, Page, Visit
+from onewriter.web.pages.numbered import whole
 
 ROLES = tuple(each.value for each in Role)
 DAYS = "365"
@@ -139,9 +140,10 @@ def make_token(visit: Visit) -> Response:
 
 
 def _days(given: str) -> int:
-    if not (given.isascii() and given.isdigit() and len(given) < 6):
+    days = whole(given)
+    if days is None:
         raise BadInput("Give the days as a number.", "days")
-    return int(given)
+    return days
 
 
 def revoke(visit: Visit) -> Response:
