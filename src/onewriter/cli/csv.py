@@ -48,7 +48,9 @@ def check(file: Path, name: str, columns: tuple[str, ...], key: str | None, doma
     that a person should look at.
     """
     with session.opened() as runtime:
-        document = imports.check(session.caller(runtime), _shop(runtime, domain), file, _wish(name, columns, key))
+        document = imports.check(
+            session.caller(runtime), session.shop_named(runtime, domain), file, _wish(name, columns, key)
+        )
     answer(as_json, document, lambda: tell_check(document))
     return FINDINGS if document["findings"] else DONE
 
@@ -94,7 +96,7 @@ def import_(
     wish = _wish(name, columns, key)
     with session.opened() as runtime:
         caller = session.caller(runtime)
-        shop = imports.ready(caller, _shop(runtime, domain), wish, allow_share)
+        shop = imports.ready(caller, session.shop_named(runtime, domain), name, allow_share)
         with runtime.database.read() as db:
             # What the columns mean is known before anybody is asked.
             files.rows_of(file, policies.of_shop(db, shop.id), name, wish.columns or {}, key)
@@ -137,11 +139,6 @@ group.add_command(export)
 
 def _wish(name: str, columns: tuple[str, ...], key: str | None) -> Wish:
     return Wish(name, imports.named(columns), key)
-
-
-def _shop(runtime: Runtime, domain: str | None) -> str:
-    with runtime.database.read() as db:
-        return session.choose_shop(db, domain).domain
 
 
 # ---- What is done ---------------------------------------------------------------------------------------------------

@@ -5,20 +5,7 @@ from typing import Any
 
 from onewriter.cli.output import plain, say, table
 from onewriter.customers.runs import FILE, Run, family
-from onewriter.desk.imported import import_document
-
-TOLD = (
-    ("overwrites", "Would be overwritten"),
-    ("emptied", "Of these would be emptied"),
-    ("refused", "Would be refused and parked, since the file does not own them"),
-    ("unfit", "Do not fit"),
-    ("consents", "Consents"),
-    ("phantoms", "The same in another form, and left alone"),
-    ("damage", "Damage by a spreadsheet"),
-    ("repaired", "Written by a spreadsheet in its own way, and read as it was meant"),
-    ("duplicates", "Told apart by nothing: the same value as an earlier row"),
-    ("collisions", "Rows that meet in one customer"),
-)
+from onewriter.desk.imported import TOLD, import_document
 
 
 def tell_check(document: Mapping[str, Any]) -> None:
@@ -36,7 +23,7 @@ def tell_check(document: Mapping[str, Any]) -> None:
         f"{people.get('known', 0):,} rows are customers of the shop, {people.get('new', 0):,} are of nobody's and are "
         f"not made, {people.get('review', 0):,} need a person."
     )
-    for name, title in TOLD:
+    for name, (title, _columns) in TOLD.items():
         if document[name]:
             say()
             say(f"{title}:")

@@ -36,9 +36,8 @@ def fit(weeks: int, pair: tuple[str, str] | None, domain: str | None, limit: int
     settings case_minutes and field_worth_minutes. No value is opened.
     """
     with session.opened() as runtime:
-        with runtime.database.read() as db:
-            shop = session.choose_shop(db, domain)
-        document = field_figures.fit(session.caller(runtime), shop.domain, weeks, pair, limit)
+        shop = session.shop_named(runtime, domain)
+        document = field_figures.fit(session.caller(runtime), shop, weeks, pair, limit)
     answer(as_json, document, lambda: _tell(document))
 
 

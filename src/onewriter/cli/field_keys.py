@@ -11,14 +11,9 @@ from onewriter.cli.frame import DONE, FINDINGS
 from onewriter.cli.inputs import as_json, shop_option
 from onewriter.cli.output import answer, note, say, table
 from onewriter.desk import key_rules
-from onewriter.desk.key_rules import EXAMPLES, EXAMPLES_MAX, Given
+from onewriter.desk.key_rules import EXAMPLES, EXAMPLES_MAX, KINDS, Given
 
 TOLD_EVERY = 10_000
-WORDS = {
-    "splits": "links that would be gone",
-    "moves": "records that would be another customer's",
-    "joins": "records of nobody that would be linked",
-}
 
 
 @click.group("keys")
@@ -49,9 +44,8 @@ def check(
     """
     given: Given = {"named": named, "soft_email": soft_email, "shared_by_max": shared_by_max}
     with session.opened() as runtime:
-        with runtime.database.read() as db:
-            shop = session.choose_shop(db, domain)
-        document = key_rules.check(session.caller(runtime), shop.domain, given, examples, _tell_progress)
+        shop = session.shop_named(runtime, domain)
+        document = key_rules.check(session.caller(runtime), shop, given, examples, _tell_progress)
     answer(as_json, document, lambda: _tell(document))
     return FINDINGS if key_rules.changes_anything(document) else DONE
 
@@ -67,7 +61,7 @@ def _tell(document: Mapping[str, Any]) -> None:
     most = rule["shared_by_max"]
     say(f"Keys: {', '.join(rule['keys'])}, {soft} mailboxes in other forms; what more than {most} share links nobody.")
     say(f"{document['records']:,} records were matched again; {document['by_hand']:,} are linked by hand and stay so.")
-    for kind, words in WORDS.items():
+    for kind, words in KINDS.items():
         say(f"{document['counts'][kind]:,} {words}.")
         _tell_examples(document["examples"][kind])
     say("Nothing was changed.")

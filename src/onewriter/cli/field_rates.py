@@ -27,9 +27,8 @@ def rates(days: int, domain: str | None, limit: int, as_json: bool) -> None:
     counted beside the fields. No value is opened.
     """
     with session.opened() as runtime:
-        with runtime.database.read() as db:
-            shop = session.choose_shop(db, domain)
-        document = field_figures.rates(session.caller(runtime), shop.domain, days, limit)
+        shop = session.shop_named(runtime, domain)
+        document = field_figures.rates(session.caller(runtime), shop, days, limit)
     answer(as_json, document, lambda: _tell(document))
 
 

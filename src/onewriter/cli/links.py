@@ -12,7 +12,6 @@ from onewriter.cli.output import answer, say
 from onewriter.customers.links import LINKED
 from onewriter.desk import links as told_of
 from onewriter.desk.linked import LinkDocument
-from onewriter.runtime import Runtime
 
 why_option = click.option("--why", metavar="TEXT", required=True, help="The reason; it is logged with your name.")
 system_option = click.option("--system", metavar="SYSTEM", help="Only records of this system.")
@@ -48,7 +47,7 @@ def show(text: str, system: str | None, domain: str | None, reveal: bool, why: s
     """
     reason = check_reveal(reveal, why)
     with session.opened() as runtime:
-        caller, shop = session.caller(runtime), _shop(runtime, domain)
+        caller, shop = session.caller(runtime), session.shop_named(runtime, domain)
         told = (
             told_of.of_record(caller, shop, system, text, reason)
             if system
@@ -77,7 +76,7 @@ def review_list(
     """List the pairs that wait for a person: what the record says beside what the customer has."""
     reason = check_reveal(reveal, why)
     with session.opened() as runtime:
-        caller, shop = session.caller(runtime), _shop(runtime, domain)
+        caller, shop = session.caller(runtime), session.shop_named(runtime, domain)
         told = told_of.waiting(caller, shop, None, limit, system=system, why=reason)["items"]
     answer(as_json, told, lambda: tell_pairs(told))
 
@@ -121,7 +120,7 @@ def break_link(system: str, record: str, domain: str | None, why: str, yes: bool
     """
     check_why(why)
     with session.opened() as runtime:
-        caller, shop = session.caller(runtime), _shop(runtime, domain)
+        caller, shop = session.caller(runtime), session.shop_named(runtime, domain)
         whose = told_of.owner_of(caller, shop, system, record)
         confirm(f"Take that record of {system} and customer {whose} apart, for good?", yes)
         document = told_of.decide(caller, shop, "break", system, record, whose, why)
@@ -131,14 +130,9 @@ def break_link(system: str, record: str, domain: str | None, why: str, yes: bool
 def _decide(what: str, domain: str | None, system: str, record: str, customer: str, why: str, as_json: bool) -> None:
     check_why(why)
     with session.opened() as runtime:
-        caller, shop = session.caller(runtime), _shop(runtime, domain)
+        caller, shop = session.caller(runtime), session.shop_named(runtime, domain)
         document = told_of.decide(caller, shop, what, system, record, customer, why)
     answer(as_json, document, lambda: _tell(document))
-
-
-def _shop(runtime: Runtime, domain: str | None) -> str:
-    with runtime.database.read() as db:
-        return session.choose_shop(db, domain).domain
 
 
 def _tell(document: LinkDocument) -> None:

@@ -6,10 +6,10 @@ from onewriter.cli import session
 from onewriter.cli.inputs import as_json, confirm, limit_option, shop_option, yes_option
 from onewriter.cli.merged import tell_plan, tell_receipt
 from onewriter.cli.output import answer, say, table
-from onewriter.cli.pointed import WHY_MAX, OneLine
+from onewriter.cli.pointed import OneLine
 from onewriter.desk import merging
 from onewriter.desk.pointing import Document, entries_text, points_text
-from onewriter.runtime import Runtime
+from onewriter.desk.points_by_hand import WHY_MAX
 
 
 @click.group("merge")
@@ -34,7 +34,7 @@ def plan(deleted: str, kept: str, domain: str | None, as_json: bool) -> None:
     way; what follows from tags and settings is then that of the other one.
     """
     with session.opened() as runtime:
-        planned = merging.plan(session.caller(runtime), _shop(runtime, domain), deleted, kept)
+        planned = merging.plan(session.caller(runtime), session.shop_named(runtime, domain), deleted, kept)
 
     def tell() -> None:
         for note in planned["notes"]:
@@ -42,11 +42,6 @@ def plan(deleted: str, kept: str, domain: str | None, as_json: bool) -> None:
         tell_plan(planned["document"], planned["gone"], planned["stays"])
 
     answer(as_json, planned["document"], tell)
-
-
-def _shop(runtime: Runtime, domain: str | None) -> str:
-    with runtime.database.read() as db:
-        return session.choose_shop(db, domain).domain
 
 
 # ---- Receipts
@@ -63,7 +58,7 @@ def show(text: str, domain: str | None, limit: int, as_json: bool) -> None:
     What a receipt drops is shown as it stands now: a later merge can let another entry stay.
     """
     with session.opened() as runtime:
-        documents = merging.shown(session.caller(runtime), _shop(runtime, domain), text, limit)
+        documents = merging.shown(session.caller(runtime), session.shop_named(runtime, domain), text, limit)
 
     def tell() -> None:
         if not documents:
@@ -83,7 +78,7 @@ def show(text: str, domain: str | None, limit: int, as_json: bool) -> None:
 def list_receipts(domain: str | None, limit: int, as_json: bool) -> None:
     """List the receipts of merges, the newest first."""
     with session.opened() as runtime:
-        name, documents = merging.listed(session.caller(runtime), _shop(runtime, domain), limit)
+        name, documents = merging.listed(session.caller(runtime), session.shop_named(runtime, domain), limit)
 
     def tell() -> None:
         if not documents:
@@ -119,7 +114,7 @@ def undo(text: str, domain: str | None, why: str, yes: bool, as_json: bool) -> N
     if the kept one was merged on, either was erased, or a balance would fall below zero.
     """
     with session.opened() as runtime:
-        caller, shop = session.caller(runtime), _shop(runtime, domain)
+        caller, shop = session.caller(runtime), session.shop_named(runtime, domain)
         confirm(merging.question(caller, shop, text), yes)
         document = merging.undo(caller, shop, text, why)
     answer(as_json, document, lambda: _tell_undone(document))

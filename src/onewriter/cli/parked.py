@@ -7,7 +7,6 @@ from onewriter.cli.inputs import as_json, check_reveal, confirm, limit_option, r
 from onewriter.cli.output import answer, say, table
 from onewriter.desk import parked as told
 from onewriter.desk.parked import Wanted
-from onewriter.runtime import Runtime
 
 
 @click.group("parked")
@@ -42,7 +41,7 @@ def list_parked(
     reason = check_reveal(reveal, why)
     with session.opened() as runtime:
         wanted = Wanted(system=system, field=field, customer=customer, ended=ended)
-        found = told.listed(session.caller(runtime), _shop(runtime, domain), wanted, None, limit, reason)
+        found = told.listed(session.caller(runtime), session.shop_named(runtime, domain), wanted, None, limit, reason)
     documents = found["items"]
 
     def tell() -> None:
@@ -67,7 +66,7 @@ def release(identity: str, domain: str | None, why: str, as_json: bool) -> None:
     system could not take (`out`) is sent to it again, as its owner has it by now.
     """
     with session.opened() as runtime:
-        document = told.release(session.caller(runtime), _shop(runtime, domain), identity, why)
+        document = told.release(session.caller(runtime), session.shop_named(runtime, domain), identity, why)
     answer(as_json, document, lambda: say(f"Released: {document['told']}."))
 
 
@@ -82,10 +81,5 @@ def drop(identity: str, domain: str | None, why: str, yes: bool, as_json: bool) 
     with session.opened() as runtime:
         told.id_of(identity)
         confirm("Drop this parked value of one customer?", yes)
-        document = told.drop(session.caller(runtime), _shop(runtime, domain), identity, why)
+        document = told.drop(session.caller(runtime), session.shop_named(runtime, domain), identity, why)
     answer(as_json, document, lambda: say("Dropped."))
-
-
-def _shop(runtime: Runtime, domain: str | None) -> str:
-    with runtime.database.read() as db:
-        return session.choose_shop(db, domain).domain

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from onewriter.cli import session
 from onewriter.desk import pointing
 from onewriter.desk.pointing import Meant
+from onewriter.desk.points_by_hand import line
+from onewriter.errors import BadInput
 from onewriter.runtime import Runtime
-
-WHY_MAX = 500
 
 
 class OneLine(click.ParamType[str]):
@@ -24,10 +24,11 @@ class OneLine(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The text without the blanks around it."""
-        text = str(value).strip()
-        if not text or not text.isprintable() or len(text) > self.most:
-            self.fail(f"give one line of 1 to {self.most} letters", param, ctx)
-        return text
+        try:
+            return line(str(value), self.most, self.name)
+        except BadInput as error:
+            told = str(error)
+            self.fail(told[0].lower() + told[1:].rstrip("."), param, ctx)
 
 
 def meant(runtime: Runtime, db: Connection, domain: str | None, text: str) -> Meant:

@@ -9,17 +9,17 @@ import click
 from onewriter.cli import session
 from onewriter.cli.inputs import as_json, limit_option, shop_option
 from onewriter.cli.output import answer, say
-from onewriter.cli.pointed import WHY_MAX, OneLine, meant
+from onewriter.cli.pointed import OneLine, meant
 from onewriter.cli.pointed_statement import tell_statement
 from onewriter.cli.points_runs import audit, award
 from onewriter.desk import points_by_hand as by_hand
 from onewriter.desk.caller import Caller
 from onewriter.desk.pointing import Document
-from onewriter.desk.points_by_hand import Decision, Deed
+from onewriter.desk.points_by_hand import WHY_MAX, Decision, Deed
 from onewriter.desk.statements import look
 from onewriter.loyalty.points import KEY_MAX, POINTS_MAX
 from onewriter.records import id_text, sortable_id
-from onewriter.runtime import Runtime, now
+from onewriter.runtime import now
 
 TOLD = ("note", "told", "dry_run")
 """What a document has in sentences."""
@@ -108,7 +108,7 @@ def _fresh_key() -> str:
 
 def _take_back(domain: str | None, key: str, why: str | None, as_json: bool) -> None:
     with session.opened() as runtime:
-        document = by_hand.take_back(session.caller(runtime), _shop(runtime, domain), key, why)
+        document = by_hand.take_back(session.caller(runtime), session.shop_named(runtime, domain), key, why)
     _answer(document, as_json)
 
 
@@ -162,13 +162,8 @@ def _do(domain: str | None, customer: str, deed: Callable[[Caller], Deed], as_js
     """Do something with a customer's points, and tell it."""
     with session.opened() as runtime:
         caller = session.caller(runtime)
-        document = by_hand.do(caller, _shop(runtime, domain), customer, deed(caller))
+        document = by_hand.do(caller, session.shop_named(runtime, domain), customer, deed(caller))
     _answer(document, as_json)
-
-
-def _shop(runtime: Runtime, domain: str | None) -> str:
-    with runtime.database.read() as db:
-        return session.choose_shop(db, domain).domain
 
 
 def _answer(document: Document, as_json: bool) -> None:
@@ -224,7 +219,7 @@ def days(customer: str, days: str, domain: str | None, as_json: bool) -> None:
 def _decide(domain: str | None, customer: str, decision: Decision, as_json: bool) -> None:
     """Decide something for a customer, and tell what counts then."""
     with session.opened() as runtime:
-        document = by_hand.decide(session.caller(runtime), _shop(runtime, domain), customer, decision)
+        document = by_hand.decide(session.caller(runtime), session.shop_named(runtime, domain), customer, decision)
     _answer(document, as_json)
 
 

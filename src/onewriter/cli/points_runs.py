@@ -7,9 +7,10 @@ from onewriter.cli.access import Role, require
 from onewriter.cli.frame import DONE, FINDINGS
 from onewriter.cli.inputs import as_json, confirm, shop_option, yes_option
 from onewriter.cli.output import answer, note, say, table
-from onewriter.cli.pointed import WHY_MAX, OneLine
+from onewriter.cli.pointed import OneLine
 from onewriter.cli.watch import watch_run
 from onewriter.customers import runs
+from onewriter.desk.points_by_hand import WHY_MAX
 from onewriter.loyalty import audit as auditing
 from onewriter.loyalty import awards
 from onewriter.records import id_text

@@ -78,6 +78,12 @@ def choose_shop(db: Connection, named: str | None, *, connected: bool = False, e
         raise click.UsageError(f"{str(error).rstrip('.')} with --shop") from None
 
 
+def shop_named(runtime: Runtime, named: str | None, *, connected: bool = False) -> str:
+    """The domain of the shop that was named with --shop, or else of the only one there is; for the desk."""
+    with runtime.database.read() as db:
+        return choose_shop(db, named, connected=connected).domain
+
+
 def worker_lives(runtime: Runtime, db: Connection) -> bool:
     """True when some worker will take up a queued run."""
     return choosing.worker_lives(runtime, db)

@@ -130,7 +130,7 @@ def pause(name: str, domain: str | None, why: str, as_json: bool) -> None:
     A cycle under way goes on to its end.
     """
     with session.opened() as runtime:
-        told_of.pause(session.caller(runtime), _shop(runtime, domain), name, why)
+        told_of.pause(session.caller(runtime), session.shop_named(runtime, domain), name, why)
     document = {"system": name, "state": PAUSED}
     answer(as_json, document, lambda: say(f"Paused {name}; `onewriter systems resume {name}` ends that."))
 
@@ -142,7 +142,7 @@ def pause(name: str, domain: str | None, why: str, as_json: bool) -> None:
 def resume(name: str, domain: str | None, as_json: bool) -> None:
     """Let a paused system go on: its next cycle is due now, if it has a schedule."""
     with session.opened() as runtime:
-        told_of.resume(session.caller(runtime), _shop(runtime, domain), name)
+        told_of.resume(session.caller(runtime), session.shop_named(runtime, domain), name)
     document = {"system": name, "state": ACTIVE}
     answer(as_json, document, lambda: say(f"Resumed {name}."))
 
@@ -179,8 +179,3 @@ def remove(name: str, domain: str | None, yes: bool, as_json: bool) -> None:
         erasing.end(runtime.database, runtime.keys, moment)
     told = ", ".join(f"{count} {what}" for what, count in Counter(found).items() if count) or "nothing that was kept"
     answer(as_json, {"system": name, "removed": dict(found)}, lambda: say(f"Took {name} off, with {told}."))
-
-
-def _shop(runtime: Runtime, domain: str | None) -> str:
-    with runtime.database.read() as db:
-        return session.choose_shop(db, domain).domain

@@ -52,7 +52,7 @@ def cycle(
     """
     _refuse_reason(allow, why)
     with session.opened() as runtime:
-        caller, shop = session.caller(runtime), _shop(runtime, domain)
+        caller, shop = session.caller(runtime), session.shop_named(runtime, domain, connected=True)
         if why is not None:
             told_of.allow(caller, shop, name, allow, why)
         queued = told_of.queue(caller, shop, name, dry=dry_run, full=full, customer=customer)
@@ -89,11 +89,6 @@ def _refuse_reason(allow: tuple[str, ...], why: str | None) -> None:
     for field in allow:
         if field != VANISHED and not is_known(field):
             raise click.UsageError(f"{field!r} is no field; `onewriter fields show` lists the fields")
-
-
-def _shop(runtime: Runtime, domain: str | None) -> str:
-    with runtime.database.read() as db:
-        return session.choose_shop(db, domain, connected=True).domain
 
 
 def _tell(runtime: Runtime, what: str, queued: Queued, *, wait: bool, limit: int, as_json: bool) -> int | None:

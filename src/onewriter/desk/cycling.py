@@ -56,9 +56,7 @@ def queue(
 
 def undoable(kind: str, state: str) -> bool:
     """Whether such a run may be taken back: a cycle but for Shopify's own, or a file, once it is over."""
-    return (
-        runs.family(kind) in (runs.CYCLE, runs.FILE) and RunState(state) in RUN_OVER and kind != runs.cycle_of(SHOPIFY)
-    )
+    return runs.family(kind) in undoing.KINDS and RunState(state) in RUN_OVER and kind != runs.cycle_of(SHOPIFY)
 
 
 def undo(caller: Caller, run_id: str, why: str | None = None) -> Queued:

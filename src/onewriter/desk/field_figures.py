@@ -14,7 +14,7 @@ from onewriter.desk.choosing import choose_shop
 from onewriter.errors import BadInput
 from onewriter.records import DAY
 from onewriter.rules.diagnosis import fit as rules
-from onewriter.rules.diagnosis.fit import Counsel, FieldFit, Figures
+from onewriter.rules.diagnosis.fit import Counsel, FieldFit
 from onewriter.rules.policy_check import is_ownable
 
 WEEKS_MAX = 52
@@ -65,22 +65,21 @@ def fit(caller: Caller, named: str | None, weeks: int, pair: tuple[str, str] | N
             db, shop.id, caller.now, weeks=weeks, minutes_a_case=settings.number("case_minutes"),
             worth_minutes=settings.number("field_worth_minutes") or None,
         )  # fmt: skip
+    names = {each.name: each for each in known.fields}
     return {
         "shop": shop.domain,
         "weeks": weeks,
         "editable_pairs": rules.editable(known.fields).pairs,
         "added": None if pair is None else rules.added(known.fields, *pair),
-        "fields": [_field(known, each.name) for each in rules.by_trouble(known.fields)[:limit]],
+        "fields": [_field(names[each.name], each) for each in rules.by_trouble(known.fields)[:limit]],
         "churn": {key: round(share, 4) for key, share in known.churn.items()},
         "advice": [_counsel(each) for each in rules.counsel(known)],
     }
 
 
-def _field(known: Figures, name: str) -> dict[str, Any]:
-    each = next(one for one in known.fields if one.name == name)
-    rate = next(one for one in rules.by_trouble([each]))
+def _field(each: FieldFit, rate: rules.Rates) -> dict[str, Any]:
     return {
-        "field": name,
+        "field": each.name,
         "owner": each.owner,
         "writers": list(each.writers),
         "changes_a_week": round(rate.changes, 2),

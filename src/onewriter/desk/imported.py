@@ -14,23 +14,26 @@ WAYS = {Direction.IN: "written", Direction.BOTH: "written", Direction.OUT: "refu
 BAD = ("damage", "duplicates", "collisions", "unfit", "emptied", "refused", "consents")
 """What a person should look at before the file is imported."""
 REPAIRED = (APOSTROPHE, WRAPPED)
-LISTS: Mapping[str, tuple[str, ...]] = {
-    "overwrites": ("field", "owner"),
-    "emptied": ("field",),
-    "refused": ("field", "owner"),
-    "unfit": ("field", "reason"),
-    "consents": ("field", "from", "to", "outcome"),
-    "phantoms": ("field", "form"),
-    "damage": ("column", "what"),
-    "duplicates": ("field",),
-    "collisions": ("what",),
+TOLD: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "overwrites": ("Would be overwritten", ("field", "owner")),
+    "emptied": ("Of these would be emptied", ("field",)),
+    "refused": ("Would be refused and parked, since the file does not own them", ("field", "owner")),
+    "unfit": ("Do not fit", ("field", "reason")),
+    "consents": ("Consents", ("field", "from", "to", "outcome")),
+    "phantoms": ("The same in another form, and left alone", ("field", "form")),
+    "damage": ("Damage by a spreadsheet", ("column", "what")),
+    "repaired": ("Written by a spreadsheet in its own way, and read as it was meant", ("column", "what")),
+    "duplicates": ("Told apart by nothing: the same value as an earlier row", ("field",)),
+    "collisions": ("Rows that meet in one customer", ("what",)),
 }
-"""What is told of a file, each by what."""
+"""What is told of a file, as people read it, and by what each is counted; in the order in which it is told."""
 
 
 def check_document(checked: Checked, rows: Rows, policy: Policy, limit: int) -> dict[str, Any]:
     """What a file would do, as one JSON document; rows are numbers in the file."""
-    places = {name: _listed(getattr(checked, name), columns) for name, columns in LISTS.items()}
+    places = {
+        name: _listed(getattr(checked, name), columns) for name, (_title, columns) in TOLD.items() if name != "repaired"
+    }
     places["repaired"] = []
     for (what, column), trouble in rows.troubles.items():
         head = {"column": column, "what": what}

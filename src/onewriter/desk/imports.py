@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
 from typing_extensions import TypedDict
 
 from onewriter.connectors.csv_files import Held
@@ -115,7 +116,11 @@ def file_systems(caller: Caller, shop_named: str | None) -> list[str]:
     with caller.runtime.database.read() as db:
         caller.require(db, Role.VIEWER)
         shop = choose_shop(db, shop_named)
-        return [each.name for each in systems.every(db, shop.id) if each.kind == FILE]
+        return _file_systems(db, shop)
+
+
+def _file_systems(db: Connection, shop: Shop) -> list[str]:
+    return [each.name for each in systems.every(db, shop.id) if each.kind == FILE]
 
 
 def listed(caller: Caller, shop_named: str | None, limit: int) -> list[RunDocument]:
@@ -123,7 +128,7 @@ def listed(caller: Caller, shop_named: str | None, limit: int) -> list[RunDocume
     with caller.runtime.database.read() as db:
         caller.require(db, Role.VIEWER)
         shop = choose_shop(db, shop_named)
-        names = [each.name for each in systems.every(db, shop.id) if each.kind == FILE]
+        names = _file_systems(db, shop)
         kinds = [kind for name in names for kind in (runs.file_of(name), runs.undo_of(name))]
         found = runs.of_kinds(db, shop.id, kinds, limit) if kinds else []
         return [run_document(each, shop.domain, caller.now) for each in found]
@@ -134,9 +139,7 @@ def listed(caller: Caller, shop_named: str | None, limit: int) -> list[RunDocume
 
 def keep(caller: Caller, shop_named: str | None, body: bytes, wish: Wish, same: str | None = None) -> str:
     """Keep a file that was sent, sealed, for a day; its id. With `same`, what is said of that file is said anew."""
-    with caller.runtime.database.read() as db:
-        caller.require(db, Role.STAFF)
-        shop = choose_shop(db, shop_named)
+    shop = _shop(caller, shop_named)
     if not body:
         raise BadInput("The file is empty; choose the one with the customers.", "file")
     if not 0 < len(wish.system) <= NAME_MAX:
@@ -147,9 +150,7 @@ def keep(caller: Caller, shop_named: str | None, body: bytes, wish: Wish, same: 
 
 def waiting(caller: Caller, shop_named: str | None) -> list[KeptFile]:
     """The files that were sent and are kept still, the newest first."""
-    with caller.runtime.database.read() as db:
-        caller.require(db, Role.STAFF)
-        shop = choose_shop(db, shop_named)
+    shop = _shop(caller, shop_named)
     return [
         {"id": each.id, "bytes": each.size, "sent_at": iso(each.sent_at), "kept_until": iso(each.sent_at + KEEP)}
         for each in uploads.every(caller.runtime, shop.id)
@@ -158,61 +159,67 @@ def waiting(caller: Caller, shop_named: str | None) -> list[KeptFile]:
 
 def kept(caller: Caller, shop_named: str | None, identity: str) -> tuple[Held, Wish]:
     """A file that was sent, and what was said of it; raises FileGone."""
-    with caller.runtime.database.read() as db:
-        caller.require(db, Role.STAFF)
-        shop = choose_shop(db, shop_named)
+    shop = _shop(caller, shop_named)
     upload = uploads.opened(caller.runtime, shop.id, identity)
     return Held(upload.body), Wish(upload.system, dict(upload.columns), upload.key)
 
 
 def drop(caller: Caller, shop_named: str | None, identity: str) -> None:
     """Forget a file that was sent."""
-    with caller.runtime.database.read() as db:
-        caller.require(db, Role.STAFF)
-        shop = choose_shop(db, shop_named)
+    shop = _shop(caller, shop_named)
     if identity not in {each.id for each in uploads.every(caller.runtime, shop.id)}:
         raise uploads.FileGone("That file is not here any more: it is kept for a day.")
     uploads.drop(caller.runtime, shop.id, identity)
+
+
+def _shop(caller: Caller, shop_named: str | None) -> Shop:
+    """The shop that files are sent for, by whoever may send them."""
+    with caller.runtime.database.read() as db:
+        caller.require(db, Role.STAFF)
+        return choose_shop(db, shop_named)
 
 
 # ---- Importing ------------------------------------------------------------------------------------------------------
 
 
 def start(
-    caller: Caller,
-    shop_named: str | None,
-    source: Path | str,
-    wish: Wish,
-    *,
-    allow: int | None = None,
-    why: str | None = None,
+    caller: Caller, shop_named: str | None, path: Path, wish: Wish, *, allow: int | None = None, why: str | None = None
 ) -> Queued:
-    """Queue the import of a file: one at a path, or one that was sent, by its id.
+    """Queue the import of a file at a path.
 
     With `allow` so many percent of its customers may change, which is an owner's to say, and why.
     """
+    given = Given(str(path.resolve()), files.digest_of(path), wish.columns or {}, wish.key, allow)
+    return _queue(caller, shop_named, wish.system, given, why)
+
+
+def start_kept(
+    caller: Caller, shop_named: str | None, identity: str, *, allow: int | None = None, why: str | None = None
+) -> Queued:
+    """Queue the import of a file that was sent, with what was said of it; else as `start`."""
+    held, wish = kept(caller, shop_named, identity)
+    given = Given("", files.digest_of(held), wish.columns or {}, wish.key, allow, upload=identity)
+    return _queue(caller, shop_named, wish.system, given, why)
+
+
+def _queue(caller: Caller, shop_named: str | None, system: str, given: Given, why: str | None) -> Queued:
+    runtime, allow = caller.runtime, given.allow
     said = refuse_reason(allow, why)
     role = Role.STAFF if allow is None else Role.OWNER
-    shop = ready(caller, shop_named, wish, allow)
-    runtime = caller.runtime
-    if isinstance(source, Path):
-        given = Given(str(source.resolve()), files.digest_of(source), wish.columns or {}, wish.key, allow)
-    else:
-        held, _ = kept(caller, shop.domain, source)
-        given = Given("", files.digest_of(held), wish.columns or {}, wish.key, allow, upload=source)
-    subject = f"system {wish.system}: import a file" + ("" if allow is None else f", {allow} % may change")
+    shop = ready(caller, shop_named, system, allow)
+    subject = f"system {system}: import a file" + ("" if allow is None else f", {allow} % may change")
     caller.permit(role, SYSTEM, [About(subject=subject)], shop_id=shop.id, why=said)
     with runtime.database.write() as db:
-        run_id = files.queue(runtime, db, shop.id, wish.system, given, caller.who, caller.now)
+        run_id = files.queue(runtime, db, shop.id, system, given, caller.who, caller.now)
         return {"run": run_id, "state": "queued", "worker_lives": worker_lives(runtime, db)}
 
 
-def ready(caller: Caller, shop_named: str | None, wish: Wish, allow: int | None) -> Shop:
+def ready(caller: Caller, shop_named: str | None, system: str, allow: int | None) -> Shop:
     """The shop, where a file may be imported into it by whoever asks; raises what is in the way."""
     with caller.runtime.database.read() as db:
         caller.require(db, Role.STAFF if allow is None else Role.OWNER)
         shop = choose_shop(db, shop_named, connected=True)
-        files.require(db, shop.id, wish.system)
+        files.require(db, shop.id, system)
         return shop
 
 

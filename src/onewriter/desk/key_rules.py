@@ -16,8 +16,12 @@ from onewriter.errors import BadInput, Permanent
 from onewriter.records import id_text
 from onewriter.rules.policy import KeyRule
 
-KINDS = ("splits", "moves", "joins")
-"""Links that would be gone, records that would be another customer's, and records of nobody that would be linked."""
+KINDS = {
+    "splits": "links that would be gone",
+    "moves": "records that would be another customer's",
+    "joins": "records of nobody that would be linked",
+}
+"""What other keys can change, as people read it."""
 EXAMPLES = 10
 EXAMPLES_MAX = 1000
 SHARED_MAX = 1000

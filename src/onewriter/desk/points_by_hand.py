@@ -6,7 +6,6 @@ taken back before anybody else could see it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from sqlalchemy import Connection
@@ -58,10 +57,6 @@ class Decision:
     act: Decide
     told: str
     logged: Document
-
-
-class _OnlyLooking(Exception):
-    """What was done is taken back."""
 
 
 # ---- What there is to do --------------------------------------------------------------------------------------------
@@ -157,17 +152,11 @@ def _days(text: str) -> int | None:
 
 def do(caller: Caller, named: str | None, customer: str, deed: Deed, *, dry: bool = False) -> Document:
     """Do something with a customer's points, and tell it; with `dry` only tell what would come of it."""
-    runtime, done = caller.runtime, None
     whose = _whose(caller, named, customer)
-    try:
-        with runtime.database.write() as db:
-            done = deed.act(db, whose, caller.now)
-            if dry:
-                raise _OnlyLooking
-    except _OnlyLooking:
-        # The transaction ended without it.
-        assert done is not None
-    assert done is not None
+    with caller.runtime.database.write() as db, db.begin_nested() as tried:
+        done = deed.act(db, whose, caller.now)
+        if dry:
+            tried.rollback()
     told = deed.told.replace("{name}", whose.name).replace("{points}", points_text(done.entry.points))
     return whose.document | done_document(done) | {"note": whose.note, "told": sentence(told, done), "dry_run": dry}
 
@@ -197,7 +186,7 @@ def decide(caller: Caller, named: str | None, customer: str, decision: Decision)
         book = book_of(db, whose)
         by, lapse = excluded_by(book, caller.now), lapse_text(book)
     who = {"shop": whose.shop.domain, "customer": id_text(whose.holder), "own_days": account.own_days}
-    log: Any = structlog.get_logger(__name__)
+    log = structlog.get_logger(__name__)
     log.warning("points decided", actor=caller.who, **who, **decision.logged)
     told = f"{decision.told.replace('{name}', whose.name).capitalize()}. {left(account)}"
     if decision.logged["decided"] == "included" and by == "tag":

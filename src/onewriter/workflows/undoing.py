@@ -13,6 +13,8 @@ from onewriter.workflows import reaching
 from onewriter.workflows.cycling import SYSTEM
 
 OF = "of"
+KINDS = (CYCLE, FILE)
+"""The kinds of runs that can be taken back."""
 
 
 class NotUndone(Permanent):
@@ -40,7 +42,7 @@ def queue(runtime: Runtime, db: Connection, run_id: str, by: str, now: Instant) 
 
 def require_undoable(undone: Run) -> None:
     """Raise NotUndone unless it is a cycle, or an import of a file, that is over."""
-    if family(undone.kind) not in (CYCLE, FILE):
+    if family(undone.kind) not in KINDS:
         raise NotUndone(f"That run is no cycle but {undone.kind}; only what a cycle or a file wrote can be taken back.")
     if not undone.over:
         raise NotUndone("That run is not over yet; wait for its end, and then take it back.")

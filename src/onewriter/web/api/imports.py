@@ -117,8 +117,7 @@ def say_of_file(asker: Asker, file_id: FileId, said: Said, shop: ShopName = None
 @api.post("/imports/files/{file_id}/start")
 def start_import(asker: Asker, file_id: FileId, start: Start, shop: ShopName = None) -> Queued:
     """Queue the import of the file; a worker carries it out."""
-    _, wish = imports.kept(asker, shop, file_id)
-    return imports.start(asker, shop, file_id, wish, allow=start.allow_percent, why=start.why)
+    return imports.start_kept(asker, shop, file_id, allow=start.allow_percent, why=start.why)
 
 
 @api.delete("/imports/files/{file_id}")

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from onewriter.customers.people import Role
 from onewriter.customers.runs import AlreadyRunning
 from onewriter.desk import imports
+from onewriter.desk.imported import TOLD
 from onewriter.desk.imports import NAME, Wish
 from onewriter.errors import BadInput, BadSetting, SystemRefused, UnknownSystem
 from onewriter.web.limits import FILE_MAX
@@ -21,18 +22,6 @@ from onewriter.workflows.uploads import FileGone, NotKept, TooManyFiles
 LIMIT = 50
 OF_THE_FILE = (BadInput, BadSetting, SystemRefused, UnknownSystem, AlreadyRunning)
 """What is wrong with a file, or with what was said of it, and is told beside the form."""
-TITLES = {
-    "overwrites": ("Would be overwritten", ("field", "owner")),
-    "emptied": ("Of these would be emptied", ("field",)),
-    "refused": ("Would be refused and parked, since the file does not own them", ("field", "owner")),
-    "unfit": ("Do not fit", ("field", "reason")),
-    "consents": ("Consents", ("field", "from", "to", "outcome")),
-    "phantoms": ("The same in another form, and left alone", ("field", "form")),
-    "damage": ("Damage by a spreadsheet", ("column", "what")),
-    "repaired": ("Written by a spreadsheet in its own way, and read as it was meant", ("column", "what")),
-    "duplicates": ("Told apart by nothing: the same value as an earlier row", ("field",)),
-    "collisions": ("Rows that meet in one customer", ("what",)),
-}
 
 
 def listed(visit: Visit) -> Response:
@@ -83,7 +72,7 @@ def _looked(visit: Visit, code: int, wrong: str | None = None) -> Response:
     typed = {"system": wish.system, "map": visit.text("map") or columns, "key": visit.text("key") or wish.key or ""}
     typed |= {"allow": visit.text("allow"), "why": visit.text("why")}
     names = imports.file_systems(visit.caller, visit.shop_named)
-    common: dict[str, Any] = {"checked": checked, "wrong": wrong, "typed": typed, "titles": TITLES}
+    common: dict[str, Any] = {"checked": checked, "wrong": wrong, "typed": typed, "titles": TOLD}
     return visit.render("imports/look.html", code, file_id=identity, systems=names, **common)
 
 
@@ -94,12 +83,12 @@ def decide(visit: Visit) -> Response:
         if what == "drop":
             imports.drop(visit.caller, visit.shop_named, identity)
             return visit.go("/imports", "The file is forgotten; nothing of it was imported.")
-        held, wish = imports.kept(visit.caller, visit.shop_named, identity)
         if what == "start":
             allow = _percent(visit.text("allow"))
             why = None if allow is None else visit.text("why")
-            queued = imports.start(visit.caller, visit.shop_named, identity, wish, allow=allow, why=why)
+            queued = imports.start_kept(visit.caller, visit.shop_named, identity, allow=allow, why=why)
             return visit.go(f"/runs/{queued['run']}", "Queued; this page follows it.")
+        held, _ = imports.kept(visit.caller, visit.shop_named, identity)
         imports.keep(visit.caller, visit.shop_named, held.body, _wish(visit), identity)
     except FileGone:
         raise

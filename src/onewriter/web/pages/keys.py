@@ -7,18 +7,12 @@ from starlette.responses import Response
 from onewriter.customers.people import Role
 from onewriter.customers.policies import PolicyMoved
 from onewriter.desk import fields, key_rules
-from onewriter.desk.key_rules import RECORDS_MAX, SHARED_MAX, Given, TooManyRecords
+from onewriter.desk.key_rules import KINDS, RECORDS_MAX, SHARED_MAX, Given, TooManyRecords
 from onewriter.errors import BadInput
 from onewriter.rules.policy_toml import BadPolicy
 from onewriter.web.pages.frame import Page, Visit
 from onewriter.web.pages.numbered import whole
 from onewriter.web.problems import status_of
-
-WORDS = {
-    "splits": "links that would be gone",
-    "moves": "records that would be another customer's",
-    "joins": "records of nobody that would be linked",
-}
 
 
 def show(visit: Visit) -> Response:
@@ -30,7 +24,7 @@ def _shown(visit: Visit, code: int, **more: Any) -> Response:
     now = key_rules.now(visit.caller, visit.shop_named)
     typed = {**now, "keys": ", ".join(now["keys"])}
     common: dict[str, Any] = {"now": now, "typed": typed, "checked": None, "planned": None, "wrong": None}
-    more_words = {"words_of": WORDS, "shared_max": SHARED_MAX}
+    more_words = {"words_of": KINDS, "shared_max": SHARED_MAX}
     return visit.render("fields/keys.html", code, **common | more_words | more)
 
 
