@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.support.faulty",
     "tests.support.tryton",
     "tests.support.linking",
+    "tests.support.mending",
     "tests.support.wire",
     "tests.support.pages",
     "tests.support.browser",

@@ -1,18 +1,17 @@
 """Fields, systems, links and parked values for programs: seen first, decided with a reason, and never by a viewer."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from onewriter.customers import runs
 from onewriter.customers.people import Role
-from onewriter.runtime import Runtime, now
+from onewriter.runtime import now
 from tests.support.crm import CRM
 from tests.support.doors import serving
 from tests.support.linking import Crm, two_wait
-from tests.support.mending import Mending, mending
+from tests.support.mending import Mending
 from tests.support.pages import Program, let_in, token_of
 from tests.support.raw import ON_SQLITE
 from tests.support.shops import Tea
@@ -20,13 +19,6 @@ from tests.support.shops import Tea
 pytestmark = ON_SQLITE
 
 WHY = {"why": "she called"}
-
-
-@pytest.fixture
-def both(runtime: Runtime, tmp_path: Path) -> Iterator[Mending]:
-    """A shop and its CRM."""
-    with mending(runtime, tmp_path) as found:
-        yield found
 
 
 @pytest.fixture

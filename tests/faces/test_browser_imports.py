@@ -1,8 +1,6 @@
 """Files of customers in a real browser: sent by the mouse, looked at, imported, followed, and taken back."""
 
 import re
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,6 @@ from playwright.sync_api import Page, Route, expect
 from onewriter.customers import runs
 from onewriter.customers.people import Role
 from onewriter.records import RunState
-from onewriter.runtime import now
 from onewriter.web.limits import FILE_MAX
 from onewriter.web.pages.frame import COOKIE
 from onewriter.workflows import carrying
@@ -21,6 +18,7 @@ from tests.support.browser import PageOf, look
 from tests.support.crm import ANN
 from tests.support.doors import serving
 from tests.support.given import NAME, TIER, Files
+from tests.support.live import begun, carried_on
 from tests.support.pages import let_in
 from tests.support.raw import ON_SQLITE
 
@@ -144,35 +142,42 @@ def test_it_is_said_while_a_file_is_being_sent_and_it_is_sent_once(stage: Stage)
 @pytest.mark.parametrize("kind", [runs.IMPORT, runs.file_of(NAME)])
 def test_how_it_goes_is_drawn_of_what_came_since_the_page_was_opened(stage: Stage, kind: str) -> None:
     tea = stage.shop.beside.tea
-    database = tea.runtime.database
-    with database.write() as db:
-        runs.add(db, "live1", tea.shop_id, kind, "user:test", now())
-        run = runs.begin(db, "live1", now())
-        runs.move(db, run, now(), done=100, total=1_000)
+    run = begun(tea.runtime.database, tea.shop_id, kind)
     window = stage.window()
     window.goto("/runs/live1")
     expect(window.get_by_text("100 of 1,000")).to_be_visible()
     expect(window.locator("figure")).to_be_hidden()
-
-    def work() -> None:
-        for done in range(200, 1_001, 100):
-            time.sleep(0.6)
-            with database.write() as db:
-                runs.move(db, run, now(), done=done)
-        with database.write() as db:
-            runs.finish(db, run, RunState.DONE, None, now())
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    try:
+    with carried_on(tea.runtime.database, run, 0.6):
         expect(window.locator("figure")).to_be_visible()
         assert window.evaluate(INKED)
         expect(window.get_by_role("link", name="See what came of it")).to_be_visible(timeout=30_000)
-    finally:
-        worker.join()
     window.get_by_text("As a table").click()
     rows = window.get_by_role("table", name="Records done").locator("tbody tr")
     told = [re.sub(r"\D", "", each) for each in rows.locator("td").all_inner_texts()]
     assert told == sorted(told, key=int)
     assert (told[0] in ("100", "200"), told[-1], len(told) > 3) == (True, "1000", True)
     assert look(window, "runs-curve") == []
+
+
+def test_a_long_run_keeps_its_whole_curve_in_a_short_table(stage: Stage) -> None:
+    tea = stage.shop.beside.tea
+    begun(tea.runtime.database, tea.shop_id, runs.IMPORT, done=1, total=9_000)
+    window = stage.window()
+    # The stream says that it is over, since what it told in between would be one more point.
+    over = {"content_type": "text/event-stream", "body": "event: over\ndata: over\n\n"}
+    window.route("**/runs/live1/live", lambda route: route.fulfill(**over))
+    window.goto("/runs/live1")
+    window.evaluate(
+        """async () => {
+          for (let done = 2; done <= 1500; done++) {
+            const line = document.querySelector(".run [data-done]");
+            line.dataset.at = new Date(1_800_000_000_000 + done * 1000).toISOString();
+            line.dataset.done = String(done);
+            line.append(" ");
+            await Promise.resolve();
+          }
+        }"""
+    )
+    rows = window.locator("[data-follows] details tbody tr")
+    assert 300 <= rows.count() <= 600
+    assert (rows.first.locator("td").text_content(), rows.last.locator("td").text_content()) == ("1", "1,500")

@@ -1,8 +1,6 @@
 """The pages in a real browser: looked at in both themes, used by mouse and by keyboard alone, and seen to move."""
 
 import re
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +10,13 @@ from playwright.sync_api import Page, expect
 
 from onewriter.customers import find, runs, sessions
 from onewriter.customers.people import Role
-from onewriter.records import RunState
 from onewriter.runtime import Runtime, now
 from onewriter.web.pages.every import PAGES
 from onewriter.web.pages.frame import COOKIE
 from tests.stages.test_proving import LOSSY, spoilt
 from tests.support.browser import PageOf, axe, look
 from tests.support.doors import serving
+from tests.support.live import begun, carried_on
 from tests.support.mending import Mending, mending
 from tests.support.pages import let_in
 from tests.support.raw import ON_SQLITE
@@ -187,30 +185,14 @@ def test_two_browsers_at_once_and_the_second_is_told(stage: Stage) -> None:
 
 def test_the_progress_of_a_run_is_seen_to_move_and_to_end(stage: Stage) -> None:
     database = stage.both.runtime.database
-    with database.write() as db:
-        runs.add(db, "live1", stage.both.shop.shop_id, runs.IMPORT, "user:test", now())
-        run = runs.begin(db, "live1", now())
-        runs.move(db, run, now(), done=100, total=1_000)
+    run = begun(database, stage.both.shop.shop_id, runs.IMPORT)
     window = stage.window()
     window.goto("/")
     expect(window.get_by_text("100 of 1,000")).to_be_visible()
-
-    def work() -> None:
-        for done in range(200, 1_001, 100):
-            time.sleep(0.3)
-            with database.write() as db:
-                runs.move(db, run, now(), done=done)
-        with database.write() as db:
-            runs.finish(db, run, RunState.DONE, None, now())
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    try:
+    with carried_on(database, run, 0.3):
         expect(window.get_by_text(re.compile("[4-8]00 of 1,000"))).to_be_visible()
         expect(window.locator("progress")).to_have_count(0, timeout=20_000)
         expect(window.get_by_text("1,000 of 1,000")).to_be_visible()
-    finally:
-        worker.join()
 
 
 def test_a_search_finds_while_somebody_types(stage: Stage) -> None:

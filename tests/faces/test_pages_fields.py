@@ -2,27 +2,18 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from onewriter.customers import policies, systems
 from onewriter.customers.people import Role
-from onewriter.runtime import Runtime
 from tests.support.crm import CRM
 from tests.support.doors import serving
-from tests.support.mending import Mending, mending
+from tests.support.mending import Mending
 from tests.support.pages import Site, let_in
 from tests.support.raw import ON_SQLITE
 
 pytestmark = ON_SQLITE
-
-
-@pytest.fixture
-def both(runtime: Runtime, tmp_path: Path) -> Iterator[Mending]:
-    """A shop and its CRM."""
-    with mending(runtime, tmp_path) as found:
-        yield found
 
 
 @pytest.fixture

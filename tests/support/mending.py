@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from onewriter.audit import cases
 from onewriter.audit.cases import Case
 from onewriter.customers import policies, runs, systems
@@ -155,3 +157,10 @@ def mending(runtime: Runtime, folder: Path, policy: Policy | None = None, many: 
         both = Mending(shop, crm)
         both.agree()
         yield both
+
+
+@pytest.fixture
+def both(runtime: Runtime, tmp_path: Path) -> Iterator[Mending]:
+    """A shop and its CRM."""
+    with mending(runtime, tmp_path) as found:
+        yield found
