@@ -144,6 +144,10 @@ def test_a_file_is_forgotten_by_hand_and_after_a_day(pages: Site) -> None:
     [file] = kept(pages)
     old = time.time() - DAY / SECOND - 1
     os.utime(file, (old, old))
+    assert pages.post(here, {"what": "again", "system": NAME}).status_code == 303
+    assert [each.stat().st_mtime for each in kept(pages)] == [pytest.approx(old, abs=1)], (
+        "what is said anew keeps it no longer"
+    )
     uploads.drop_old(pages.runtime)
     assert (kept(pages), pages.get(here).status_code) == ([], 409)
     assert pages.get("/imports/files/..%2F..%2Fonewriter.db").status_code in (404, 409)

@@ -24,6 +24,7 @@ FOLDER = "uploads"
 KEEP: Instant = DAY
 ID_BYTES = 16
 DAY_BYTES = 4
+GONE = "The file that was sent is not here any more: it is kept for a day. Send it again."
 FILES_MAX = 10
 """Files of one shop that are kept at a time: each may be 64 MiB."""
 
@@ -61,25 +62,37 @@ class Kept:
     size: int
     """Bytes, as it is sealed."""
     sent_at: Instant
-    """When it was sent, or something else was said of it, by the clock of the machine that wrote it."""
+    """When it was sent, by the clock of the machine that wrote it."""
 
 
 def keep(runtime: Runtime, shop_id: int, upload: Upload, now: Instant, same: str | None = None) -> str:
-    """Keep a file, sealed; its id. With `same` it takes the place of that one. Raises TooManyFiles and NotKept."""
+    """Keep a file, sealed; its id. With `same` it takes the place of that one, and goes when that one would have.
+
+    Raises TooManyFiles, NotKept, and FileGone where that one is not here any more.
+    """
     if same is None and len(every(runtime, shop_id)) >= FILES_MAX:
         raise TooManyFiles(f"{FILES_MAX} files are kept already; import or forget one of them, or wait for its day.")
     identity, day = same or secrets.token_hex(ID_BYTES), day_of(now)
+    since = None if same is None else _sent_at(_path(runtime, shop_id, same))
     key = runtime.keys.day_key_for_writing(shop_id, day, now)
     box = key.seal(msgspec.msgpack.encode(upload), bound_to("uploads", shop_id, identity))
     try:
-        _write(_folder(runtime, shop_id), identity, day.to_bytes(DAY_BYTES) + box)
+        _write(_folder(runtime, shop_id), identity, day.to_bytes(DAY_BYTES) + box, since)
     except OSError as error:
         raise NotKept(f"The file cannot be kept on this machine ({error.strerror}); look at its disk.") from None
     return identity
 
 
-def _write(folder: Path, identity: str, sealed: bytes) -> None:
-    """Write a file whole, or not at all, for nobody else to read."""
+def _sent_at(path: Path) -> int:
+    """When a file that is kept was sent, in nanoseconds."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        raise FileGone(GONE) from None
+
+
+def _write(folder: Path, identity: str, sealed: bytes, since: int | None) -> None:
+    """Write a file whole, or not at all, for nobody else to read; as of now, or of when it was sent."""
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     part = folder / f".{identity}.{secrets.token_hex(4)}"
@@ -87,6 +100,8 @@ def _write(folder: Path, identity: str, sealed: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(sealed)
+        if since is not None:
+            os.utime(part, ns=(since, since))
         part.replace(folder / identity)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -100,7 +115,7 @@ def opened(runtime: Runtime, shop_id: int, identity: str) -> Upload:
         key = runtime.keys.day_key(shop_id, int.from_bytes(sealed[:DAY_BYTES]))
         content = key.open(sealed[DAY_BYTES:], bound_to("uploads", shop_id, identity))
     except (OSError, KeyDestroyed, KeyMissing):
-        raise FileGone("The file that was sent is not here any more: it is kept for a day. Send it again.") from None
+        raise FileGone(GONE) from None
     return msgspec.msgpack.decode(content, type=Upload)
 
 
