@@ -16,10 +16,11 @@ import pytest
 
 from onewriter import settings
 from onewriter.cli.frame import FAILED, PARTLY, USAGE
-from onewriter.customers import workers
+from onewriter.customers import runs, shops, workers
 from onewriter.runtime import Runtime
 from onewriter.sandbox import RunningSandbox
 from tests.faces.conftest import Onewriter
+from tests.support.live import begun
 
 Process = subprocess.Popen[str]
 PATIENCE_S = 40.0
@@ -128,6 +129,27 @@ def test_the_service_begins_with_a_link_by_which_the_first_person_gets_in(
     assert service.wait(PATIENCE_S) == 0
     assert "user:eve" in {one["name"] for one in onewriter.json("people", "list")}
     assert started("serve", "--port", "0")[1]["welcome"] is None
+
+
+def test_a_server_that_stops_ends_what_somebody_follows(
+    installed: Onewriter, sandbox: RunningSandbox, started: Callable[..., tuple[Process, Any]]
+) -> None:
+    """A stream goes on for as long as its run does; nobody who stops the service waits for that, or reads of errors."""
+    installed.connect(sandbox)
+    with Runtime(settings.load()) as runtime:
+        with runtime.database.read() as db:
+            [shop] = shops.every(db)
+        begun(runtime.database, shop.id, runs.RECONCILE)
+    token = installed.json("tokens", "create", "till")["secret"]
+    web, said = started("web", "--port", "0")
+    address, head = f"{said['url']}/api/v1/runs/live1/live", {"Authorization": f"Bearer {token}"}
+    with httpx2.stream("GET", address, headers=head, trust_env=False, timeout=PATIENCE_S) as followed:
+        lines = followed.iter_lines()
+        assert next(lines).startswith("data: ")
+        web.send_signal(signal.SIGTERM)
+        assert "event: over" not in list(lines)
+    assert web.wait(PATIENCE_S) == 0
+    assert web.communicate()[1] == ""
 
 
 def test_the_service_ends_when_one_of_its_processes_does(

@@ -115,6 +115,29 @@ def look_around(window: Page, link: str) -> None:
         assert look(window, "demo-" + path.strip("/").split("?")[0].replace("/", "-")) == []
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_stopped_in_the_middle_leaves_nothing(tmp_path: Path, how: signal.Signals) -> None:
+    """A shell lets what it starts in the background ignore Ctrl-C; the demo hears it all the same."""
+    command = [sys.executable, "-m", "onewriter", "demo", "--once"]
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        played = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"TMPDIR": str(tmp_path)})
+    finally:
+        signal.signal(signal.SIGINT, heard)
+    until = time.monotonic() + 60
+    while len(started := children_of(played.pid)) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    played.send_signal(how)
+    assert played.wait(60) != 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in started)
+    assert list(tmp_path.iterdir()) == []
+
+
+def children_of(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
 def told(folder: Path, **changed: Any) -> tuple[list[bool], list[tuple[str, ...]]]:
     """Which claims about points hold where our commands answer so, and which commands were typed."""
     answers: dict[str, Any] = {"merge show 8": [RECEIPT], "points show 8": ACCOUNT, "points audit": AUDIT} | changed

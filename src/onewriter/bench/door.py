@@ -139,17 +139,14 @@ async def answer_at_once(_door: Door, _delivery: Delivery, _vault: ShopVault) ->
 
 def serve_door(caller: Caller) -> None:
     """A part: the web process, on a free port of loopback, until its caller ends it."""
-    import uvicorn
-
-    from onewriter.web.app import create_app
-    from onewriter.web.server import WebConfig
+    from onewriter.web.app import create_server
 
     door = mock.patch.object(Door, "receive", answer_at_once) if caller.given["bare"] else nullcontext()
     sampler = Sampler(waits=False)
     with Runtime(settings_of(caller.given["place"]), door=True) as runtime, socket.socket() as listening, door:
         listening.bind(("127.0.0.1", 0))
         listening.listen(128)
-        server = uvicorn.Server(WebConfig(create_app(runtime)))
+        server = create_server(runtime)
         threading.Thread(target=_end_server, args=(caller, server), daemon=True).start()
         caller.tell(port=listening.getsockname()[1])
         with sampler:

@@ -105,6 +105,7 @@ class Story:
                 child.wait(10)
             except subprocess.TimeoutExpired:
                 child.kill()
+                child.wait()
 
     # ---- The stage --------------------------------------------------------------------------------------------------
 

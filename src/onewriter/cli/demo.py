@@ -10,6 +10,7 @@ import click
 from rich.table import Table
 
 from onewriter.cli.output import console, emit
+from onewriter.cli.processes import interrupted
 
 if TYPE_CHECKING:
     from onewriter.bench.story import Story
@@ -31,7 +32,8 @@ def demo(once: bool, as_json: bool) -> None:
     from onewriter.bench.story import Story
 
     screen = console(stderr=as_json)
-    with tempfile.TemporaryDirectory(prefix="onewriter-demo-", ignore_cleanup_errors=True) as folder:
+    folders = tempfile.TemporaryDirectory(prefix="onewriter-demo-", ignore_cleanup_errors=True)
+    with interrupted(), folders as folder:
         story = Story(Path(folder), lambda line: screen.print(line, soft_wrap=True))
         try:
             checks = story.tell()

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from onewriter.errors import BadSetting
@@ -22,19 +22,27 @@ Child = subprocess.Popen[bytes]
 
 
 @contextmanager
+def interrupted() -> Iterator[None]:
+    """Raise KeyboardInterrupt for a signal that ends a process, so that what was begun is put away.
+
+    A shell that starts a process in the background lets it ignore Ctrl-C; here it is heard all the same.
+    """
+    before = [(number, signal.signal(number, signal.default_int_handler)) for number in STOP_SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+@contextmanager
 def until_stopped() -> Iterator[None]:
     """Let a server run until it is told to stop, which is no error.
 
     The server hears the signal itself while it runs, closes, and raises the signal again for us.
     """
-    before = [(number, signal.signal(number, signal.default_int_handler)) for number in STOP_SIGNALS]
-    try:
+    with interrupted(), suppress(KeyboardInterrupt):
         yield
-    except KeyboardInterrupt:
-        pass
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
 
 
 @contextmanager

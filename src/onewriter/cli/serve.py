@@ -89,11 +89,8 @@ def web(host: str | None, port: int | None, fd: int | None, tied: bool, as_json:
 
     On SQLite there may be one.
     """
-    import uvicorn
-
     from onewriter.runtime import Runtime
-    from onewriter.web.app import create_app
-    from onewriter.web.server import WebConfig
+    from onewriter.web.app import create_server
 
     settings = _begin(tied)
     with (
@@ -104,7 +101,7 @@ def web(host: str | None, port: int | None, fd: int | None, tied: bool, as_json:
         runtime.prepare()
         if as_json:
             emit({"url": address_of(opened), "pid": os.getpid()})
-        uvicorn.Server(WebConfig(create_app(runtime))).run(sockets=[opened])
+        create_server(runtime).run(sockets=[opened])
 
 
 @click.command("worker")

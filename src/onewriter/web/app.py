@@ -26,11 +26,18 @@ from onewriter.web.live import Streams
 from onewriter.web.pages import frame
 from onewriter.web.pages.entering import Entering
 from onewriter.web.pages.every import PAGES
+from onewriter.web.server import WebConfig, WebServer
 
 Answer = Callable[[Request], Response]
 
 
-def create_app(runtime: Runtime, clock: Clock = time.monotonic) -> Edges:
+def create_server(runtime: Runtime) -> WebServer:
+    """The server of the web process, with its application."""
+    streams = Streams()
+    return WebServer(WebConfig(create_app(runtime, streams=streams)), streams.end)
+
+
+def create_app(runtime: Runtime, clock: Clock = time.monotonic, streams: Streams | None = None) -> Edges:
     """The application of the web process. The door's thread starts with it and ends with it."""
     bell = runtime.open_bell()
     door = Door(runtime.database, bell)
@@ -45,7 +52,7 @@ def create_app(runtime: Runtime, clock: Clock = time.monotonic) -> Edges:
             bell.close()
 
     # A bare router: it neither shows nor logs the text of an error, and does not redirect to whatever Host says.
-    streams = Streams()
+    streams = streams or Streams()
     answered = [*routes(runtime, door, clock), *people_routes(runtime, streams, clock)]
     answered.append(Mount(PREFIX, create_api(runtime, ROUTERS, streams, clock)))
     return Edges(Router(answered, redirect_slashes=False, default=_nothing_there, lifespan=lifespan))

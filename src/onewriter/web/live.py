@@ -1,7 +1,7 @@
 """Following a run while it goes: server-sent events, for the pages and for programs.
 
 An event is sent when something has changed, and at least every fifteen seconds, so that a connection that is gone is
-noticed. The stream ends when the run is over or stands still, and after an hour whatever happens.
+noticed. The stream ends when the run is over or stands still, with the server, and after an hour whatever happens.
 """
 
 import asyncio
@@ -30,6 +30,11 @@ class Streams:
 
     def __init__(self) -> None:
         self._open = 0
+        self._ended = False
+
+    def end(self) -> None:
+        """Let every stream end within a moment, since the server is about to; who watches asks again."""
+        self._ended = True
 
     def follow(self, look: Look, write: Write) -> Response | None:
         """An answer that goes on until the run is over; None where there is no room for another."""
@@ -40,16 +45,16 @@ class Streams:
 
     async def _counted(self, look: Look, write: Write) -> AsyncIterator[str]:
         try:
-            async for part in _events(look, write):
+            async for part in _events(look, write, lambda: self._ended):
                 yield part
         finally:
             self._open -= 1
 
 
-async def _events(look: Look, write: Write) -> AsyncIterator[str]:
+async def _events(look: Look, write: Write, is_ended: Callable[[], bool]) -> AsyncIterator[str]:
     began = said_at = time.monotonic()
     before: RunDocument | None = None
-    while time.monotonic() - began < LAST_S:
+    while time.monotonic() - began < LAST_S and not is_ended():
         try:
             run = await run_in_threadpool(look)
         except OnewriterError:

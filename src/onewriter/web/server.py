@@ -5,7 +5,9 @@ a body that trickles, a connection too many.
 """
 
 import asyncio
+import socket
 from asyncio.events import TimerHandle
+from collections.abc import Callable
 from typing import Any
 
 import uvicorn
@@ -48,6 +50,19 @@ class WebConfig(uvicorn.Config):
         )
         self.receive_s = receive_s
         self.connections_max = connections_max
+
+
+class WebServer(uvicorn.Server):
+    """Our server. `ending` is called when it begins to stop, for what would go on for as long as somebody listens."""
+
+    def __init__(self, config: WebConfig, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop: take nothing new, let what was begun end, and cut off what does not."""
+        self._ending()
+        await super().shutdown(sockets)
 
 
 class LimitedConnection(HttpToolsProtocol):
