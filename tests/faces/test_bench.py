@@ -88,6 +88,7 @@ def test_pages_are_measured_and_the_door_while_they_are_used(
 ) -> None:
     monkeypatch.setattr(paging, "TURNS", 2)
     monkeypatch.setattr(paging, "DELIVERIES", 300)
+    monkeypatch.setattr(paging, "ROUNDS", 1)
     *pages, alone, beside = figures(capsys, "pages", 120, database)
     opened = {"page: overview", "page: customers, deep in the list", "page: a case", "page: search by email"}
     assert opened <= {each["bench"] for each in pages}

@@ -104,6 +104,50 @@ def test_every_page_fits_a_phone(stage: Stage) -> None:
     assert wide == []
 
 
+NUMBER_CONTROLS = """() => {
+  const all = "a[href], button, input:not([type=hidden]), select, textarea, summary";
+  const seen = (each) => each.checkVisibility({ visibilityProperty: true }) && !each.disabled;
+  // Of a group of radio buttons the Tab key leads to one; the arrow keys lead to the others.
+  const first = (each) => each.type !== "radio"
+    || each === document.querySelector(`input[type=radio][name="${each.name}"]:checked`);
+  const found = [...document.querySelectorAll(all)].filter((each) => seen(each) && first(each));
+  found.forEach((each, place) => { each.dataset.place = place; });
+  document.activeElement.blur();
+  return found.map((each) => each.outerHTML.slice(0, 100));
+}"""
+REACHED = """() => {
+  const active = document.activeElement;
+  const drawn = getComputedStyle(active).outlineStyle !== "none";
+  return active === document.body ? null : [active.dataset.place ?? "", drawn, active.outerHTML.slice(0, 100)];
+}"""
+
+
+def test_every_control_of_every_page_is_reached_by_the_tab_key_in_its_order_and_seen(stage: Stage) -> None:
+    """Nothing is for the mouse alone, nothing holds the keyboard, and whoever types sees where they are."""
+    window = stage.window()
+    wrong = []
+    for path in paths_of(stage.both).values():
+        window.goto(path)
+        controls = window.evaluate(NUMBER_CONTROLS)
+        reached: list[str] = []
+        for _ in range(2 * len(controls) + 20):
+            window.keyboard.press("Tab")
+            found = window.evaluate(REACHED)
+            # Behind the last one stands the browser itself, or, where it has nothing of its own, the first again.
+            if found is None or (reached and found[0] == "0"):
+                break
+            place, drawn, written = found
+            # A date has parts, which the browser draws itself.
+            if place and reached[-1:] != [controls[int(place)]]:
+                reached.append(controls[int(place)])
+                wrong += [] if drawn else [f"{path}: not seen: {written}"]
+        else:
+            wrong.append(f"{path}: the keyboard is held")
+        wrong += [f"{path}: never reached: {each}" for each in controls if each not in reached]
+        wrong += [f"{path}: in another order"] if reached != controls else []
+    assert wrong == []
+
+
 # ---- The open case, by mouse and by keyboard ------------------------------------------------------------------------
 
 

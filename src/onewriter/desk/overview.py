@@ -1,6 +1,6 @@
 """Whether all is well with a shop, and what to look at first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -10,7 +10,7 @@ from onewriter.audit import cases
 from onewriter.audit.settle import ILLS
 from onewriter.customers import inbox, questions, requests, runs, systems, workers
 from onewriter.customers.people import Role
-from onewriter.customers.runs import IMPORT, RECONCILE
+from onewriter.customers.runs import IMPORT, RECONCILE, Run
 from onewriter.customers.shops import CONNECTED, Shop
 from onewriter.customers.systems import PAUSED, System
 from onewriter.desk.caller import Caller
@@ -89,7 +89,7 @@ def _worker_lives(caller: Caller, db: Connection, now: Instant) -> bool:
 
 def _customers(db: Connection, shop_id: int) -> int | None:
     """How many the shop had when all of them were last read; to count them now would walk through all."""
-    for run in runs.ended(db, shop_id, (IMPORT, RECONCILE), LOOK_BACK):
+    for run in _ended(db, shop_id, (IMPORT, RECONCILE)):
         told = run.counts.get("active", run.total)
         if told is not None:
             return told
@@ -98,10 +98,16 @@ def _customers(db: Connection, shop_id: int) -> int | None:
 
 def _last_clean(db: Connection, shop_id: int) -> str | None:
     """When all customers were last read and none of them differed."""
-    for run in runs.ended(db, shop_id, (RECONCILE,), LOOK_BACK):
+    for run in _ended(db, shop_id, (RECONCILE,)):
         if run.state is RunState.DONE and not any(run.counts.get(ill) for ill in ILLS):
             return iso(run.finished_at)
     return None
+
+
+def _ended(db: Connection, shop_id: int, kinds: Sequence[str]) -> Iterator[Run]:
+    """The runs of these kinds that are over, the newest first; nearly always that one is all that is wanted."""
+    yield from runs.ended(db, shop_id, kinds, 1)
+    yield from runs.ended(db, shop_id, kinds, LOOK_BACK)[1:]
 
 
 def _faults(shop: Shop, alive: bool, oldest_s: float, known: Sequence[System]) -> list[str]:

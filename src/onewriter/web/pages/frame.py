@@ -98,7 +98,7 @@ class Visit:
         except SeveralShops:
             return next(each for each in shops.every(db) if each.state != ERASED)
 
-    @property
+    @cached_property
     def shop_named(self) -> str | None:
         """The domain of that shop; None where none is connected."""
         with self.runtime.database.read() as db:
