@@ -76,4 +76,6 @@ def _cells(figure: Figure) -> list[str]:
 def _duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
-    return f"{seconds:,.2f} s" if seconds >= 0.01 else f"{seconds * 1_000_000:,.0f} us"
+    if seconds >= 1:
+        return f"{seconds:,.2f} s"
+    return f"{seconds * 1_000:,.1f} ms" if seconds >= 0.001 else f"{seconds * 1_000_000:,.0f} us"

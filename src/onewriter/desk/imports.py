@@ -164,6 +164,12 @@ def kept(caller: Caller, shop_named: str | None, identity: str) -> tuple[Held, W
     return Held(upload.body), Wish(upload.system, dict(upload.columns), upload.key)
 
 
+def look(caller: Caller, shop_named: str | None, identity: str) -> dict[str, Any]:
+    """What importing a file that was sent would do, as `check` tells it; raises FileGone."""
+    held, wish = kept(caller, shop_named, identity)
+    return check(caller, shop_named, held, wish)
+
+
 def drop(caller: Caller, shop_named: str | None, identity: str) -> None:
     """Forget a file that was sent."""
     shop = _shop(caller, shop_named)

@@ -1,5 +1,6 @@
 """The web process: one table of routes."""
 
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,14 +15,14 @@ from onewriter.intake.authorize import CALLBACK_PATH
 from onewriter.intake.connect import DOOR_PATH
 from onewriter.intake.door import Door
 from onewriter.runtime import Runtime
-from onewriter.web import statics
+from onewriter.web import apart, statics
 from onewriter.web.api.frame import PREFIX, create_api, unrouted
 from onewriter.web.api.routers import ROUTERS
 from onewriter.web.authorize import AuthorizeRoute
 from onewriter.web.door import DoorRoute
 from onewriter.web.edges import Edges
 from onewriter.web.health import Health
-from onewriter.web.limits import CALLBACKS, METRICS, READY, THREADS_MAX, Clock, Rate, TokenBucket
+from onewriter.web.limits import CALLBACKS, METRICS, READY, THREADS_MAX, TURN_S, Clock, Rate, TokenBucket
 from onewriter.web.live import Streams
 from onewriter.web.pages import frame
 from onewriter.web.pages.entering import Entering
@@ -34,7 +35,12 @@ Answer = Callable[[Request], Response]
 def create_server(runtime: Runtime) -> WebServer:
     """The server of the web process, with its application."""
     streams = Streams()
-    return WebServer(WebConfig(create_app(runtime, streams=streams)), streams.end)
+
+    def ending() -> None:
+        streams.end()
+        apart.end_all()
+
+    return WebServer(WebConfig(create_app(runtime, streams=streams)), ending)
 
 
 def create_app(runtime: Runtime, clock: Clock = time.monotonic, streams: Streams | None = None) -> Edges:
@@ -46,7 +52,10 @@ def create_app(runtime: Runtime, clock: Clock = time.monotonic, streams: Streams
     async def lifespan(_app: Router) -> AsyncIterator[None]:
         # Pages share the machine with the door, which has a thread of its own: more of them would only be in its way.
         to_thread.current_default_thread_limiter().total_tokens = THREADS_MAX
+        turn_s = sys.getswitchinterval()
+        sys.setswitchinterval(TURN_S)
         yield
+        sys.setswitchinterval(turn_s)
         door.close()
         if bell is not None:
             bell.close()

@@ -56,6 +56,8 @@ STREAMS_MAX = 50
 """Browsers and programs that watch runs at a time."""
 THREADS_MAX = 2
 """Threads that answer pages and calls; the door has its own. With more of them deliveries wait twice as long."""
+TURN_S = 0.0005
+"""How long a thread that computes keeps the interpreter; at Python's own 5 ms the door would wait so long each time."""
 
 
 class TokenBucket:

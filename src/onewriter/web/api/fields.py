@@ -10,6 +10,7 @@ from onewriter.desk.field_figures import DAYS_MAX, WEEKS_MAX, Fit, RatesDocument
 from onewriter.desk.key_rules import EXAMPLES, EXAMPLES_MAX, RECORDS_MAX, SHARED_MAX, Checked, Given
 from onewriter.rules.policy import Direction
 from onewriter.rules.policy_check import LENGTH_MAX
+from onewriter.web import apart
 from onewriter.web.api.frame import Asker, Limit, ShopName, router
 from onewriter.web.threads import slow
 
@@ -109,7 +110,7 @@ def check_keys(
     examples: Annotated[int, Query(ge=0, le=EXAMPLES_MAX)] = EXAMPLES,
 ) -> Checked:
     """Match every record again with other keys, and tell what they would split and join; nothing is changed."""
-    return key_rules.check(asker, shop, _given(wanted), examples, most=RECORDS_MAX)
+    return apart.ask(key_rules.check, asker, shop, _given(wanted), examples, most=RECORDS_MAX)
 
 
 @api.put("/fields/keys")

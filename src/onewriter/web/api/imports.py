@@ -11,6 +11,7 @@ from onewriter.desk import imports, paging
 from onewriter.desk.cycling import Queued
 from onewriter.desk.imports import HEADING_MAX, NAME, NAME_MAX, KeptFile, Undone, Wish
 from onewriter.desk.runs import RunDocument
+from onewriter.web import apart
 from onewriter.web.api.frame import Asker, Limit, ShopName, router
 from onewriter.web.threads import slow
 
@@ -100,8 +101,8 @@ def list_files(asker: Asker, shop: ShopName = None) -> KeptFiles:
 @slow
 def look_at_file(asker: Asker, file_id: FileId, shop: ShopName = None) -> dict[str, Any]:
     """Tell what importing the file would do, by counts and rows; nothing is written."""
-    held, wish = imports.kept(asker, shop, file_id)
-    return imports.check(asker, shop, held, wish)
+    held, _ = imports.kept(asker, shop, file_id)
+    return apart.look(asker, shop, file_id, len(held.body))
 
 
 @api.put("/imports/files/{file_id}")
@@ -111,7 +112,7 @@ def say_of_file(asker: Asker, file_id: FileId, said: Said, shop: ShopName = None
     held, _ = imports.kept(asker, shop, file_id)
     wish = Wish(said.system, imports.named(said.columns), said.key)
     imports.keep(asker, shop, held.body, wish, file_id)
-    return imports.check(asker, shop, held, wish)
+    return apart.look(asker, shop, file_id, len(held.body))
 
 
 @api.post("/imports/files/{file_id}/start")
@@ -131,4 +132,4 @@ def drop_file(asker: Asker, file_id: FileId, shop: ShopName = None) -> Dropped:
 @slow
 def look_at_undo(asker: Asker, run_id: RunId) -> Undone:
     """Tell what taking a cycle or an import back would put back, and what it would leave; nothing is changed."""
-    return imports.would_undo(asker, run_id)
+    return apart.ask(imports.would_undo, asker, run_id)

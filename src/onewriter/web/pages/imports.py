@@ -13,6 +13,7 @@ from onewriter.desk import imports
 from onewriter.desk.imported import TOLD
 from onewriter.desk.imports import NAME, Wish
 from onewriter.errors import BadInput, BadSetting, SystemRefused, UnknownSystem
+from onewriter.web import apart
 from onewriter.web.limits import FILE_MAX
 from onewriter.web.pages.frame import Page, Visit
 from onewriter.web.pages.numbered import whole
@@ -65,7 +66,7 @@ def _looked(visit: Visit, code: int, wrong: str | None = None) -> Response:
     held, wish = imports.kept(visit.caller, visit.shop_named, identity)
     checked = None
     try:
-        checked = imports.check(visit.caller, visit.shop_named, held, wish)
+        checked = apart.look(visit.caller, visit.shop_named, identity, len(held.body))
     except OF_THE_FILE as error:
         code, wrong = (status_of(error), str(error)) if wrong is None else (code, wrong)
     columns = "\n".join(f"{heading}={field}" for heading, field in (wish.columns or {}).items())

@@ -10,6 +10,7 @@ from onewriter.desk import fields, key_rules
 from onewriter.desk.key_rules import KINDS, RECORDS_MAX, SHARED_MAX, Given, TooManyRecords
 from onewriter.errors import BadInput
 from onewriter.rules.policy_toml import BadPolicy
+from onewriter.web import apart
 from onewriter.web.pages.frame import Page, Visit
 from onewriter.web.pages.numbered import whole
 from onewriter.web.problems import status_of
@@ -64,7 +65,8 @@ def _given(visit: Visit) -> Given:
 def _checked(visit: Visit, given: Given) -> dict[str, Any]:
     """What it would change; of too many records only that, since a browser does not wait so long."""
     try:
-        return {"found": key_rules.check(visit.caller, visit.shop_named, given, most=RECORDS_MAX), "too_many": None}
+        found = apart.ask(key_rules.check, visit.caller, visit.shop_named, given, most=RECORDS_MAX)
+        return {"found": found, "too_many": None}
     except TooManyRecords as error:
         return {"found": None, "too_many": str(error)}
 

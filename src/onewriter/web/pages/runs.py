@@ -8,6 +8,7 @@ from starlette.responses import Response
 from onewriter.customers.people import Role
 from onewriter.desk import cycling, imports, runs
 from onewriter.errors import BadInput
+from onewriter.web import apart
 from onewriter.web.pages import templating
 from onewriter.web.pages.frame import Page, Visit
 from onewriter.web.problems import status_of
@@ -53,7 +54,7 @@ def undo(visit: Visit) -> Response:
     """Take back what a cycle or a file wrote; or show first what that would come to."""
     try:
         if visit.text("what") == "see":
-            return _shown(visit, 200, would=imports.would_undo(visit.caller, visit.part("run_id"))["counts"])
+            return _shown(visit, 200, would=apart.ask(imports.would_undo, visit.caller, visit.part("run_id"))["counts"])
         queued = cycling.undo(visit.caller, visit.part("run_id"), visit.text("why"))
     except (BadInput, NotUndone) as error:
         return _shown(visit, status_of(error), str(error))
