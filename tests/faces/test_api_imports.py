@@ -1,6 +1,7 @@
 """Files of customers for programs: what is refused and in what words, how many there may be, and whose turn it is."""
 
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ GOLD = f"email,{TIER}\nann@example.com,gold\ncanary@example.com,tin\n".encode()
 LATIN = f"email,{TIER},note\nann@example.com,café,très bien\n".encode("cp1252")
 WHY = "they asked for it"
 CSV = "/api/v1/imports"
+SOON_S = 2.0
+"""How soon whatever is no file must have arrived."""
 
 
 @pytest.fixture
@@ -76,7 +79,9 @@ def heard(line: socket.socket) -> str:
     """An answer to its end: a page, or a document."""
     said = b""
     while b"</html>" not in said and b"}" not in said:
-        said += line.recv(65_536)
+        part = line.recv(65_536)
+        assert part, said
+        said += part
     return said.decode()
 
 
@@ -202,6 +207,21 @@ def test_one_file_is_taken_at_a_time_by_whichever_face(calls: Program) -> None:
     assert (page.status_code, page.headers["retry-after"]) == (503, "60")
     assert send(calls, GOLD).status_code == 200
     assert len(kept(calls)) == 2
+
+
+def test_who_has_a_slow_line_may_send_a_file_and_nobody_else_gets_so_long(given: Files) -> None:
+    runtime = given.beside.tea.runtime
+    with serving(runtime, receive_s=SOON_S) as url:
+        let_in(runtime, "olga", Role.OWNER)
+        till = Program(runtime, url, token_of(runtime, "till", Role.OWNER))
+        with announcing(till, f"{CSV}?system={NAME}", len(GOLD), {}) as line:
+            line.sendall(GOLD[:9])
+            time.sleep(1.25 * SOON_S)
+            line.sendall(GOLD[9:])
+            assert heard(line).startswith("HTTP/1.1 200 ")
+        with announcing(till, "/api/v1/fields/keys/check", 9, {"Content-Type": "application/json"}) as line:
+            assert line.recv(65_536).startswith(b"HTTP/1.1 408 ")
+    assert len(kept(till)) == 1
 
 
 def test_who_may_not_send_a_file_is_told_before_anything_is_read(calls: Program) -> None:

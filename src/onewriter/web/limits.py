@@ -22,6 +22,8 @@ HEAD_MAX = 32 * 1024
 """Bytes of all headers together."""
 RECEIVE_S = 15.0
 """How long a request may take to arrive in full; Shopify itself gives up after five seconds."""
+SEND_S = 600.0
+"""How long a file may take to arrive from somebody who may send it: the largest, at one megabit a second."""
 CONNECTIONS_MAX = 900
 """Connections at a time, below the 1,024 open files that many systems allow; more are answered 503."""
 CONNECTIONS_SPARE = 50

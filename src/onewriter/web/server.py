@@ -8,7 +8,7 @@ import asyncio
 import socket
 from asyncio.events import TimerHandle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from starlette.responses import Response
@@ -21,6 +21,8 @@ from onewriter.web.limits import CONNECTIONS_MAX, CONNECTIONS_SPARE, HEAD_MAX, H
 KEEP_ALIVE_S = 75
 SHUTDOWN_S = 8
 RETRY_AFTER_S = 5
+ALLOW = "onewriter.allow"
+"""Under this name an application finds, in the scope of a request, what gives its body so many seconds to arrive."""
 
 _BUSY = Edges(Response(status_code=503, headers={"Retry-After": str(RETRY_AFTER_S), "Connection": "close"}))
 
@@ -114,6 +116,7 @@ class LimitedConnection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
+        cast("dict[str, Any]", self.scope)[ALLOW] = self._allow
         self._in_head, self._whole, self._head_bytes = True, False, 0
 
     def on_url(self, url: bytes) -> None:
@@ -153,6 +156,11 @@ class LimitedConnection(HttpToolsProtocol):
     def _await_rest(self) -> None:
         if self._deadline is None:
             self._deadline = self.loop.call_later(self.config.receive_s, self._refuse, 408)
+
+    def _allow(self, seconds: float) -> None:
+        if self._deadline is not None:
+            self._forget_deadline()
+            self._deadline = self.loop.call_later(seconds, self._refuse, 408)
 
     def _forget_deadline(self) -> None:
         if self._deadline is not None:

@@ -215,7 +215,7 @@ class GuardedRoute(APIRoute):
             if request.method in WRITES and request.url.path in UPLOAD_PATHS:
                 # Nobody is asked for megabytes who may not send them.
                 await run_in_threadpool(_require_staff, admitted)
-                return await sending.alone(lambda: answered(request, admitted), _busy)
+                return await sending.alone(request, lambda: answered(request, admitted), _busy)
             return await answered(request, admitted)
 
         async def answered(request: Request, admitted: Caller) -> Response:

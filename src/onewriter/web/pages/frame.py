@@ -163,7 +163,9 @@ def _guarded(page: Page, runtime: Runtime, streams: Streams) -> Callable[[Reques
             return await answered(request)
         # Nobody is asked for megabytes before we know who they are, and that they may send them.
         refused = await run_in_threadpool(_refused, page, runtime, streams, request)
-        return await sending.alone(lambda: answered(request), _busy) if refused is None else refused
+        if refused is not None:
+            return refused
+        return await sending.alone(request, lambda: answered(request), _busy)
 
     async def answered(request: Request) -> Response:
         form = await read_form(request, files=1 if page.file else 0)
