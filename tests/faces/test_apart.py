@@ -21,6 +21,9 @@ from tests.support.doors import serving
 from tests.support.given import NAME, TIER, Files
 from tests.support.pages import Program, Site, let_in, token_of
 from tests.support.processes import wait_until
+from tests.support.raw import ON_SQLITE
+
+pytestmark = ON_SQLITE
 
 MANY = 40_000
 """Rows that take seconds to look at."""

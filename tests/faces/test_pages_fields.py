@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from onewriter.customers import policies, systems
+from onewriter.customers import policies, runs, systems
 from onewriter.customers.people import Role
+from onewriter.runtime import Runtime
+from tests.stages.test_proving import LOSSY, spoilt
 from tests.support.crm import CRM
 from tests.support.doors import serving
-from tests.support.mending import Mending
+from tests.support.mending import Mending, mending
 from tests.support.pages import Site, let_in
 from tests.support.raw import ON_SQLITE
 
@@ -164,3 +167,18 @@ def test_a_version_that_is_no_number_of_ours_is_as_good_as_none(pages: Site, bot
     given = hidden(pages.post("/fields", {"what": "own", "field": "phone", "owner": "manual"}).text)
     done = pages.post("/fields", given | {"do_it": "yes", "why": "people know best", "version": version})
     assert (done.status_code, both.policy.owner_of("phone")) == (303, "manual")
+
+
+def test_an_audit_leads_to_its_cases_and_says_nowhere_that_nothing_differs(runtime: Runtime, tmp_path: Path) -> None:
+    """Its findings are cases; what a reconcile found is on the page of its own run."""
+    with mending(runtime, tmp_path, LOSSY) as both:
+        spoilt(both)
+        both.reconcile()
+        with runtime.database.read() as db:
+            told = {each.kind: each.id for each in runs.newest(db, 20)}
+        with serving(runtime) as url:
+            pages = Site(runtime, url, let_in(runtime, "olga", Role.OWNER))
+            looked = pages.get(f"/runs/{told[f'audit {CRM}']}").text
+            assert "Nothing differs" not in looked
+            assert 'is in the <a href="/cases">cases</a>' in looked
+            assert "Nothing differs" in pages.get(f"/runs/{told[runs.RECONCILE]}").text

@@ -69,7 +69,7 @@ def test_a_file_is_looked_at_imported_and_taken_back(pages: Site, shop: Files) -
     sent = send(pages, GOLD, system=NAME)
     here = sent.headers["location"]
     looked = pages.get(here).text
-    assert "1 rows" in looked
+    assert "<dd>1 row</dd>" in looked
     assert "Would be refused and parked" in looked
     assert "from a file" not in looked
     tried = pages.post(here, {"what": "start"})
@@ -84,7 +84,7 @@ def test_a_file_is_looked_at_imported_and_taken_back(pages: Site, shop: Files) -
     assert "What the file wrote" in pages.get(page).text
     assert run.id in pages.get("/imports").text
     seen = pages.post(f"{page}/undo", {"what": "see", "why": ""})
-    assert "1 values would be put back" in seen.text
+    assert "1 value would be put back" in seen.text
     undone = carry_out(pages, pages.post(f"{page}/undo", {"what": "do", "why": WHY}).headers["location"])
     assert (undone.state, undone.counts) == (RunState.DONE, {"undone": 1})
 

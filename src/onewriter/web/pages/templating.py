@@ -52,7 +52,7 @@ def environment() -> Environment:
         lstrip_blocks=True, auto_reload=False, extensions=["jinja2.ext.do"],
     )  # fmt: skip
     made.globals |= {"asset": statics.url_of, "navigation": NAVIGATION, "version": __version__}
-    made.filters |= {"when": when, "number": number, "shown": shown, "words": words, "span": span}
+    made.filters |= {"when": when, "number": number, "counted": counted, "shown": shown, "words": words, "span": span}
     return made
 
 
@@ -68,6 +68,11 @@ def when(moment: str | None) -> Markup | str:
 def number(value: int | float | None) -> str:
     """A number with its thousands apart."""
     return DASH if value is None else f"{value:,}"
+
+
+def counted(value: int, one: str, many: str | None = None) -> str:
+    """So many of something: "1 row", "2 rows"; `many` is its plural, where an s alone does not make it."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
 
 
 def shown(value: Any) -> str:
