@@ -10,7 +10,9 @@ from onewriter.customers import people, runs, tokens
 from onewriter.customers.people import Role
 from onewriter.records import DAY, Instant
 from onewriter.web.api.frame import PROBLEM
+from onewriter.web.app import create_app
 from onewriter.web.limits import CALLS, STRANGERS
+from tests.support.doors import serving_app
 from tests.support.pages import Program
 from tests.support.raw import ON_SQLITE
 from tests.support.shops import Tea, gone, told
@@ -89,7 +91,8 @@ def test_a_viewers_token_obtains_no_protected_value_by_any_call(program: Program
 
 def test_too_many_calls_are_told_to_wait(program: Program) -> None:
     statuses = set()
-    with httpx2.Client(base_url=program.url, trust_env=False) as client:
+    standing_still = create_app(program.runtime, lambda: 1_000.0)
+    with serving_app(standing_still) as url, httpx2.Client(base_url=url, trust_env=False, timeout=60) as client:
         for _ in range(CALLS.at_once * 2):
             answer = client.get("/api/v1/runs", headers={"Authorization": f"Bearer {program.secret}"})
             statuses.add(answer.status_code)
@@ -237,7 +240,7 @@ def test_what_reveals_is_never_kept_and_stands_in_the_access_log_each_time(progr
 
 
 def test_the_description_is_published_and_names_every_path(program: Program) -> None:
-    with httpx2.Client(base_url=program.url, trust_env=False) as client:
+    with httpx2.Client(base_url=program.url, trust_env=False, timeout=60) as client:
         described = client.get("/api/v1/openapi.json")
     assert described.status_code == 200
     document = json.loads(described.text)

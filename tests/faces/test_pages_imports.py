@@ -137,7 +137,7 @@ def test_what_is_no_file_of_customers_is_told_in_a_sentence(pages: Site, text: s
 def test_a_file_is_forgotten_by_hand_and_after_a_day(pages: Site) -> None:
     here = send(pages, GOLD, system=NAME).headers["location"]
     assert pages.post(here, {"what": "drop"}).status_code == 303
-    assert (kept(pages), pages.get(here).status_code) == ([], 409)
+    assert (kept(pages), pages.get(here).status_code) == ([], 404)
     assert "kept for a day" in pages.get(here).text
     here = send(pages, GOLD, system=NAME).headers["location"]
     uploads.drop_old(pages.runtime)
@@ -149,7 +149,7 @@ def test_a_file_is_forgotten_by_hand_and_after_a_day(pages: Site) -> None:
         "what is said anew keeps it no longer"
     )
     uploads.drop_old(pages.runtime)
-    assert (kept(pages), pages.get(here).status_code) == ([], 409)
+    assert (kept(pages), pages.get(here).status_code) == ([], 404)
     assert pages.get("/imports/files/..%2F..%2Fonewriter.db").status_code in (404, 409)
 
 
@@ -159,7 +159,7 @@ def test_a_file_of_another_shop_or_changed_on_the_disk_is_not_opened(pages: Site
     body = bytearray(file.read_bytes())
     body[-1] ^= 1
     file.write_bytes(bytes(body))
-    assert pages.get(here).status_code == 409
+    assert pages.get(here).status_code == 404
 
 
 def test_viewers_and_strangers_send_nothing(pages: Site) -> None:
@@ -221,7 +221,7 @@ def test_a_program_sends_looks_and_imports(calls: Program, pages: Site) -> None:
     assert calls.get("/imports")["items"][0]["id"] == run.id
     assert calls.get(f"/runs/{run.id}")["file"]["wrote"] == {TIER: 1}
     assert calls.get(f"/runs/{run.id}/undo")["counts"] == {"undone": 1}
-    assert calls.ask("GET", here).status_code == 409, "it was imported"
+    assert calls.ask("GET", here).status_code == 404, "it was imported"
 
 
 def test_a_program_may_not_do_more_than_its_role(calls: Program) -> None:

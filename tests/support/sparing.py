@@ -47,8 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two processes more than there are processors, since a test that waits for a process or a poll leaves one idle."""
-    return len(os.sched_getaffinity(0)) + 2
+    """One process more than there are processors, since a test that waits for a process or a poll leaves one idle."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 @pytest.hookimpl(trylast=True)

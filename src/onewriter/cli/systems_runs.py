@@ -53,9 +53,8 @@ def cycle(
     _refuse_reason(allow, why)
     with session.opened() as runtime:
         caller, shop = session.caller(runtime), session.shop_named(runtime, domain, connected=True)
-        if why is not None:
-            told_of.allow(caller, shop, name, allow, why)
-        queued = told_of.queue(caller, shop, name, dry=dry_run, full=full, customer=customer)
+        how = {"dry": dry_run, "full": full}
+        queued = told_of.queue(caller, shop, name, **how, customer=customer, allow=allow, why=why or "")
         return _tell(runtime, f"cycle of {name}", queued, wait=wait, limit=limit, as_json=as_json)
 
 

@@ -22,7 +22,7 @@ def full_domain(given: str) -> str:
     domain = name if "." in name else f"{name}.myshopify.com"
     if DOMAIN.fullmatch(domain) is None:
         raise BadInput(
-            f"{given[:80]!r} is no myshopify.com domain; give the one that Shopify's admin shows under Domains, "
+            "That is no myshopify.com domain; give the one that Shopify's admin shows under Domains, "
             "such as tea.myshopify.com.",
             "shop",
         )

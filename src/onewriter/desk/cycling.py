@@ -40,16 +40,34 @@ def of_system(caller: Caller, named: str | None, name: str, limit: int) -> list[
 
 
 def queue(
-    caller: Caller, named: str | None, name: str, *, dry: bool, full: bool = False, customer: str | None = None
+    caller: Caller,
+    named: str | None,
+    name: str,
+    *,
+    dry: bool,
+    full: bool = False,
+    customer: str | None = None,
+    allow: Sequence[str] = (),
+    why: str = "",
 ) -> Queued:
-    """Queue a cycle of a system, of one customer where one is named. With `dry` it says what it would write."""
+    """Queue a cycle of a system, of one customer where one is named. With `dry` it says what it would write.
+
+    With `allow` the next complete cycle may change however many values of these fields, or take it that records are
+    gone: that is an owner's to say, and why, and it counts only where a cycle was queued.
+    """
     runtime = caller.runtime
+    if allow:
+        _permit_many(caller, named, name, allow, why)
 
     def ask(db: Connection) -> str:
         shop = choose_shop(db, named, connected=True)
         systems.get(db, shop.id, name)
         only = None if customer is None else find.show(db, runtime.vault(shop.id), customer).id
-        return cycling.queue(runtime, db, shop.id, name, caller.who, caller.now, dry=dry, full=full, only=only)
+        run_id = cycling.queue(runtime, db, shop.id, name, caller.who, caller.now, dry=dry, full=full, only=only)
+        if allow:
+            allowed = dict(systems.get(db, shop.id, name).allowed) | dict.fromkeys(allow, WITHOUT_LIMIT)
+            systems.change(db, shop.id, name, caller.now, allowed=allowed)
+        return run_id
 
     return _queued(caller, Role.STAFF, ask)
 
@@ -77,8 +95,7 @@ def _queued(caller: Caller, role: Role, ask: Callable[[Connection], str]) -> Que
         return {"run": run_id, "state": "queued", "worker_lives": worker_lives(caller.runtime, db)}
 
 
-def allow(caller: Caller, named: str | None, name: str, fields: Sequence[str], why: str) -> None:
-    """Let the next complete cycle change however many values of these fields, or take it that records are gone."""
+def _permit_many(caller: Caller, named: str | None, name: str, fields: Sequence[str], why: str) -> None:
     said = reason(why)
     for field in fields:
         if field != VANISHED and not is_known(field):
@@ -89,7 +106,3 @@ def allow(caller: Caller, named: str | None, name: str, fields: Sequence[str], w
         systems.get(db, shop.id, name)
     about = [About(subject=f"system {name}: allow {', '.join(fields)}")]
     caller.permit(Role.OWNER, SYSTEM, about, shop_id=shop.id, why=said)
-    with caller.runtime.database.write() as db:
-        system = systems.get(db, shop.id, name)
-        allowed = dict(system.allowed) | dict.fromkeys(fields, WITHOUT_LIMIT)
-        systems.change(db, shop.id, name, caller.now, allowed=allowed)

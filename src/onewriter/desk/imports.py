@@ -251,6 +251,13 @@ def would_undo(caller: Caller, run_id: str) -> Undone:
         return {"run": run_id, "dry_run": True, "counts": dict(+looked.run(caller.now))}
 
 
+def touched(caller: Caller, run_id: str) -> int:
+    """How many records a cycle or an import went through."""
+    with caller.runtime.database.read() as db:
+        caller.require(db, Role.OWNER)
+        return runs.get(db, run_id).done
+
+
 def import_of(caller: Caller, run_id: str) -> Run:
     """The import that a run was; raises NotUndone for a run of another kind."""
     with caller.runtime.database.read() as db:

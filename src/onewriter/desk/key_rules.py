@@ -104,6 +104,13 @@ def check(
     }
 
 
+def records(caller: Caller, named: str | None) -> int:
+    """How many records would be matched again."""
+    with caller.runtime.database.read() as db:
+        caller.require(db, Role.VIEWER)
+        return _records(db, choose_shop(db, named).id)
+
+
 def _records(db: Connection, shop_id: int) -> int:
     """How many records its other systems have told of."""
     return sum(

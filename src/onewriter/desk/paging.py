@@ -13,6 +13,7 @@ MOST = 200
 """The most that one page holds."""
 USUAL = 50
 
+NUMBER_MAX = 2**63
 Item = TypeVar("Item")
 
 
@@ -27,12 +28,17 @@ def behind(given: str | None, *types: type) -> list[Any] | None:
         return None
     try:
         keys = msgspec.json.decode(urlsafe_b64decode(given[:200] + "=" * (-len(given[:200]) % 4)), type=list[Any])
-        fits = len(keys) == len(types) and all(type(key) is kind for key, kind in zip(keys, types, strict=True))
+        fits = len(keys) == len(types) and all(map(_fits, keys, types))
     except (msgspec.MsgspecError, Error, ValueError):
         fits = False
     if not fits:
         raise BadInput("This cursor is none; take the one that the page before gave, or none.", "cursor")
     return list(keys)
+
+
+def _fits(key: Any, kind: type) -> bool:
+    """Whether a key is of its type, and a number that a database can hold."""
+    return type(key) is kind and (not isinstance(key, int) or -NUMBER_MAX <= key < NUMBER_MAX)
 
 
 def page(found: Sequence[Item], most: int, keys: Callable[[Item], Sequence[Any]]) -> tuple[list[Item], str | None]:

@@ -16,7 +16,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import structlog
 
 from onewriter import log
-from onewriter.desk import imports
+from onewriter.desk import imports, key_rules
 from onewriter.desk.caller import Caller
 from onewriter.errors import OnewriterError, Temporary
 from onewriter.runtime import Runtime
@@ -30,6 +30,8 @@ BEHIND = 10
 """How far it goes behind others where processors are short, as `nice` counts."""
 SMALL = 256 * 1024
 """Bytes of a file that is looked at sooner than a process is begun."""
+FEW = 1_000
+"""Records of which the same is true."""
 
 _asked: set["subprocess.Popen[bytes]"] = set()
 
@@ -43,6 +45,23 @@ def look(caller: Caller, shop_named: str | None, file_id: str, size: int) -> dic
     if size <= SMALL:
         return imports.look(caller, shop_named, file_id)
     return ask(imports.look, caller, shop_named, file_id)
+
+
+def other_keys(
+    caller: Caller, shop_named: str | None, given: key_rules.Given, examples: int = key_rules.EXAMPLES
+) -> key_rules.Checked:
+    """What other keys would change, of as many records as a browser waits for."""
+    most = key_rules.RECORDS_MAX
+    if key_rules.records(caller, shop_named) <= FEW:
+        return key_rules.check(caller, shop_named, given, examples, most=most)
+    return ask(key_rules.check, caller, shop_named, given, examples, most=most)
+
+
+def would_undo(caller: Caller, run_id: str) -> imports.Undone:
+    """What taking back a cycle or an import would come to."""
+    if imports.touched(caller, run_id) <= FEW:
+        return imports.would_undo(caller, run_id)
+    return ask(imports.would_undo, caller, run_id)
 
 
 def ask(

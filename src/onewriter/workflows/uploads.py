@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from onewriter.errors import KeyDestroyed, KeyMissing, Permanent, Temporary
+from onewriter.errors import KeyDestroyed, KeyMissing, Permanent, Temporary, Unknown
 from onewriter.records import DAY, SECOND, Instant
 from onewriter.runtime import Runtime
 from onewriter.vault.seal import bound_to
@@ -29,7 +29,7 @@ FILES_MAX = 10
 """Files of one shop that are kept at a time: each may be 64 MiB."""
 
 
-class FileGone(Permanent):
+class FileGone(Unknown):
     """The file is not there any more, or not the one that was given."""
 
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from onewriter.desk import field_figures, fields, key_rules, paging, programme
+from onewriter.desk import field_figures, fields, paging, programme
 from onewriter.desk.field_figures import DAYS_MAX, WEEKS_MAX, Fit, RatesDocument
-from onewriter.desk.key_rules import EXAMPLES, EXAMPLES_MAX, RECORDS_MAX, SHARED_MAX, Checked, Given
+from onewriter.desk.key_rules import EXAMPLES, EXAMPLES_MAX, SHARED_MAX, Checked, Given
 from onewriter.rules.policy import Direction
 from onewriter.rules.policy_check import LENGTH_MAX
 from onewriter.web import apart
@@ -110,7 +110,7 @@ def check_keys(
     examples: Annotated[int, Query(ge=0, le=EXAMPLES_MAX)] = EXAMPLES,
 ) -> Checked:
     """Match every record again with other keys, and tell what they would split and join; nothing is changed."""
-    return apart.ask(key_rules.check, asker, shop, _given(wanted), examples, most=RECORDS_MAX)
+    return apart.other_keys(asker, shop, _given(wanted), examples)
 
 
 @api.put("/fields/keys")

@@ -38,7 +38,8 @@ from onewriter.web.problems import status_of
 PREFIX = "/api/v1"
 PROBLEM = "application/problem+json"
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
-REVEAL = "/reveal"
+NEVER_KEPT = ("/reveal", "/export", "/access-log/reasons")
+"""Ends of the addresses that show protected values: each is answered anew, and is in the access log, each time."""
 """How the address of a call ends that opens protected values."""
 RETRY_AFTER_S = 5
 CALLERS_MAX = 10_000
@@ -144,7 +145,9 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     """What the description of the call does not allow; the text names the place, and never repeats what was sent."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"][1:])[:100] or str(first["loc"][0])
+    where, *inside = first["loc"][1:] or first["loc"]
+    # Below a field of ours a name may be one that was sent; numbers say how far down a list.
+    place = ".".join(map(str, [where, *(part for part in inside if isinstance(part, int))]))
     return problem(422, f"{place}: {first['msg']}.", "BadInput", place)
 
 
@@ -220,8 +223,7 @@ class GuardedRoute(APIRoute):
 
         async def answered(request: Request, admitted: Caller) -> Response:
             key = request.headers.get(keyed.HEADER)
-            # What reveals values is answered anew each time, and is in the access log each time: it is never kept.
-            if key is None or request.method not in WRITES or request.url.path.endswith(REVEAL):
+            if key is None or request.method not in WRITES or request.url.path.endswith(NEVER_KEPT):
                 return await answer(request)
             return await keyed.once(admitted, key, _secret(request), request, answer)
 

@@ -132,4 +132,4 @@ def drop_file(asker: Asker, file_id: FileId, shop: ShopName = None) -> Dropped:
 @slow
 def look_at_undo(asker: Asker, run_id: RunId) -> Undone:
     """Tell what taking a cycle or an import back would put back, and what it would leave; nothing is changed."""
-    return apart.ask(imports.would_undo, asker, run_id)
+    return apart.would_undo(asker, run_id)

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 from onewriter.desk import notices, paging
 from onewriter.desk.notices import NoticePage, Tried
 from onewriter.web.api.frame import Asker, Cursor, Limit, router
+from onewriter.web.threads import slow
 
 api = router("notices")
 
@@ -27,6 +28,7 @@ def list_notices(asker: Asker, cursor: Cursor = None, limit: Limit = paging.USUA
 
 
 @api.post("/notices/test")
+@slow
 def test_notices(asker: Asker) -> Test:
     """Send a test over every channel that is set, and wait for what becomes of it."""
     return {"channels": notices.try_out(asker)}

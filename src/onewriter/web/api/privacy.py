@@ -22,6 +22,7 @@ from onewriter.records import DAY, Instant
 from onewriter.rules.retention import DAYS_MAX, DAYS_MIN
 from onewriter.web.api.customers import CustomerId
 from onewriter.web.api.frame import Asker, Cursor, Limit, ShopName, Why, router
+from onewriter.web.threads import slow
 
 api = router("privacy")
 
@@ -203,6 +204,7 @@ def open_access(asker: Asker, asked: Reasons, shop: ShopName = None) -> AccessPa
 
 
 @api.get("/access-log/proof")
+@slow
 def prove_access(asker: Asker) -> ProofDocument:
     """Prove that no line of the access log was changed, removed or added. It walks the whole log."""
     return accesses.verified(asker)

@@ -105,9 +105,8 @@ def list_cycles(asker: Asker, name: Name, shop: ShopName = None, limit: Limit = 
 @api.post("/cycles/{name}")
 def run_cycle(asker: Asker, name: Name, cycle: Cycle, shop: ShopName = None) -> Queued:
     """Queue a cycle of a system; `allow` is an owner's to give."""
-    if cycle.allow:
-        cycling.allow(asker, shop, name, cycle.allow, cycle.why)
-    return cycling.queue(asker, shop, name, dry=cycle.dry_run, full=cycle.full, customer=cycle.customer)
+    how = {"dry": cycle.dry_run, "full": cycle.full}
+    return cycling.queue(asker, shop, name, **how, customer=cycle.customer, allow=cycle.allow, why=cycle.why)
 
 
 @api.post("/runs/{run_id}/undo")

@@ -96,5 +96,5 @@ def prove(visit: Visit) -> Response:
 PAGES = [
     Page("/privacy/access", listed),
     Page("/privacy/access", opened, "POST"),
-    Page("/privacy/access/proof", prove, "POST"),
+    Page("/privacy/access/proof", prove, "POST", slow=True),
 ]

@@ -167,7 +167,10 @@ def _carried(form: FormData) -> list[tuple[str, str]]:
 
 def _local(where: str) -> str:
     """The page to go on to: one of ours, whatever was asked for."""
-    parts = urlsplit(where)
+    try:
+        parts = urlsplit(where)
+    except ValueError:
+        return "/"
     # Browsers leave out tabs and line ends, and read a backslash as a slash.
     plain = where.isascii() and where.isprintable() and "\\" not in where
     is_ours = where.startswith("/") and not where.startswith("//") and not parts.netloc and not parts.scheme

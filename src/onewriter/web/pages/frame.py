@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import structlog
 from anyio import to_thread
+from python_multipart.multipart import parse_options_header
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
@@ -27,7 +28,7 @@ from onewriter.customers.sessions import Session
 from onewriter.customers.shops import ERASED, Shop
 from onewriter.desk.caller import Caller
 from onewriter.desk.choosing import SeveralShops, choose_shop
-from onewriter.errors import Forbidden, OnewriterError
+from onewriter.errors import DatabaseBusy, Forbidden, OnewriterError
 from onewriter.runtime import Runtime
 from onewriter.web import said, sending
 from onewriter.web.limits import FILE_MAX
@@ -191,10 +192,13 @@ async def read_form(request: Request, *, files: int = 0) -> FormData | None:
     """The form that was sent; None for what is none."""
     limits = {"max_files": files, "max_fields": FIELDS_MAX, "max_part_size": FILE_MAX}
     try:
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() == MULTIPART:
+        kind, more = parse_options_header(request.headers.get("content-type"))
+        if more.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"us-ascii"):
+            return None
+        if kind == MULTIPART.encode():
             return await InMemory(request.headers, request.stream(), **limits).parse()
         return await request.form(**limits)
-    except (MultiPartException, HTTPException, ClientDisconnect, UnicodeDecodeError):
+    except (MultiPartException, HTTPException, ClientDisconnect, UnicodeError):
         return None
 
 
@@ -213,7 +217,12 @@ def _refused(page: Page, runtime: Runtime, streams: Streams, request: Request) -
 
 
 def _busy() -> Response:
-    answer = templating.page("outside.html", 503, title="In a moment", told=f"{sending.BUSY} Go back, and try again.")
+    return wait(sending.BUSY)
+
+
+def wait(told: str) -> Response:
+    """What is answered to somebody who must try again; it asks the database nothing."""
+    answer = templating.page("outside.html", 503, title="In a moment", told=f"{told} Go back, and try again.")
     answer.headers["Retry-After"] = str(sending.RETRY_AFTER_S)
     return answer
 
@@ -225,16 +234,25 @@ def unreadable() -> Response:
 
 
 def _answer(page: Page, runtime: Runtime, streams: Streams, request: Request, form: FormData) -> Response:
-    session = session_of(request, runtime)
-    if session is None:
-        return ask_to_log_in(request, form)
-    visit = Visit(request, runtime, session, form, streams)
     try:
-        if request.method == "POST":
-            refuse_foreign(request, runtime, form, session)
-        with runtime.database.read() as db:
+        session = session_of(request, runtime)
+        if session is None:
+            return ask_to_log_in(request, form)
+        return _seen(page, Visit(request, runtime, session, form, streams))
+    except DatabaseBusy as error:
+        log.warning("page not answered", page=page.path, error=type(error).__name__)
+        return wait(str(error))
+
+
+def _seen(page: Page, visit: Visit) -> Response:
+    try:
+        if visit.request.method == "POST":
+            refuse_foreign(visit.request, visit.runtime, visit.form, visit.session)
+        with visit.runtime.database.read() as db:
             visit.caller.require(db, page.role)
         return page.answer(visit)
+    except DatabaseBusy:
+        raise
     except OnewriterError as error:
         status = status_of(error)
         if status >= 500:
@@ -269,11 +287,18 @@ def typed(form: FormData) -> list[tuple[str, str]]:
     ]
 
 
+def _place_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
+
+
 def refuse_foreign(request: Request, runtime: Runtime, form: FormData, session: Session | None) -> None:
     """Raise Forbidden for a form that no page of ours sent, or one of another session."""
     own = {request.headers.get("host", ""), urlsplit(runtime.settings.text("web_url")).netloc}
     origin = request.headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc not in own
+    foreign = origin is not None and _place_of(origin) not in own
     given = form.get(CSRF)
     unproved = session is not None and not (isinstance(given, str) and sessions.is_csrf(session, given))
     if foreign or unproved:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from onewriter.customers.people import Role
 from onewriter.customers.policies import PolicyMoved
 from onewriter.desk import fields, key_rules
-from onewriter.desk.key_rules import KINDS, RECORDS_MAX, SHARED_MAX, Given, TooManyRecords
+from onewriter.desk.key_rules import KINDS, SHARED_MAX, Given, TooManyRecords
 from onewriter.errors import BadInput
 from onewriter.rules.policy_toml import BadPolicy
 from onewriter.web import apart
@@ -65,8 +65,7 @@ def _given(visit: Visit) -> Given:
 def _checked(visit: Visit, given: Given) -> dict[str, Any]:
     """What it would change; of too many records only that, since a browser does not wait so long."""
     try:
-        found = apart.ask(key_rules.check, visit.caller, visit.shop_named, given, most=RECORDS_MAX)
-        return {"found": found, "too_many": None}
+        return {"found": apart.other_keys(visit.caller, visit.shop_named, given), "too_many": None}
     except TooManyRecords as error:
         return {"found": None, "too_many": str(error)}
 

@@ -37,6 +37,6 @@ def retry(visit: Visit) -> Response:
 
 PAGES = [
     Page("/settings/notices", listed),
-    Page("/settings/notices/test", try_out, "POST", Role.STAFF),
+    Page("/settings/notices/test", try_out, "POST", Role.STAFF, slow=True),
     Page("/settings/notices/{notice_id}/retry", retry, "POST", Role.STAFF),
 ]

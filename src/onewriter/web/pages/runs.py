@@ -6,11 +6,12 @@ from typing import Any
 from starlette.responses import Response
 
 from onewriter.customers.people import Role
-from onewriter.desk import cycling, imports, runs
-from onewriter.errors import BadInput
+from onewriter.desk import cycling, runs
+from onewriter.desk.runs import RunDocument
+from onewriter.errors import BadInput, Forbidden
 from onewriter.web import apart
 from onewriter.web.pages import templating
-from onewriter.web.pages.frame import Page, Visit
+from onewriter.web.pages.frame import Page, Visit, session_of
 from onewriter.web.problems import status_of
 from onewriter.workflows.undoing import NotUndone
 
@@ -39,7 +40,13 @@ def follow(visit: Visit) -> Response:
     run_id = visit.part("run_id")
     runs.short(visit.caller, run_id)
     progress: Any = templating.environment().get_template("runs/progress.html").module
-    stream = visit.streams.follow(lambda: runs.short(visit.caller, run_id), lambda run: str(progress.progress(run)))
+
+    def look() -> RunDocument:
+        if session_of(visit.request, visit.runtime) is None:
+            raise Forbidden("Your session has ended.")
+        return runs.short(visit.caller, run_id)
+
+    stream = visit.streams.follow(look, lambda run: str(progress.progress(run)))
     return Response(status_code=503, headers={"Retry-After": "60"}) if stream is None else stream
 
 
@@ -54,7 +61,7 @@ def undo(visit: Visit) -> Response:
     """Take back what a cycle or a file wrote; or show first what that would come to."""
     try:
         if visit.text("what") == "see":
-            return _shown(visit, 200, would=apart.ask(imports.would_undo, visit.caller, visit.part("run_id"))["counts"])
+            return _shown(visit, 200, would=apart.would_undo(visit.caller, visit.part("run_id"))["counts"])
         queued = cycling.undo(visit.caller, visit.part("run_id"), visit.text("why"))
     except (BadInput, NotUndone) as error:
         return _shown(visit, status_of(error), str(error))
