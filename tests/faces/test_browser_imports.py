@@ -87,7 +87,7 @@ def test_a_file_is_sent_looked_at_imported_and_taken_back_by_the_mouse(stage: St
     expect(window.get_by_role("table", name="What the file wrote")).to_contain_text(TIER)
     window.get_by_text("Take it back").first.click()
     window.get_by_role("button", name="See what it would put back").click()
-    expect(window.get_by_text("1 values would be put back.")).to_be_visible()
+    expect(window.get_by_text("1 value would be put back.")).to_be_visible()
     assert look(window, "imports-undo") == []
     window.get_by_label("Why").fill(WHY)
     window.get_by_role("button", name="Take it back").click()
