@@ -243,6 +243,18 @@ def test_a_slow_receiver_holds_nothing_up_for_longer_than_a_turn_may_take(
     assert [each.state for each in outbox(tea)] == ["waiting", "waiting", "sent", "sent"]
 
 
+def test_a_receiver_whose_answer_never_ends_is_not_waited_for(tea: Tea, now: Instant, receiver: Receiver) -> None:
+    """Each line of its head comes in time, so that no wait between two of them would ever be too long."""
+    receiver.drips = True
+    with tea.runtime.database.write() as db:
+        questions.ask(db, tea.shop_id, ASK, now)
+    with telling(tea, now, **hook(receiver)) as runtime:
+        [way] = channels(runtime)
+        assert isinstance(way, Webhook)
+        turn(runtime, [replace(way, patience_s=0.3)])
+        assert {each.error for each in outbox(tea)} == {"The receiver did not answer in time, or broke off."}
+
+
 def test_a_worker_that_comes_late_takes_nothing_back(tea: Tea, now: Instant) -> None:
     late = now + CLAIM
     with tea.runtime.database.write() as db:

@@ -42,6 +42,8 @@ class Receiver:
     delay_s: float = 0.0
     hangs_up_on: str | None = None
     """What must not be in a body, or the connection ends without an answer."""
+    drips: bool = False
+    """Whether its answer comes a line of the head at a time, for seconds."""
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
     @property
@@ -53,6 +55,7 @@ class Receiver:
 @contextmanager
 def webhook(receiver: Receiver) -> Iterator[Receiver]:
     """The receiver, listening."""
+    ended = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -68,6 +71,13 @@ def webhook(receiver: Receiver) -> Iterator[Receiver]:
                 self._answer()
 
         def _answer(self) -> None:
+            if receiver.drips:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+                for _ in range(80):
+                    if not ended.wait(0.05):
+                        self.wfile.write(b"X-Not-Yet: 1\r\n")
+                self.wfile.write(b"Content-Length: 0\r\n\r\n")
+                return
             self.send_response(receiver.status)
             self.send_header("Location", "http://127.0.0.1:1/elsewhere")
             self.send_header("Content-Length", "0")
@@ -82,6 +92,7 @@ def webhook(receiver: Receiver) -> Iterator[Receiver]:
     try:
         yield receiver
     finally:
+        ended.set()
         server.shutdown()
         server.server_close()
 

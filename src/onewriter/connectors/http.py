@@ -20,6 +20,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 import httpx2
 import msgspec
 
+from onewriter.connectors.deadline import Deadline, Endless
 from onewriter.connectors.interface import Problem
 from onewriter.errors import BadSetting, SystemRefused, SystemThrottled, SystemUnreachable
 from onewriter.records import SECOND, Instant, instant
@@ -28,7 +29,7 @@ TIMEOUT = httpx2.Timeout(connect=5.0, read=60.0, write=60.0, pool=60.0)
 ANSWER_MAX = 32 * 1024 * 1024
 """Bytes of one answer, unpacked."""
 ANSWER_MAX_S = 300.0
-"""Seconds that one answer may take to arrive whole: each piece may come in time, and the last one never."""
+"""Seconds that one exchange may take as a whole: each piece may come in time, and the last one never."""
 BODY_MAX = 8 * 1024 * 1024
 """Bytes of what we send at once."""
 URL_MAX = 8_000
@@ -58,10 +59,6 @@ class Unsendable(SystemRefused):
 
 class Oversized(SystemRefused):
     """An answer that is larger than any should be; what was asked may have been done."""
-
-
-class Endless(SystemUnreachable):
-    """An answer that went on and on: it is not asked for again at once, since that would take as long."""
 
 
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
@@ -178,7 +175,7 @@ class Way:
     sleep: Callable[[float], None] = time.sleep
     transport: Transport | None = None
     patience_s: float | None = None
-    """How long each step may take, and the whole answer; None is what a system that reads much needs."""
+    """How long each step may take, and the whole exchange; None is what a system that reads much needs."""
     elapsed: Callable[[], float] = time.monotonic
     """Seconds by a clock that nobody sets, by which an answer's time is taken."""
     skew: Instant | None = None
@@ -196,6 +193,7 @@ class Way:
             headers={"User-Agent": "onewriter", "Accept": "application/json", **self.headers, **proof},
         )
         self._free_at: Instant = 0
+        self._deadline = Deadline()
 
     def __enter__(self) -> Self:
         return self
@@ -252,10 +250,13 @@ class Way:
         content = content if body is None else _encoded(body)
         given = {} if content is None else {"Content-Type": self.headers.get("Content-Type", "application/json")}
         self._keep_pace()
-        until = self.elapsed() + (ANSWER_MAX_S if self.patience_s is None else self.patience_s)
+        most_s = ANSWER_MAX_S if self.patience_s is None else self.patience_s
+        until = self.elapsed() + most_s
+        names, heeding = {**given, **(headers or {})}, {"trace": self._deadline.heed}
         with (
             translated(),
-            self._http.stream(method, url, content=content, headers={**given, **(headers or {})}) as response,
+            self._deadline.within(most_s),
+            self._http.stream(method, url, content=content, headers=names, extensions=heeding) as response,
         ):
             received = bytearray()
             for chunk in response.iter_bytes():
@@ -263,7 +264,7 @@ class Way:
                 if len(received) > ANSWER_MAX:
                     raise Oversized("An answer is larger than 32 MiB; ask for fewer at a time.")
                 if self.elapsed() > until:
-                    raise Endless("An answer of the system did not end in time; it will be tried again.")
+                    raise Endless
             named = {name.lower(): value for name, value in response.headers.items()}
         self._compare_clocks(named.get("date"))
         return Reply(response.status_code, bytes(received), named)

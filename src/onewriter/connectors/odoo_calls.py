@@ -13,7 +13,8 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from onewriter.connectors.http import WAIT_MAX_S, Endless, Reply, Way, raise_whole
+from onewriter.connectors.deadline import Endless
+from onewriter.connectors.http import WAIT_MAX_S, Reply, Way, raise_whole
 from onewriter.errors import SystemRefused, SystemThrottled, SystemUnreachable
 
 JSON2_SINCE = 19
