@@ -66,6 +66,7 @@ def test_a_case_is_listed_and_shown_on_one_screen_without_a_value(onewriter: One
     assert shown.rstrip().splitlines()[-1].startswith("Next: ")
     document = onewriter.json("cases", "show", "1")
     assert (document["number"], document["records"], document["fix_target"]) == (1, [str(mia)], "rule")
+    assert document["wrong_still"] == 1
     assert [each["step"] for each in document["steps"]] == ["opened"]
     assert not any(secret in shown + json.dumps(document) for secret in ("secret", "mia@", "446681800"))
 

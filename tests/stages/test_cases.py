@@ -61,7 +61,9 @@ def steps(tea: Tea, number: int) -> list[str]:
 
 def concerned(tea: Tea, number: int) -> list[int]:
     with tea.runtime.database.read() as db:
-        return cases.concerned(db, tea.shop_id, number)
+        found = cases.concerned(db, tea.shop_id, number)
+        assert len(found) == cases.count_concerned(db, tea.shop_id, number)
+    return sorted(shopify_id for _, shopify_id in found)
 
 
 def test_a_diagnosis_opens_a_case_with_its_rows_and_holds_no_value(

@@ -136,12 +136,25 @@ def _case(row: Row[Any]) -> Case:
     return Case(**known | {"state": State(row.state)})
 
 
-def concerned(db: Connection, shop_id: int, number: int) -> list[int]:
-    """Shopify's numbers of the customers of whom something of the case is still wrong, smallest first."""
+def concerned(
+    db: Connection, shop_id: int, number: int, most: int | None = None, behind: bytes = b""
+) -> list[tuple[bytes, int]]:
+    """Our ids and Shopify's of the customers of whom something of the case is still wrong, in the order of ours.
+
+    All of them; or so many at most, of those behind an id of ours.
+    """
     theirs = (case_rows.c.shop_id == shop_id, case_rows.c.number == number, case_rows.c.gone_at.is_(None))
-    query = select(customer_table.c.shopify_id).join(case_rows, case_rows.c.customer_id == customer_table.c.id)
-    found = query.where(*theirs, customer_table.c.shopify_id.is_not(None)).distinct()
-    return list(db.execute(found.order_by(customer_table.c.shopify_id)).scalars())
+    whom = select(customer_table.c.id, customer_table.c.shopify_id)
+    query = whom.join(case_rows, case_rows.c.customer_id == customer_table.c.id)
+    found = query.where(*theirs, case_rows.c.customer_id > behind, customer_table.c.shopify_id.is_not(None)).distinct()
+    rows = db.execute(found.order_by(customer_table.c.id).limit(most))
+    return [(bytes(row.id), row.shopify_id) for row in rows]
+
+
+def count_concerned(db: Connection, shop_id: int, number: int) -> int:
+    """How many customers there are of whom something of the case is still wrong."""
+    theirs = (case_rows.c.shop_id == shop_id, case_rows.c.number == number, case_rows.c.gone_at.is_(None))
+    return db.execute(select(func.count(case_rows.c.customer_id.distinct())).where(*theirs)).scalar_one()
 
 
 def limits(case: Case) -> Limits:

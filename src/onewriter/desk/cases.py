@@ -4,11 +4,13 @@ from collections import Counter
 from typing import Any
 
 from sqlalchemy import Connection
+from typing_extensions import TypedDict
 
 from onewriter.audit import cases
 from onewriter.audit.cases import Case
 from onewriter.customers.people import Role
 from onewriter.customers.shops import Shop
+from onewriter.desk import paging
 from onewriter.desk.caller import About, Caller, reason
 from onewriter.desk.case_steps import next_step
 from onewriter.desk.choosing import choose_shop
@@ -23,6 +25,8 @@ from onewriter.workflows.proving import Standing
 Document = dict[str, Any]
 
 CLOSE = "close case"
+SHOWN_MAX = 100
+"""Customers that a case names when it is shown; a list of its own has all, which can be most of a shop."""
 UNKNOWN = "not known"
 """What stands where no cause is known."""
 MEANS = {
@@ -105,13 +109,43 @@ def listed(
         return cases.listed(db, shop.id, limit, state=state, field=field, system=system, ended=ended)
 
 
-def whole(db: Connection, shop: Shop, standing: Standing, step: str) -> Document:
-    """A case with its diagnosis, whom it concerns, its checklist, its proof, its story and what to do next."""
+class Concerned(TypedDict):
+    """A customer whom a case concerns."""
+
+    id: str
+
+
+class ConcernedPage(TypedDict):
+    """A page of the customers of whom something of a case is still wrong, in an order of our own."""
+
+    items: list[Concerned]
+    next: str | None
+
+
+def concerned(caller: Caller, named: str | None, number: int, cursor: str | None, limit: int) -> ConcernedPage:
+    """A page of the customers of whom something of a case is still wrong, by Shopify's numbers."""
+    keys = paging.behind(cursor, str)
+    with caller.runtime.database.read() as db:
+        caller.require(db, Role.VIEWER)
+        shop_id = choose_shop(db, named).id
+        cases.get(db, shop_id, number)
+        behind = b"" if keys is None else paging.id_of(keys[0])
+        found = cases.concerned(db, shop_id, number, limit + 1, behind)
+    kept, following = paging.page(found, limit, lambda each: (each[0].hex(),))
+    return {"items": [{"id": str(shopify_id)} for _, shopify_id in kept], "next": following}
+
+
+def whole(db: Connection, shop: Shop, standing: Standing, step: str, most: int | None = None) -> Document:
+    """A case with its diagnosis, whom it concerns, its checklist, its proof, its story and what to do next.
+
+    It names all the customers whom it concerns, or `most` of them.
+    """
     case = standing.case
     number = case.number
-    concerned = [str(each) for each in cases.concerned(db, shop.id, number)]
+    named = sorted(shopify_id for _, shopify_id in cases.concerned(db, shop.id, number, most))
     items, story = cases.checklist(db, shop.id, case), cases.story(db, shop.id, number)
-    document = short(case) | dict(case.told) | {"records": concerned}
+    document = short(case) | dict(case.told) | {"records": list(map(str, named))}
+    document["wrong_still"] = cases.count_concerned(db, shop.id, number)
     document |= {"checklist": [item_document(each) for each in items], "gate": gate(items).told}
     document |= proof_document(standing) | {"next": step}
     return document | {
@@ -172,13 +206,13 @@ def close(caller: Caller, named: str | None, number: int, why: str, *, override:
 
 
 def shown(caller: Caller, named: str | None, number: int) -> tuple[Document, Standing, Shop]:
-    """A case whole, as a document; how its proof stands; and its shop."""
+    """A case as a document that names some of its customers; how its proof stands; and its shop."""
     runtime = caller.runtime
     with runtime.database.read() as db:
         caller.require(db, Role.VIEWER)
         shop = choose_shop(db, named)
         standing = proving.standing(runtime, shop.id, number)
-        return whole(db, shop, standing, next_step(runtime, standing)), standing, shop
+        return whole(db, shop, standing, next_step(runtime, standing), SHOWN_MAX), standing, shop
 
 
 def by_cause(caller: Caller, named: str | None, days: int) -> list[Document]:

@@ -17,7 +17,7 @@ from onewriter.db.tables import customers
 from onewriter.desk import paging
 from onewriter.desk.caller import About, Caller
 from onewriter.desk.choosing import choose_shop
-from onewriter.errors import BadInput, UnknownCustomer
+from onewriter.errors import UnknownCustomer
 from onewriter.records import dated, iso
 from onewriter.vault.vault import ShopVault
 
@@ -96,17 +96,10 @@ def listed(caller: Caller, named: str | None, cursor: str | None, limit: int, *,
     with caller.runtime.database.read() as db:
         caller.require(db, Role.VIEWER)
         shop = choose_shop(db, named)
-        behind = None if keys is None else (keys[0], _id_of(keys[1]))
+        behind = None if keys is None else (keys[0], paging.id_of(keys[1]))
         found, end = listing.listed(db, caller.runtime.vault(shop.id), limit, gone=gone, behind=behind)
     following = None if end is None else paging.cursor(end[0], end[1].hex())
     return {"items": [document(shop, each) for each in found], "next": following}
-
-
-def _id_of(given: str) -> bytes:
-    try:
-        return bytes.fromhex(given)
-    except ValueError:
-        raise BadInput("This cursor is none; take the one that the page before gave, or none.", "cursor") from None
 
 
 def searched(caller: Caller, named: str | None, text: str, limit: int, *, only_live: bool = False) -> Searched:

@@ -4,6 +4,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -32,8 +33,20 @@ def behind(given: str | None, *types: type) -> list[Any] | None:
     except (msgspec.MsgspecError, Error, ValueError):
         fits = False
     if not fits:
-        raise BadInput("This cursor is none; take the one that the page before gave, or none.", "cursor")
+        raise _none()
     return list(keys)
+
+
+def id_of(key: str) -> bytes:
+    """The id of ours that a key of a cursor is, in hex; raises BadInput for what is none."""
+    try:
+        return UUID(hex=key).bytes
+    except ValueError:
+        raise _none() from None
+
+
+def _none() -> BadInput:
+    return BadInput("This cursor is none; take the one that the page before gave, or none.", "cursor")
 
 
 def _fits(key: Any, kind: type) -> bool:

@@ -3,13 +3,14 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from onewriter.desk import case_fixing, case_verifying, cases, paging
 from onewriter.desk.case_fixing import Wish
+from onewriter.desk.cases import ConcernedPage
 from onewriter.rules.diagnosis.judgement import Answer
-from onewriter.web.api.frame import Asker, Limit, ShopName, Why, router
+from onewriter.web.api.frame import Asker, Cursor, Limit, RequestBody, ShopName, Why, router
 
 api = router("cases")
 
@@ -24,7 +25,7 @@ class CaseList(TypedDict):
     items: list[dict[str, Any]]
 
 
-class AnswerGiven(BaseModel):
+class AnswerGiven(RequestBody):
     """An answer to one of the seven items."""
 
     item: Word
@@ -32,7 +33,7 @@ class AnswerGiven(BaseModel):
     why: Reason | None = None
 
 
-class Fix(BaseModel):
+class Fix(RequestBody):
     """What is to be done about a case; without an action, what the case advises."""
 
     action: Literal["resync", "own", "map", "pause", "unlink", "key"] | None = None
@@ -54,7 +55,7 @@ class Fix(BaseModel):
     dry_run: bool = Field(True, description="Only say what it would do; give false to have it done.")
 
 
-class Verify(BaseModel):
+class Verify(RequestBody):
     """What to do about the proof of a case; nothing of it only looks again."""
 
     canary: Word | None = Field(None, description="Look at this customer's next edit, by id.")
@@ -62,7 +63,7 @@ class Verify(BaseModel):
     run: bool = Field(False, description="Queue what is awaited now.")
 
 
-class Close(BaseModel):
+class Close(RequestBody):
     """Why a case is closed."""
 
     why: Why
@@ -88,6 +89,14 @@ def list_cases(
 def show_case(asker: Asker, number: Number, shop: ShopName = None) -> dict[str, Any]:
     """Show one case: how far it reaches, why, the first move, what not to do, who is concerned, what is proved."""
     return cases.shown(asker, shop, number)[0]
+
+
+@api.get("/cases/{number}/customers")
+def list_concerned(
+    asker: Asker, number: Number, shop: ShopName = None, cursor: Cursor = None, limit: Limit = paging.USUAL
+) -> ConcernedPage:
+    """List the customers of whom something of a case is still wrong. The case itself names a hundred at most."""
+    return cases.concerned(asker, shop, number, cursor, limit)
 
 
 @api.post("/cases/{number}/checklist")
