@@ -47,7 +47,7 @@ def full(tea: Tea, page_of: PageOf) -> Tea:
         deliver(tea, moment, "customers/data_request", data_request(None, email="who@example.com"), "w-unclear")
     delete(tea, 104, moment - 100 * DAY)
     delete(tea, 105, moment - 10 * DAY)
-    erasures.erase(Caller(tea.runtime, "user:olga"), None, str(CARO), "she asked at the till")
+    erasures.erase(Caller(tea.runtime, "user:olga"), None, str(CARO), "she asked at the till", seen=1)
     token_of(tea.runtime, "till", Role.VIEWER)
     return tea
 

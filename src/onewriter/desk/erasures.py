@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
@@ -17,6 +16,7 @@ from onewriter.desk import paging
 from onewriter.desk.caller import About, Caller, reason
 from onewriter.desk.choosing import choose_shop
 from onewriter.errors import BadInput
+from onewriter.intake.apply import lock
 from onewriter.intake.redact import erase_all
 from onewriter.records import id_text, iso
 from onewriter.vault.vault import ShopVault
@@ -84,16 +84,9 @@ def receipts(caller: Caller, cursor: str | None, limit: int) -> ReceiptPage:
     with caller.runtime.database.read() as db:
         caller.require(db, Role.VIEWER)
         domains = {shop.id: shop.domain for shop in shops.every(db)}
-        found = erasing.receipts(db, limit + 1, None if keys is None else _id_of(keys[0]))
+        found = erasing.receipts(db, limit + 1, None if keys is None else paging.id_of(keys[0]))
     kept, following = paging.page(found, limit, lambda each: (bytes(each["id"]).hex(),))
     return {"items": [document(each, domains[each["shop_id"]]) for each in kept], "next": following}
-
-
-def _id_of(given: str) -> bytes:
-    try:
-        return UUID(hex=given).bytes
-    except ValueError:
-        raise BadInput("This cursor is none; take the one that the page before gave, or none.", "cursor") from None
 
 
 def document(receipt: Mapping[str, Any], domain: str) -> ReceiptDocument:
@@ -120,32 +113,40 @@ def whom(caller: Caller, named: str | None, text: str) -> Whom:
         shop = choose_shop(db, named)
         vault = caller.runtime.vault(shop.id)
         number = find.shopify_id_meant(db, shop.id, text)
-        find.refuse_erased(db, vault, number)
         return _whom(db, shop, vault, number)
 
 
 def _whom(db: Connection, shop: Shop, vault: ShopVault, number: int) -> Whom:
+    find.refuse_erased(db, vault, number)
     numbers = erasing.with_merged(db, vault, number)
     about = [About(each) for each in findings.customer_ids_of(db, shop.id, numbers).values()] or [About()]
     held = findings.customer_id_of(db, shop.id, number) is not None
     return Whom(shop, number, len(numbers), held, tuple(about))
 
 
-def erase(caller: Caller, named: str | None, text: str, why: str, *, seen: int | None = None) -> Erased:
+def erase(caller: Caller, named: str | None, text: str, why: str, *, seen: int) -> Erased:
     """Erase a customer and all who were merged into it, for good.
 
     `seen` is how many somebody was told that it takes; where more were merged into it since, they are told again.
     """
     said = reason(why)
     meant = whom(caller, named, text)
-    if seen is not None and seen != meant.customers:
-        raise BadInput(f"It takes {meant.customers} customers by now; look again, and then decide.", "customers")
+    _refuse_others(meant, seen)
     runtime, shop, moment = caller.runtime, meant.shop, caller.now
     caller.permit(Role.OWNER, ERASE, meant.about, shop_id=shop.id, why=said)
+    vault = runtime.vault(shop.id)
     with runtime.database.write() as db:
-        erased = erase_all(db, runtime.vault(shop.id), meant.number, Asked(f"by {caller.who}", moment), moment)
+        # Somebody else may have erased them, or merged others into them, since we looked.
+        lock(db, vault, [meant.number])
+        _refuse_others(_whom(db, shop, vault, meant.number), seen)
+        erased = erase_all(db, vault, meant.number, Asked(f"by {caller.who}", moment), moment)
     receipt = id_text(erased.receipt)
     log = structlog.get_logger(__name__)
     log.warning("customer erased", actor=caller.who, shop=shop.domain, receipt=receipt)
     erasing.end(runtime.database, runtime.keys, moment)
     return {"shop": shop.domain, "erased": erased.customers, "erased_at": iso(moment), "receipt": receipt}
+
+
+def _refuse_others(meant: Whom, seen: int) -> None:
+    if seen != meant.customers:
+        raise BadInput(f"It takes {meant.customers} customers by now; look again, and then decide.", "customers")
