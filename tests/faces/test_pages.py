@@ -2,6 +2,7 @@
 
 import re
 
+import httpx2
 import pytest
 
 from onewriter.customers import find, logins, people, sessions
@@ -164,7 +165,8 @@ def test_what_was_typed_when_a_session_ended_is_carried_through_the_login(site: 
     asked = gone.post(path, {"why": "a call of hers <b>"})
     assert asked.status_code == 401
     assert 'name="kept:why" value="a call of hers &lt;b&gt;"' in asked.text
-    given = {"name": "ann", "password": SECRET, "next": path, "kept:why": "a call of hers <b>"}
+    assert 'name="resume" value="yes"' in asked.text
+    given = {"name": "ann", "password": SECRET, "next": path, "resume": "yes", "kept:why": "a call of hers <b>"}
     back = Site(site.runtime, site.url, None).post("/login", given)
     assert "Nothing was lost" in back.text
     csrf = re.search(r'name="csrf" value="(\w+)"', back.text)
@@ -173,6 +175,45 @@ def test_what_was_typed_when_a_session_ended_is_carried_through_the_login(site: 
     with again.client as client:
         sent = client.post(path, data={"why": "a call of hers <b>", "csrf": csrf.group(1)})
     assert (sent.status_code, ANA["email"] in sent.text) == (200, True)
+
+
+def test_a_button_that_was_pressed_too_late_is_offered_again_and_no_page_is_opened_that_is_none(
+    site: Site, tea: Tea, ana: str
+) -> None:
+    """Some forms have no field but their button, and what takes a form shows no page."""
+    entered(site, tea)
+    gone = Site(site.runtime, site.url, "a cookie that nobody has")
+
+    def logged_in_after(path: str, *, refused_once: bool = False) -> httpx2.Response:
+        asked = gone.post(path, {"csrf": "of the old session"})
+        assert asked.status_code == 401
+        fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', asked.text))
+        stranger = Site(site.runtime, site.url, None)
+        if refused_once:
+            wrong = stranger.post("/login", fields | {"name": "ann", "password": "not hers at all"})
+            fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', wrong.text))
+        return stranger.post("/login", fields | {"name": "ann", "password": SECRET})
+
+    for path, once in (("/settings/notices/test", False), ("/runs/run1/resume", True)):
+        offered = logged_in_after(path, refused_once=once)
+        assert offered.status_code == 200
+        assert f'action="{path}"' in offered.text
+        assert "Nothing was done yet" in offered.text
+    for path, opened in (("/imports/check", "/imports"), ("/logout", "/")):
+        led = logged_in_after(path)
+        assert (led.status_code, led.headers["location"]) == (303, opened)
+        again = Site(site.runtime, site.url, led.cookies[COOKIE])
+        assert again.get(led.headers["location"]).status_code == 200
+
+
+def test_what_another_site_sends_is_not_offered_as_what_somebody_had_typed(site: Site, ana: str) -> None:
+    """Their cookie does not come with it, so that they look like somebody whose session has ended."""
+    fields = {"name": "mallory", "role": "owner"}
+    asked = Site(site.runtime, site.url, None).post(
+        "/settings/people/invite", fields, headers={"origin": "https://evil.example"}
+    )
+    assert asked.status_code == 401
+    assert not any(told in asked.text for told in ("mallory", "/settings/people", 'name="resume"'))
 
 
 # ---- What is seen ---------------------------------------------------------------------------------------------------

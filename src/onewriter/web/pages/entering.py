@@ -1,6 +1,6 @@
 """Coming in and going out: the one-time link, the login, and what was typed when a session ended."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from hmac import compare_digest
 from urllib.parse import urlsplit
 
@@ -67,14 +67,14 @@ class Entering:
     def _log_in(self, request: Request, form: FormData) -> Response:
         where = _local(_text(form, "next") or request.query_params.get("next", "/"))
         if request.method != "POST":
-            return templating.page("login.html", told=None, next=where, kept=[], name="", wrong=None)
-        name = _text(form, "name")
+            return templating.page("login.html", told=None, next=where, resume=False, kept=[], name="", wrong=None)
+        name, resume, kept = _text(form, "name"), bool(_text(form, "resume")), _carried(form)
         try:
             who = self._prove(name, _raw(form, "password"))
         except BadInput as error:
-            kept = _carried(form)
-            return templating.page("login.html", 422, told=None, next=where, kept=kept, name=name, wrong=str(error))
-        return self._let_in(request, who, where, _carried(form))
+            common = {"next": where, "resume": resume, "kept": kept, "name": name}
+            return templating.page("login.html", 422, told=None, wrong=str(error), **common)
+        return self._let_in(request, who, where, kept if resume else None)
 
     def _prove(self, name: str, password: str) -> str:
         """The person, if name and password are theirs; raises BadInput, which does not say which of them is wrong."""
@@ -90,12 +90,15 @@ class Entering:
             raise BadInput("This name and this password do not go together; try again.", "password")
         return who
 
-    def _let_in(self, request: Request, who: str, where: str, kept: list[tuple[str, str]]) -> Response:
+    def _let_in(
+        self, request: Request, who: str, where: str, kept: Sequence[tuple[str, str]] | None = None
+    ) -> Response:
+        """Begin a session, and lead there; to what is `kept`, to be sent there, where it was a form."""
         with self._runtime.database.write() as db:
             cookie = sessions.begin(db, who, self._runtime.now())
         log.info("logged in", actor=who)
         answer: Response = RedirectResponse(where, 303)
-        if kept:
+        if kept is not None:
             csrf = sessions.csrf_of(cookie)
             answer = templating.page("resume.html", where=where, kept=kept, csrf=csrf)
         secure = request.url.scheme == "https" or self._runtime.settings.text("web_url").startswith("https:")
@@ -122,7 +125,7 @@ class Entering:
             who = self._register(link, name, form)
         except BadInput as error:
             return templating.page("welcome.html", 422, wrong=str(error), **common)
-        return self._let_in(request, who, "/", [])
+        return self._let_in(request, who, "/")
 
     def _register(self, link: str, name: str, form: FormData) -> str:
         """Take the link, and keep the password; the name of whoever came by it."""
@@ -148,7 +151,7 @@ def _log_out(visit: Visit) -> Response:
     return answer
 
 
-PAGES = [Page("/logout", _log_out, "POST")]
+PAGES = [Page(frame.LOG_OUT, _log_out, "POST")]
 
 
 def _raw(form: FormData, name: str) -> str:

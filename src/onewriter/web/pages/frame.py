@@ -34,7 +34,7 @@ from onewriter.web import said, sending
 from onewriter.web.limits import FILE_MAX
 from onewriter.web.live import Streams
 from onewriter.web.pages import templating
-from onewriter.web.problems import status_of
+from onewriter.web.problems import TooLarge, status_of
 from onewriter.web.threads import SLOWLY
 
 COOKIE = "onewriter"
@@ -42,7 +42,11 @@ CSRF = "csrf"
 FIELDS_MAX = 500
 """Fields of a form; a form of every field of a shop has some hundreds."""
 MULTIPART = "multipart/form-data"
+LOG_OUT = "/logout"
 TOO_EARLY = "Your session has ended. Log in again, and send the file once more: it was not taken."
+IS_KEPT = "Your session has ended. Log in again, and go on where you were: what you typed is kept."
+IS_OUT = "You were logged out already."
+FOREIGN = "This form was not sent from a page of yours that is open; load the page again, and send it."
 NOT_KEPT = (CSRF, "password")
 """What is never carried through a login."""
 
@@ -198,6 +202,8 @@ async def read_form(request: Request, *, files: int = 0) -> FormData | None:
         if kind == MULTIPART.encode():
             return await InMemory(request.headers, request.stream(), **limits).parse()
         return await request.form(**limits)
+    except TooLarge:
+        raise
     except (MultiPartException, HTTPException, ClientDisconnect, UnicodeError):
         return None
 
@@ -206,7 +212,7 @@ def _refused(page: Page, runtime: Runtime, streams: Streams, request: Request) -
     """What is answered before anything is read to somebody who may not send a file there; None where they may."""
     session = session_of(request, runtime)
     if session is None:
-        return ask_to_log_in(request, FormData(), TOO_EARLY)
+        return _log_in_page(TOO_EARLY, request.url.path.rpartition("/")[0])
     visit = Visit(request, runtime, session, FormData(), streams)
     try:
         with runtime.database.read() as db:
@@ -237,7 +243,7 @@ def _answer(page: Page, runtime: Runtime, streams: Streams, request: Request, fo
     try:
         session = session_of(request, runtime)
         if session is None:
-            return ask_to_log_in(request, form)
+            return _ask_to_log_in(request, form, runtime)
         return _seen(page, Visit(request, runtime, session, form, streams))
     except DatabaseBusy as error:
         log.warning("page not answered", page=page.path, error=type(error).__name__)
@@ -266,7 +272,7 @@ def session_of(request: Request, runtime: Runtime) -> Session | None:
     return None if cookie is None else sessions.resume(runtime.database, cookie, runtime.now())
 
 
-def ask_to_log_in(request: Request, form: FormData, told: str | None = None) -> Response:
+def _ask_to_log_in(request: Request, form: FormData, runtime: Runtime) -> Response:
     """The login, which leads back to where somebody was going, with what they had typed."""
     if request.method == "GET":
         query = f"?{request.url.query}" if request.url.query else ""
@@ -276,8 +282,18 @@ def ask_to_log_in(request: Request, form: FormData, told: str | None = None) -> 
         if "hx-request" in request.headers:
             answer = Response(status_code=401, headers={"HX-Redirect": f"/login{where}"})
         return answer
-    told = told or "Your session has ended. Log in again, and go on where you were: what you typed is kept."
-    return templating.page("login.html", 401, told=told, next=request.url.path, kept=typed(form), name="", wrong=None)
+    if request.url.path == LOG_OUT:
+        return _log_in_page(IS_OUT, "/")
+    # What another site sent in somebody's name is not offered to them as what they had typed.
+    if is_foreign(request, runtime):
+        return _log_in_page(FOREIGN, "/")
+    return _log_in_page(IS_KEPT, request.url.path, typed(form))
+
+
+def _log_in_page(told: str, where: str, kept: Sequence[tuple[str, str]] | None = None) -> Response:
+    """The login that leads there; with what was typed, which is offered to be sent there."""
+    common = {"resume": kept is not None, "kept": kept or [], "name": "", "wrong": None}
+    return templating.page("login.html", 401, told=told, next=where, **common)
 
 
 def typed(form: FormData) -> list[tuple[str, str]]:
@@ -294,12 +310,16 @@ def _place_of(origin: str) -> str | None:
         return None
 
 
-def refuse_foreign(request: Request, runtime: Runtime, form: FormData, session: Session | None) -> None:
-    """Raise Forbidden for a form that no page of ours sent, or one of another session."""
+def is_foreign(request: Request, runtime: Runtime) -> bool:
+    """Whether the browser says that a form was sent by a page of another site."""
     own = {request.headers.get("host", ""), urlsplit(runtime.settings.text("web_url")).netloc}
     origin = request.headers.get("origin")
-    foreign = origin is not None and _place_of(origin) not in own
+    return origin is not None and _place_of(origin) not in own
+
+
+def refuse_foreign(request: Request, runtime: Runtime, form: FormData, session: Session | None) -> None:
+    """Raise Forbidden for a form that no page of ours sent, or one of another session."""
     given = form.get(CSRF)
     unproved = session is not None and not (isinstance(given, str) and sessions.is_csrf(session, given))
-    if foreign or unproved:
-        raise Forbidden("This form was not sent from a page of yours that is open; load the page again, and send it.")
+    if is_foreign(request, runtime) or unproved:
+        raise Forbidden(FOREIGN)
