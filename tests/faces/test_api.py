@@ -9,9 +9,9 @@ import pytest
 from onewriter.customers import people, runs, tokens
 from onewriter.customers.people import Role
 from onewriter.records import DAY, Instant
-from onewriter.web.api.frame import PROBLEM
 from onewriter.web.app import create_app
 from onewriter.web.limits import CALLS, STRANGERS
+from onewriter.web.problems import PROBLEM
 from tests.support.doors import serving_app
 from tests.support.pages import Program
 from tests.support.raw import ON_SQLITE

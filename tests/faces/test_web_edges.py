@@ -11,15 +11,17 @@ import httpx2
 import pytest
 from anyio import to_thread
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from onewriter.intake.authorize import CALLBACK_PATH
 from onewriter.intake.connect import DOOR_PATH
 from onewriter.runtime import now
+from onewriter.web.api.frame import PREFIX
 from onewriter.web.app import create_app
 from onewriter.web.edges import SECURITY_HEADERS, Edges
 from onewriter.web.limits import BODY_MAX, HEAD_MAX, HEADERS_MAX, METRICS, READY, REFUSED, URL_MAX
+from onewriter.web.problems import PROBLEM
 from tests.support.doors import knock, serving, serving_app, signed
 from tests.support.joined import drain_all
 from tests.support.lawful import data_request
@@ -281,3 +283,20 @@ def test_an_error_tells_its_type_to_the_log_and_nothing_to_anybody(
     ]
     captured = capfd.readouterr()
     assert "canary" not in json.dumps(said) + captured.out + captured.err
+
+
+def test_an_address_with_letters_that_none_has_is_a_problem_for_programs() -> None:
+    """Our server lets none through; another in front of the application may."""
+    told: list[Message] = []
+
+    async def receive() -> Message:
+        raise AssertionError("nothing of it is read")
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": f"{PREFIX}/overview", "headers": []}
+    asyncio.run(Edges(Response("not this"))(scope | {"query_string": "shop=\u00e9".encode()}, receive, send))
+    assert told[0]["status"] == 400
+    assert (b"content-type", PROBLEM.encode()) in told[0]["headers"]
+    assert json.loads(told[1]["body"])["status"] == 400

@@ -2,17 +2,22 @@
 
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import httpx2
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from onewriter.customers import runs, sessions, systems
 from onewriter.customers.people import Role
 from onewriter.db.webtables import sessions as session_table
 from onewriter.records import SECOND
 from onewriter.runtime import Runtime, now
+from onewriter.web.api.frame import PREFIX
+from onewriter.web.limits import FILE_MAX, FORM_MAX
 from onewriter.web.pages.frame import COOKIE
+from onewriter.web.problems import PROBLEM
 from tests.support.crm import ANN, CRM
 from tests.support.doors import serving
 from tests.support.given import Files
@@ -124,3 +129,73 @@ def test_an_error_repeats_no_value_that_was_sent(calls: Program) -> None:
         assert answer.status_code == 422
         assert email not in answer.text
         assert answer.json()["about"] in ("shop", "options")
+
+
+def in_parts(size: int) -> Iterator[bytes]:
+    """A body of which nobody says beforehand how long it is."""
+    for _ in range(size // 65_536 + 1):
+        yield b" " * 65_536
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "headers"),
+    [
+        ("/customers/search", FORM_MAX, {}),
+        ("/customers/search", FORM_MAX, KEYED),
+        ("/imports?system=csv", FILE_MAX, {"Content-Type": "text/csv"}),
+    ],
+    ids=["a search", "a search with a key", "a file"],
+)
+def test_a_call_that_grows_too_large_on_its_way_is_refused_as_one_that_says_so(
+    calls: Program, path: str, size: int, headers: dict[str, str]
+) -> None:
+    given = {"Authorization": f"Bearer {calls.secret}", "Content-Type": "application/json"} | headers
+    with httpx2.Client(base_url=calls.url, trust_env=False, timeout=60) as client:
+        answer = client.post(f"{PREFIX}{path}", content=in_parts(size), headers=given)
+    assert (answer.status_code, answer.headers["content-type"]) == (413, PROBLEM)
+    assert (answer.json()["type"], answer.headers["connection"]) == ("TooLarge", "close")
+
+
+def test_a_form_that_grows_too_large_on_its_way_is_refused(calls: Program) -> None:
+    head = {"Content-Type": "application/x-www-form-urlencoded"}
+    with httpx2.Client(base_url=calls.url, trust_env=False, timeout=60) as client:
+        assert client.post("/login", content=in_parts(FORM_MAX), headers=head).status_code == 413
+
+
+def test_a_name_that_a_call_does_not_know_is_refused_and_nothing_is_done(calls: Program) -> None:
+    """Who sends `dry_run` to what has no dry run must not find that it was done."""
+    before = calls.get("/access-log")["items"]
+    ann = calls.get("/customers")["items"][0]["id"]
+    for path in (f"/customers/{ann}/export", "/retention/purge", "/cases/1/close", "/access-log/reasons"):
+        answer = calls.ask("POST", path, WHY | {"dry_run": True})
+        assert (answer.status_code, answer.json()["about"]) == (422, "dry_run"), path
+    assert calls.get("/access-log")["items"] == before
+    unheard = calls.ask("POST", "/cases/1/close", WHY | {str(ANN["email"]): True})
+    assert (unheard.status_code, unheard.json()["about"], str(ANN["email"]) in unheard.text) == (422, "body", False)
+
+
+def test_what_is_told_of_a_fault_of_ours_has_the_form_of_whoever_asks(calls: Program) -> None:
+    site = Site(calls.runtime, calls.url, let_in(calls.runtime, "olga", Role.OWNER))
+    with calls.runtime.database.write() as db:
+        db.execute(text("ALTER TABLE notices RENAME TO not_there"))
+    answer = calls.ask("GET", "/notices")
+    assert (answer.status_code, answer.headers["content-type"], answer.json()["status"]) == (500, PROBLEM, 500)
+    page = site.get("/settings/notices", accept="text/html")
+    assert (page.status_code, "Something went wrong here" in page.text, "not_there" in page.text) == (500, True, False)
+
+
+def test_who_is_erased_twice_at_once_has_one_receipt(calls: Program, given: Files) -> None:
+    """Both saw that it takes one customer; the second finds under the lock that they are erased."""
+    for number in range(201, 206):
+        given.beside.customer(number, **ANN | {"email": f"ann{number}@example.com"})
+        both = Barrier(2)
+
+        def erase(number: int = number, both: Barrier = both) -> int:
+            both.wait()
+            sure = WHY | {"dry_run": False, "customers": 1}
+            return calls.ask("POST", f"/customers/{number}/erase", sure).status_code
+
+        with ThreadPoolExecutor(2) as pool:
+            answers = sorted(each.result() for each in [pool.submit(erase) for _ in range(2)])
+        assert answers == [200, 404]
+    assert len(calls.get("/erasures")["items"]) == 5

@@ -16,7 +16,7 @@ from onewriter.intake.connect import DOOR_PATH
 from onewriter.intake.door import Door
 from onewriter.runtime import Runtime
 from onewriter.web import apart, statics
-from onewriter.web.api.frame import PREFIX, create_api, unrouted
+from onewriter.web.api.frame import PREFIX, create_api
 from onewriter.web.api.routers import ROUTERS
 from onewriter.web.authorize import AuthorizeRoute
 from onewriter.web.door import DoorRoute
@@ -27,6 +27,7 @@ from onewriter.web.live import Streams
 from onewriter.web.pages import frame
 from onewriter.web.pages.entering import Entering
 from onewriter.web.pages.every import PAGES
+from onewriter.web.problems import unrouted
 from onewriter.web.server import WebConfig, WebServer
 
 Answer = Callable[[Request], Response]

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import structlog
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onewriter.intake.connect import DOOR_PATH
 from onewriter.web.limits import BODY_MAX, FILE_MAX, FORM_MAX
 from onewriter.web.pages import templating
+from onewriter.web.problems import TooLarge, failed, problem, too_large
 
 SECURITY_HEADERS: Sequence[tuple[bytes, bytes]] = (
     (b"x-content-type-options", b"nosniff"),
@@ -28,10 +29,6 @@ UPLOAD_PATHS = ("/imports/check", "/api/v1/imports")
 NO_BODY = ("/healthz", "/readyz", "/metrics", "/auth/", "/static/")
 
 log = structlog.get_logger(__name__)
-
-
-class TooLarge(Exception):
-    """More came than is taken there."""
 
 
 class Edges:
@@ -69,7 +66,7 @@ class Edges:
         refusal = _too_large(scope["path"])
         app = refusal if _announced(scope) > most else self._app
         if not scope["query_string"].isascii():
-            app = _NO_ADDRESS
+            app = _no_address(scope["path"])
         try:
             await app(scope, receive if scope["path"] == DOOR_PATH else receive_on, send_on)
         except TooLarge:
@@ -78,27 +75,35 @@ class Edges:
         except Exception as error:  # noqa: BLE001 - its text may hold a value, so only its type is told
             log.error("request failed", error=type(error).__name__)
             if not begun:
-                await Response(status_code=500)(scope, receive, send_on)
+                await _failed(scope)(scope, receive, send_on)
 
 
-# An address is ASCII, whatever it stands for (RFC 3986, 2); what is not cannot be read by anybody behind this.
-_NO_ADDRESS = Response(status_code=400)
+def _no_address(path: str) -> Response:
+    """The refusal of an address that is none: it is ASCII, whatever it stands for (RFC 3986, 2)."""
+    told = "An address has letters in it that must be written with % (RFC 3986)."
+    return problem(400, told) if path.startswith(API_PATH) else Response(status_code=400)
+
+
+def _failed(scope: Scope) -> Response:
+    """What is said of a fault of ours, in the form that whoever asks reads."""
+    if scope["path"].startswith(API_PATH):
+        return failed()
+    if b"text/html" not in dict(scope["headers"]).get(b"accept", b""):
+        return Response(status_code=500)
+    told = "It is in the log, without a word of what was sent. Go back, and try again."
+    return templating.page("outside.html", 500, title="Something went wrong here", told=told)
 
 
 def _too_large(path: str) -> Response:
     """The refusal of a body, in the form that whoever asks there reads."""
-    # Closed, since what follows on this connection would be the body.
-    headers = {"Connection": "close"}
-    if not path.startswith(API_PATH) and path not in UPLOAD_PATHS:
-        return Response(status_code=413, headers=headers)
-    if not path.startswith(API_PATH):
-        told = "A page takes files of at most 64 MiB. Go back; a larger one is for `onewriter csv import FILE`."
-        answer = templating.page("outside.html", 413, title="Too large", told=told)
-        answer.headers.update(headers)
-        return answer
-    told = "More was sent than is taken there; send less at a time."
-    problem = {"type": "TooLarge", "title": "Too large", "status": 413, "detail": told, "about": None}
-    return JSONResponse(problem, 413, headers, "application/problem+json")
+    if path.startswith(API_PATH):
+        return too_large()
+    if path not in UPLOAD_PATHS:
+        return Response(status_code=413, headers={"Connection": "close"})
+    told = "A page takes files of at most 64 MiB. Go back; a larger one is for `onewriter csv import FILE`."
+    answer = templating.page("outside.html", 413, title="Too large", told=told)
+    answer.headers["Connection"] = "close"
+    return answer
 
 
 def body_max(scope: Scope) -> int:

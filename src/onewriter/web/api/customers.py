@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from onewriter.desk import customers, paging, statements
 from onewriter.desk.customers import CustomerPage, History, Searched, WholeCustomer
-from onewriter.web.api.frame import Asker, Cursor, Limit, ShopName, Why, router
+from onewriter.web.api.frame import Asker, Cursor, Limit, RequestBody, ShopName, Why, router
 
 api = router("customers")
 
@@ -16,7 +16,7 @@ CustomerId = Annotated[
 ]
 
 
-class Search(BaseModel):
+class Search(RequestBody):
     """What a customer is looked for by."""
 
     text: str = Field(
@@ -26,7 +26,7 @@ class Search(BaseModel):
     only_live: bool = Field(False, description="Leave out those who were deleted or merged away.")
 
 
-class Reveal(BaseModel):
+class Reveal(RequestBody):
     """Why protected values are to be seen."""
 
     why: Why

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from onewriter.desk import field_figures, fields, paging, programme
 from onewriter.desk.field_figures import DAYS_MAX, WEEKS_MAX, Fit, RatesDocument
@@ -11,7 +11,7 @@ from onewriter.desk.key_rules import EXAMPLES, EXAMPLES_MAX, SHARED_MAX, Checked
 from onewriter.rules.policy import Direction
 from onewriter.rules.policy_check import LENGTH_MAX
 from onewriter.web import apart
-from onewriter.web.api.frame import Asker, Limit, ShopName, router
+from onewriter.web.api.frame import Asker, Limit, RequestBody, ShopName, router
 from onewriter.web.threads import slow
 
 api = router("fields")
@@ -22,7 +22,7 @@ PAIRS_MAX = 500
 Word = Annotated[str, Field(max_length=200)]
 
 
-class Change(BaseModel):
+class Change(RequestBody):
     """A change that is only shown, unless `dry_run` is false; then it needs a reason."""
 
     dry_run: bool = True
@@ -60,7 +60,7 @@ class Mapping(Change):
     empty: Literal["clear", "keep"] | None = Field(None, description="What an empty value does to the other side.")
 
 
-class KeyWords(BaseModel):
+class KeyWords(RequestBody):
     """By what a person is known; what is left out stays."""
 
     keys: list[Literal["id", "email", "phone"]] | None = Field(

@@ -11,10 +11,9 @@ from typing import Annotated, Any
 import structlog
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute, APIRouter
 from fastapi.security import HTTPBearer
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -33,22 +32,15 @@ from onewriter.web.api import keyed
 from onewriter.web.edges import UPLOAD_PATHS
 from onewriter.web.limits import CALLS, STRANGERS, Clock, TokenBucket
 from onewriter.web.live import Streams
-from onewriter.web.problems import status_of
+from onewriter.web.problems import PROBLEM, TITLES, Problem, TooLarge, failed, problem, status_of, too_large, unrouted
 
 PREFIX = "/api/v1"
-PROBLEM = "application/problem+json"
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 NEVER_KEPT = ("/reveal", "/export", "/access-log/reasons")
 """Ends of the addresses that show protected values: each is answered anew, and is in the access log, each time."""
-"""How the address of a call ends that opens protected values."""
 RETRY_AFTER_S = 5
 CALLERS_MAX = 10_000
 """Tokens whose budgets are remembered at a time."""
-
-TITLES = {
-    400: "Not understood", 401: "Not known", 403: "Not allowed", 404: "Not there", 405: "No such method",
-    409: "Not as it is now", 413: "Too large", 422: "Not taken", 429: "Too many", 500: "Failed", 503: "Not now",
-}  # fmt: skip
 
 DESCRIPTION = """What the pages do, for programs.
 
@@ -60,16 +52,6 @@ done once. An error is `application/problem+json` (RFC 9457), in one sentence wi
 """
 
 log = structlog.get_logger(__name__)
-
-
-class Problem(BaseModel):
-    """What went wrong, as RFC 9457 has it."""
-
-    type: str = Field(default="about:blank", description="What kind of problem it is: one of ours by its name.")
-    title: str
-    status: int
-    detail: str = Field(description="One sentence with the next step.")
-    about: str | None = Field(default=None, description="The parameter or field that it is about, if it is one.")
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -108,6 +90,7 @@ def create_api(runtime: Runtime, routers: Sequence[APIRouter], streams: Streams,
     api.add_exception_handler(OnewriterError, _told)
     api.add_exception_handler(RequestValidationError, _invalid)
     api.add_exception_handler(HTTPException, _unrouted)
+    api.add_exception_handler(Exception, _failed)
     return api
 
 
@@ -123,12 +106,6 @@ def described(routers: Sequence[APIRouter]) -> FastAPI:
     return api
 
 
-def problem(status: int, detail: str, kind: str = "about:blank", about: str | None = None, **headers: str) -> Response:
-    """An answer that says what went wrong."""
-    told = Problem(type=kind, title=TITLES.get(status, "Failed"), status=status, detail=detail, about=about)
-    return JSONResponse(told.model_dump(), status, headers=headers or None, media_type=PROBLEM)
-
-
 def problem_of(error: OnewriterError) -> Response:
     """An answer that says which error of ours it was."""
     status = status_of(error)
@@ -141,25 +118,34 @@ async def _told(_request: Request, error: Exception) -> Response:
     return problem_of(error)
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     """What the description of the call does not allow; the text names the place, and never repeats what was sent."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where, *inside = first["loc"][1:] or first["loc"]
+    if first["type"] == "extra_forbidden" and where not in _names(request.app):
+        where, inside = first["loc"][0], []
     # Below a field of ours a name may be one that was sent; numbers say how far down a list.
     place = ".".join(map(str, [where, *(part for part in inside if isinstance(part, int))]))
     return problem(422, f"{place}: {first['msg']}.", "BadInput", place)
 
 
+def _names(api: FastAPI) -> set[str]:
+    """Every name that some call of ours takes or gives; any other was thought of by whoever sent it."""
+    schemas = api.openapi()["components"]["schemas"].values()
+    return {name for schema in schemas for name in schema.get("properties", ())}
+
+
 async def _unrouted(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error, TooLarge):
+        return too_large()
     return unrouted(error.status_code, str(error.detail), **dict(error.headers or {}))
 
 
-def unrouted(status: int, detail: str = "", **headers: str) -> Response:
-    """The problem of an address that leads nowhere, or takes another method."""
-    told = {404: "There is nothing at this address.", 405: "This address takes another method."}
-    return problem(status, told.get(status, detail), **headers)
+async def _failed(_request: Request, _error: Exception) -> Response:
+    """What else went wrong; it is raised on from here, to where it is logged without its text."""
+    return failed()
 
 
 # ---- Who asks, and how often ----------------------------------------------------------------------------------------
@@ -254,6 +240,15 @@ def router(area: str) -> APIRouter:
 
 
 # ---- What calls take ------------------------------------------------------------------------------------------------
+
+
+class RequestBody(BaseModel):
+    """What a call takes as its body. A name that is none of its own is refused, and not passed over.
+
+    Somebody who sends `dry_run` to what has no dry run must not find that it was done.
+    """
+
+    model_config = ConfigDict(extra="forbid")
 
 
 def _caller(request: Request) -> Caller:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from typing_extensions import TypedDict
 
@@ -12,7 +12,7 @@ from onewriter.desk.cycling import Queued
 from onewriter.desk.imports import HEADING_MAX, NAME, NAME_MAX, KeptFile, Undone, Wish
 from onewriter.desk.runs import RunDocument
 from onewriter.web import apart
-from onewriter.web.api.frame import Asker, Limit, ShopName, router
+from onewriter.web.api.frame import Asker, Limit, RequestBody, ShopName, router
 from onewriter.web.threads import slow
 
 api = router("imports")
@@ -52,7 +52,7 @@ class Dropped(TypedDict):
     dropped: str
 
 
-class Said(BaseModel):
+class Said(RequestBody):
     """What is said of a file."""
 
     system: Annotated[str, Field(min_length=1, max_length=NAME_MAX)] = NAME
@@ -62,7 +62,7 @@ class Said(BaseModel):
     key: Annotated[str, Field(max_length=HEADING_MAX)] | None = Field(None, description="The column that names a row.")
 
 
-class Start(BaseModel):
+class Start(RequestBody):
     """How much may change; more than the settings allow is an owner's to say, and why."""
 
     allow_percent: int | None = Field(None, ge=0, le=100)

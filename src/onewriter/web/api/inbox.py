@@ -3,12 +3,12 @@
 from typing import Annotated, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from onewriter.desk import inbox, paging, questions
 from onewriter.desk.inbox import Decided, DeliveryDocument, DeliveryPage, Waiting
 from onewriter.desk.questions import Answered, QuestionDocument, QuestionPage
-from onewriter.web.api.frame import Asker, Cursor, Limit, Why, router
+from onewriter.web.api.frame import Asker, Cursor, Limit, RequestBody, Why, router
 
 api = router("inbox")
 
@@ -16,13 +16,13 @@ Position = Annotated[int, Path(ge=1, le=10**15, description="The position of a d
 QuestionId = Annotated[int, Path(ge=1, le=10**15, description="The number of a question.")]
 
 
-class Reveal(BaseModel):
+class Reveal(RequestBody):
     """Why a body is to be seen."""
 
     why: Why
 
 
-class Answer(BaseModel):
+class Answer(RequestBody):
     """One of the answers that a question allows."""
 
     answer: str = Field(min_length=1, max_length=100)

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from onewriter.desk import links, paging
 from onewriter.desk.linked import LinkDocument
 from onewriter.desk.links import PairPage
 from onewriter.errors import BadInput
-from onewriter.web.api.frame import Asker, Cursor, Limit, ShopName, Why, router
+from onewriter.web.api.frame import Asker, Cursor, Limit, RequestBody, ShopName, Why, router
 from onewriter.web.api.systems import OfSystem
 
 api = router("links")
@@ -27,7 +27,7 @@ class LinkList(TypedDict):
     items: list[LinkDocument]
 
 
-class Whose(BaseModel):
+class Whose(RequestBody):
     """A customer; or else a record and its system."""
 
     customer: Customer | None = None
@@ -41,7 +41,7 @@ class WhoseInClear(Whose):
     why: Why
 
 
-class PairsInClear(BaseModel):
+class PairsInClear(RequestBody):
     """Which of the pairs that wait are to be seen in clear, and why."""
 
     why: Why
@@ -50,7 +50,7 @@ class PairsInClear(BaseModel):
     limit: int = Field(paging.USUAL, ge=1, le=paging.MOST)
 
 
-class Decision(BaseModel):
+class Decision(RequestBody):
     """A record and a customer, and why a person says of them what they say."""
 
     system: Word

@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import BaseModel, Field
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from onewriter.desk import merging, paging
-from onewriter.web.api.frame import Asker, Limit, ShopName, Why, router
+from onewriter.web.api.frame import Asker, Limit, RequestBody, ShopName, Why, router
 
 api = router("merges")
 
@@ -21,14 +21,14 @@ class Receipts(TypedDict):
     items: list[dict[str, Any]]
 
 
-class Two(BaseModel):
+class Two(RequestBody):
     """Two customers: by Shopify's number, our id, an email address or a phone number."""
 
     deleted: Somebody = Field(description="Who would be deleted.")
     kept: Somebody = Field(description="Who would be kept. Shopify decides that, and not who asks.")
 
 
-class Reason(BaseModel):
+class Reason(RequestBody):
     """Why points are given back."""
 
     why: Why

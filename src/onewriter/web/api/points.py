@@ -3,13 +3,13 @@
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from onewriter.desk import points_by_hand
 from onewriter.desk.customers import id_only
 from onewriter.desk.points_by_hand import WHY_MAX
 from onewriter.loyalty.points import KEY_MAX, POINTS_MAX
-from onewriter.web.api.frame import Asker, ShopName, router
+from onewriter.web.api.frame import Asker, RequestBody, ShopName, router
 
 api = router("points")
 
@@ -19,7 +19,7 @@ Why = Annotated[str, Field(max_length=WHY_MAX)]
 Points = Annotated[int, Field(ge=1, le=POINTS_MAX)]
 
 
-class Looked(BaseModel):
+class Looked(RequestBody):
     """Something that can be looked at first."""
 
     dry_run: bool = Field(False, description="Tell what would come of it, and do nothing.")
@@ -48,20 +48,20 @@ class Give(Looked):
     reference: Key = Field(description="What happened; each is given for once.")
 
 
-class TakeBack(BaseModel):
+class TakeBack(RequestBody):
     """A redemption to give back."""
 
     key: Key = Field(description="What it was redeemed under.")
     why: Why | None = None
 
 
-class Exclude(BaseModel):
+class Exclude(RequestBody):
     """Why somebody is to earn nothing."""
 
     why: Why
 
 
-class Days(BaseModel):
+class Days(RequestBody):
     """How long points last."""
 
     days: Annotated[str, Field(max_length=9, description="A number of days without activity, `never` or `default`.")]

@@ -21,7 +21,7 @@ from onewriter.errors import BadInput
 from onewriter.records import DAY, Instant
 from onewriter.rules.retention import DAYS_MAX, DAYS_MIN
 from onewriter.web.api.customers import CustomerId
-from onewriter.web.api.frame import Asker, Cursor, Limit, ShopName, Why, router
+from onewriter.web.api.frame import Asker, Cursor, Limit, RequestBody, ShopName, Why, router
 from onewriter.web.threads import slow
 
 api = router("privacy")
@@ -32,20 +32,20 @@ Given = Annotated[str, Field(min_length=1, max_length=100)]
 Word = Annotated[str | None, Field(max_length=100)]
 
 
-class Reason(BaseModel):
+class Reason(RequestBody):
     """Why it is done."""
 
     why: Why
 
 
-class Answering(BaseModel):
+class Answering(RequestBody):
     """What is handed out for a request."""
 
     customer: Given | None = Field(None, description="Who is meant, by id, where the request does not say it clearly.")
     why: Why | None = None
 
 
-class Erasing(BaseModel):
+class Erasing(RequestBody):
     """Why a customer is erased, once it was seen whom that takes."""
 
     why: Why
@@ -53,7 +53,7 @@ class Erasing(BaseModel):
     customers: int | None = Field(None, ge=1, le=100_000, description="How many the dry run said; needed to do it.")
 
 
-class Retention(BaseModel):
+class Retention(RequestBody):
     """For how many days deleted customers are kept."""
 
     days: int = Field(ge=DAYS_MIN, le=DAYS_MAX)
@@ -71,7 +71,7 @@ class Filter(BaseModel):
     until: date | None = Field(None, description="Up to the end of that day, in UTC.")
 
 
-class Reasons(Filter):
+class Reasons(Filter, RequestBody):
     """Which lines of the access log, and why their reasons are to be seen."""
 
     why: Why

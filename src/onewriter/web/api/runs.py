@@ -8,8 +8,9 @@ from fastapi import Path, Request, Response
 from onewriter.desk import overview, paging, runs
 from onewriter.desk.overview import Overview
 from onewriter.desk.runs import Resumed, RunPage
-from onewriter.web.api.frame import Asker, Cursor, Limit, ShopName, problem, router
+from onewriter.web.api.frame import Asker, Cursor, Limit, ShopName, router
 from onewriter.web.live import MEDIA_TYPE, Streams
+from onewriter.web.problems import problem
 
 api = router("runs")
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from onewriter.customers.people import Role
@@ -13,7 +13,7 @@ from onewriter.desk.health import HealthDocument
 from onewriter.desk.people import PersonDocument, Removed
 from onewriter.desk.settings import MasterKeyDocument, SettingDocument
 from onewriter.desk.shops import ShopDocument, WholeShop
-from onewriter.web.api.frame import Asker, ShopName, router
+from onewriter.web.api.frame import Asker, RequestBody, ShopName, router
 
 api = router("settings")
 
@@ -50,7 +50,7 @@ class Tokens(TypedDict):
     items: list[TokenDocument]
 
 
-class Named(BaseModel):
+class Named(RequestBody):
     """Somebody, or something, by name."""
 
     name: Name

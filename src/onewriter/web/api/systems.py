@@ -3,14 +3,14 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from onewriter.desk import cycling, paging, parked, systems
 from onewriter.desk.cycling import Queued
 from onewriter.desk.parked import Decided, ParkedPage, Wanted
 from onewriter.desk.runs import RunDocument
-from onewriter.web.api.frame import Asker, Cursor, Limit, ShopName, Why, router
+from onewriter.web.api.frame import Asker, Cursor, Limit, RequestBody, ShopName, Why, router
 
 api = router("systems")
 
@@ -35,13 +35,13 @@ class RunList(TypedDict):
     items: list[RunDocument]
 
 
-class Reason(BaseModel):
+class Reason(RequestBody):
     """Why something is done."""
 
     why: Why
 
 
-class Cycle(BaseModel):
+class Cycle(RequestBody):
     """How a cycle is run."""
 
     dry_run: bool = Field(False, description="Only say what it would write.")
@@ -55,7 +55,7 @@ class Cycle(BaseModel):
     why: Annotated[str, Field(max_length=500)] = Field("", description="The reason, where something is allowed.")
 
 
-class Shown(BaseModel):
+class Shown(RequestBody):
     """Which parked values are to be seen in clear, and why."""
 
     why: Why
