@@ -90,6 +90,12 @@ def test_the_migrations_add_up_to_the_tables(migrated: Database, declared: Datab
         assert compare_metadata(context, METADATA[chain]) == []
 
 
+@pytest.mark.parametrize("chain", CHAINS)
+def test_the_newest_revision_is_what_the_migrations_themselves_say(chain: Chain) -> None:
+    """Commands read it off the names of the files, since running each of them takes long."""
+    assert migrate.newest(chain) == migrate.script_of(chain).get_current_head()
+
+
 def test_the_shape_sees_what_matters(migrated: Database) -> None:
     """A positive control: each of these differences would be told."""
     migrate.upgrade(migrated, "main")
@@ -159,3 +165,21 @@ def test_preparing_what_is_up_to_date_waits_for_no_writer(runtime: Runtime) -> N
             wait([done], timeout=10)
             assert done.done()
         done.result()
+
+
+def test_looking_whether_there_is_anything_to_migrate_loads_nothing_that_migrates(
+    database_url: str, keys_url: str, tmp_path: Path
+) -> None:
+    """Every command looks, and loading it would take a third of the time of a short one."""
+    given = {
+        "ONEWRITER_DATABASE_URL": database_url,
+        "ONEWRITER_KEYSTORE_URL": keys_url,
+        "ONEWRITER_DATA_DIR": str(tmp_path / "data"),
+    }
+    with Runtime(load(given, tmp_path)) as runtime:
+        runtime.prepare()
+    program = "import atexit, sys; from onewriter.cli import main; "
+    program += "atexit.register(lambda: print('alembic' in sys.modules)); main(['runs', 'list'])"
+    command = [sys.executable, "-P", "-c", program]
+    ran = subprocess.run(command, env=given, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stdout.splitlines()[-1:]) == (0, ["False"]), ran.stderr

@@ -1,5 +1,6 @@
 """The outermost command: it imports a command when it is called, and turns every error into one sentence and a code."""
 
+import gc
 import json
 import os
 import sys
@@ -34,8 +35,20 @@ class Listed:
     def load(self) -> click.Command:
         """Import the command."""
         module, _, attribute = self.place.partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        if module not in sys.modules:
+            _import(module)
+        command: click.Command = getattr(sys.modules[module], attribute)
         return command
+
+
+def _import(module: str) -> None:
+    """Import a module. What is imported stays, and looking through it for garbage would be a fifth of a command."""
+    gc.disable()
+    try:
+        import_module(module)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class Root(click.Group):
