@@ -96,6 +96,6 @@ def test_keys_links_and_what_is_parked_are_seen_first(shown: tuple[Page, str, st
     page.goto("/merges")
     page.get_by_label("Who would be deleted").fill(customer)
     page.get_by_label("Who would be kept").fill(other)
-    page.get_by_role("button", name="Show it").click()
+    page.get_by_role("button", name="Show what it comes to").click()
     expect(page.get_by_text("Nothing was changed.")).to_be_visible()
     usable(page)

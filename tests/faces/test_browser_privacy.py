@@ -101,7 +101,7 @@ def test_a_question_is_answered_a_body_seen_and_a_reason_read_by_the_mouse(windo
     assert axe(window) == []
     window.goto("/questions/1")
     window.get_by_label("Why").fill("nobody needs it")
-    window.get_by_role("button", name="Drop").click()
+    window.get_by_role("button", name="Give it up").click()
     expect(window.get_by_role("status")).to_contain_text("delivery 1 is given up")
     window.goto("/privacy/access")
     window.get_by_text("Show the reasons that people gave").click()

@@ -134,7 +134,7 @@ def test_check_tells_of_requests(installed: Onewriter, sandbox: RunningSandbox) 
     installed.imported(sandbox)
     deliver("customers/data_request", request_of(sandbox, sandbox.shop.ids[0]), "w-data")
     told = installed("check", "--json", code=1).document
-    assert "1 requests in law are open" in json.dumps(told)
+    assert "1 privacy request is open" in json.dumps(told)
 
 
 @pytest.mark.parametrize("value", ["=1+1", "+441234", "-x", "@x", "\tx"])

@@ -62,7 +62,7 @@ def test_a_record_is_linked_by_hand_and_taken_away_on_the_page_of_its_customer(
     assert site.post("/links", by_hand).status_code == 303
     here = f"/customers/{linked['zoe']}"
     shown = site.get(here).text
-    assert ("Its records in other systems" in shown, "crm-9" in shown) == (True, False)
+    assert ("The records of this customer in other systems" in shown, "crm-9" in shown) == (True, False)
     away = pair(linked, "zoe", "crm-9") | {"what": "break", "back": here, **WHY}
     done = site.post("/links", away)
     assert (done.status_code, done.headers["location"], crm.state("crm-9")) == (303, here, "broken")

@@ -41,7 +41,7 @@ def told(tea: Tea, now: Instant) -> Iterator[tuple[Site, Receiver]]:
 
 
 def test_nobody_is_told_of_anything_until_it_is_set(site: Site) -> None:
-    assert "Set notify_webhook_url or notify_mail_to" in site.get(HERE).text
+    assert "ONEWRITER_NOTIFY_WEBHOOK_URL" in site.get(HERE).text
     assert "No channel is set" in site.get(HERE, cookie=_said(site)).text
 
 

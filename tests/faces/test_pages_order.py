@@ -18,12 +18,12 @@ def test_writes_stand_from_the_oldest_to_the_newest_in_the_lane_of_their_system(
     assert picture is not None
     marks = re.findall(r'<circle class="head" cx="(\d+)" cy="(\d+)"[^>]*><title>([^<]*)', picture)
     (old_x, old_y, told), (new_x, new_y, _) = marks
-    assert told == "1 Mar 2026, 10:00, crm:sync wrote phone"
+    assert told == "1 Mar 2026, 10:00:00, crm:sync wrote phone"
     assert int(old_x) < int(new_x)
     assert old_y == new_y
     [(x, told)] = re.findall(r'<rect class="refused" x="(\d+)"[^>]*><title>([^<]*)', picture)
     assert int(old_x) < int(x) < int(new_x)
-    assert told == "2 Mar 2026, 10:00, erp:sync was refused phone"
+    assert told == "2 Mar 2026, 10:00:00, erp:sync was refused phone"
     assert f'points="{old_x},{old_y} {new_x},{new_y}"' in picture
 
 

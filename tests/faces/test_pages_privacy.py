@@ -4,6 +4,7 @@ import io
 import json
 import re
 import zipfile
+from datetime import date
 
 import pytest
 from sqlalchemy import delete as delete_rows
@@ -63,7 +64,7 @@ def test_where_nothing_is_asked_and_nobody_is_deleted_the_page_says_so(tea: Tea,
     shown = plain(site.get("/privacy").text)
     for told in ("No request is open", "Nobody falls due", "Nothing was erased yet"):
         assert told in shown
-    assert "No such access is in the log" in site.get("/privacy/access").text
+    assert "No access like that is in the log" in site.get("/privacy/access").text
     assert "Nothing was erased yet" in site.get("/privacy/receipts").text
     assert "No request was ever made" in site.get("/privacy/requests?of=all").text
     assert site.get("/privacy/requests/9").status_code == 404
@@ -75,7 +76,7 @@ def test_requests_stand_with_their_deadlines_the_overdue_first(tea: Tea, site: S
     deliver(tea, now - 32 * DAY, "customers/data_request", data_request(BEN, email="ben@example.com"), "w-late")
     for path in ("/privacy", "/privacy/requests"):
         shown = plain(site.get(path).text)
-        assert shown.index("overdue by 3 days") < shown.index("4 days"), path
+        assert shown.index("overdue by 2 days") < shown.index("4 days"), path
         assert EMAIL not in shown
     assert "To be done by" in site.get("/privacy/requests/1").text
 
@@ -84,8 +85,8 @@ def test_the_calendar_counts_who_falls_due_on_which_day(tea: Tea, site: Site, no
     delete(tea, ANN, now - 10 * DAY)
     delete(tea, BEN, now - 10 * DAY)
     shown = plain(site.get("/privacy").text)
-    day = (iso(now + 80 * DAY) or "")[:10]
-    assert f" {day} 2 " in shown
+    day = date.fromisoformat((iso(now + 80 * DAY) or "")[:10])
+    assert f" {day.day} {day:%b %Y} 2 " in shown
 
 
 # ---- Purging and retention ------------------------------------------------------------------------------------------
@@ -264,9 +265,9 @@ def test_the_access_log_is_filtered_and_comes_a_page_at_a_time(tea: Tea, site: S
     assert site.get(link.group(1).replace("&amp;", "&")).text.count(">reveal<") == 5
     assert "purge" in plain(site.get("/privacy/access?actor=staff-staff").text)
     assert site.get(f"/privacy/access?customer={ANN}").text.count(">reveal<") == 50
-    assert "No such access" in site.get(f"/privacy/access?customer={BEN}").text
-    assert "No such access" in site.get("/privacy/access?since=2199-01-01").text
-    assert "No such access" in site.get("/privacy/access?until=2001-01-01").text
+    assert "No access like that" in site.get(f"/privacy/access?customer={BEN}").text
+    assert "No access like that" in site.get("/privacy/access?since=2199-01-01").text
+    assert "No access like that" in site.get("/privacy/access?until=2001-01-01").text
     for wrong in (f"customer={EMAIL}", "since=yesterday", "customer=12345"):
         assert site.get(f"/privacy/access?{wrong}").status_code == 422, wrong
 

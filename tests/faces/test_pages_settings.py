@@ -52,7 +52,7 @@ def test_the_shop_and_its_health_are_shown_without_a_call_to_shopify(site: Site)
     shown = plain(site.get("/settings").text)
     for told in ("tea.myshopify.com", "Connected since 2 Mar 2026", "read_customers", "2026-10"):
         assert told in shown, told
-    assert "no worker is running start `onewriter serve`" in shown
+    assert "no worker is running start onewriter serve" in shown
     assert "no delivery is parked" in shown
     assert shown.index("no worker is running") < shown.index("no delivery is parked"), "faults come first"
     assert "is missing, so" in shown

@@ -62,7 +62,7 @@ def test_few_records_on_few_fields_are_done_by_hand(records: tuple[int, ...], is
     told = said(*fields)
     assert ("manual" in told) is is_few
     if is_few:
-        assert f"{sum(records)} records on {len(records)} fields this week" in told["manual"]
+        assert f"{sum(records)} records on {len(records)} field" in told["manual"]
         assert "do not need a machine, this one included" in told["manual"]
 
 

@@ -19,7 +19,7 @@ from onewriter.records import DAY, Instant, Path
 from onewriter.rules.constraints import CARRIED
 from onewriter.rules.diagnosis.fit import FieldFit, Figures, Overlap, Week
 from onewriter.rules.ownership import watch_list, writers
-from onewriter.rules.policy import ONEWRITER, Policy, kind_of
+from onewriter.rules.policy import ONEWRITER, SHOPIFY_ID, Policy, kind_of
 
 WEEK: Instant = 7 * DAY
 OWNED_BY = "owned by "
@@ -54,7 +54,8 @@ def figures(
     _count_log(db, shop_id, since, counted)
     _count_cases(db, shop_id, since, counted)
     carried = _carried(db, shop_id, policy)
-    names = sorted({*watch_list(policy), *(name for name, _week in counted)})
+    # What links a record to a customer is no field that anybody keeps in step.
+    names = sorted({*watch_list(policy), *(name for name, _week in counted)} - {SHOPIFY_ID})
     return Figures(
         fields=tuple(
             _field(policy, name, carried, counted, weeks, minutes_a_case, worth_minutes) for name in names

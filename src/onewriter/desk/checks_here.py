@@ -124,10 +124,16 @@ def _requests(counted: OpenCount) -> Checked:
     """What is asked of us in law must be done within thirty days of its receipt."""
     step = "`onewriter privacy requests` lists them"
     if counted.overdue:
-        return Checked("requests", Level.FAULT, f"{counted.overdue} requests in law are overdue", step)
+        return Checked("requests", Level.FAULT, f"{_asked(counted.overdue)} overdue", step)
     if counted.soon:
-        return Checked("requests", Level.WARNING, f"{counted.soon} requests in law are due within seven days", step)
-    return Checked("requests", Level.OK, f"{counted.open} requests in law are open, none due within seven days")
+        return Checked("requests", Level.WARNING, f"{_asked(counted.soon)} due within seven days", step)
+    if not counted.open:
+        return Checked("requests", Level.OK, "none is open")
+    return Checked("requests", Level.OK, f"{_asked(counted.open)} open, none due within seven days")
+
+
+def _asked(many: int) -> str:
+    return "1 privacy request is" if many == 1 else f"{many} privacy requests are"
 
 
 def _housekeeping(runtime: Runtime) -> Checked:

@@ -129,12 +129,13 @@ def _is_unknown(db: Connection, vault: ShopVault, number: int) -> bool:
 
 
 def _ask_whose(db: Connection, row: Row, count: int, now: Instant) -> Ending:
-    request = requests.write(db, heard_of(row), f"unclear: it names no id, and {count} customers can be meant")
+    meant = {0: "no customer", 1: "1 customer"}.get(count, f"{count} customers")
+    request = requests.write(db, heard_of(row), f"unclear: it names no id, and {meant} can be meant")
     question = Ask(
         kind=UNCLEAR_REQUEST,
         subject=str(request),
-        text=f"Request {request}: delivery {row.position} asks for somebody's data and names no id, and {count} "
-        f"customers of ours can be meant. `onewriter inbox show {row.position} --reveal` shows who asks; "
+        text=f"Request {request}: delivery {row.position} asks for somebody's data and names no id, and {meant} "
+        f"of ours can be meant. `onewriter inbox show {row.position} --reveal` shows who asks; "
         f"`onewriter privacy export ID DIR --request {request}` writes what is held of one of ours.",
         answers={"nobody": "no customer of ours is meant: nothing is held, and the request is done"},
         otherwise=OVERDUE,

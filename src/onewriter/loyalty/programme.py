@@ -208,7 +208,8 @@ def _gift_told(gift: Gift) -> str:
 
 
 def _order_told(rule: OrderRule, currency: str) -> str:
-    each = f"{decimal_text(rule.points_per_unit)} points for each {currency} of the {rule.basis.value}"
+    points = decimal_text(rule.points_per_unit)
+    each = f"{points} {'point' if points == '1' else 'points'} for each {currency} of the {rule.basis.value}"
     least = f", from {money_text(rule.minimum)} {currency} on" if rule.minimum else ""
     return f"{each}, rounded {rule.rounding.value}{least}, when {rule.on.value}{_pending(rule.pending_days)}"
 

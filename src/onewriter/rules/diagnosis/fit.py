@@ -254,7 +254,8 @@ def _few(known: Figures) -> Iterator[Counsel]:
         names = _and([each.name for each in wrong])
         told = f"Correct {names} by hand, from a list: so few records do not need a machine, this one included."
         limits = f"under {FEW_RECORDS} on at most {FEW_FIELDS} fields is few"
-        yield Counsel("manual", None, told, f"{records} records on {len(wrong)} fields this week; {limits}.")
+        many = f"{_some(records, 'record')} on {_some(len(wrong), 'field')}"
+        yield Counsel("manual", None, told, f"{many} this week; {limits}.")
 
 
 # ---- Counting -------------------------------------------------------------------------------------------------------
@@ -274,6 +275,10 @@ def _editors(week: Week) -> set[str]:
 def _edits(week: Week) -> str:
     told = ", ".join(f"{system} {count:,}" for system, count in sorted(week.edits.items()) if count)
     return told or "none"
+
+
+def _some(many: int, one: str) -> str:
+    return f"{many} {one if many == 1 else one + 's'}"
 
 
 def _and(names: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ LISTS = ("open", "all")
 ACTIONS = {
     OWN: "Give the field one owner",
     MAP: "Correct how the system holds the field",
-    KEY: "Tighten by what a person is known",
+    KEY: "Tighten the keys by which a person is known",
     UNLINK: "Take records and customers apart",
     PAUSE: "Let the system rest",
     RESYNC: "Carry its customers over again",

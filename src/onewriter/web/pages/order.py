@@ -73,4 +73,4 @@ def _words(line: Line) -> str:
 
 
 def _when(line: Line) -> str:
-    return datetime.fromisoformat(str(line["heard_at"])).strftime("%-d %b %Y, %H:%M")
+    return datetime.fromisoformat(str(line["heard_at"])).strftime("%-d %b %Y, %H:%M:%S")

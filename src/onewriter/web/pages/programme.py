@@ -13,6 +13,15 @@ from onewriter.web.pages.frame import Page, Visit
 from onewriter.web.pages.numbered import whole
 
 DAYS = 30
+EXAMPLE = """currency = "EUR"
+
+[signup]
+points = 50
+
+[order]
+points_per_unit = 1
+pending_days = 14
+"""
 
 
 def show(visit: Visit) -> Response:
@@ -24,6 +33,7 @@ def _shown(visit: Visit, code: int, **more: Any) -> Response:
     found = programme.shown(visit.caller, visit.shop_named)
     days = programme.points_by_day(visit.caller, visit.shop_named, DAYS)
     common = {"found": found, "days": days, "wrong": None, "planned": None, "toml": found["toml"] or "", "why": ""}
+    common["example"] = EXAMPLE
     return visit.render("programme/show.html", code, **common | more)
 
 

@@ -21,7 +21,19 @@ document.addEventListener("click", (event) => {
 
 const drawAll = () => document.querySelectorAll("[data-chart]").forEach(draw);
 
-// A figure with data-chart="line" or "bars" holds a table in its details: times in the first column, a series in each other one.
+// Times as pages have them: of a long span the days, of a short one the time of the day.
+const DAY_S = 86400;
+const WHOLE = [1, 2, 5].flatMap((step) => [...Array(12).keys()].map((zeros) => step * 10 ** zeros)).sort((one, other) => one - other);
+
+function times(_plot, splits, _axis, _space, step) {
+  return splits.map((seconds) => {
+    const moment = new Date(seconds * 1000);
+    if (step >= DAY_S) return moment.toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+    return moment.toISOString().slice(11, step >= 60 ? 16 : 19);
+  });
+}
+
+// A figure with data-chart holds a table in its details: times in the first column, a series in each other one.
 function draw(figure) {
   if (typeof uPlot === "undefined") return;
   const table = figure.querySelector("details table");
@@ -45,7 +57,7 @@ function draw(figure) {
   };
   const shades = [colour("--first"), colour("--bad"), colour("--good"), colour("--warn"), colour("--quiet")];
   const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") } };
-  const bars = figure.dataset.chart === "bars" ? { paths: uPlot.paths.bars({ size: [0.7, 40] }) } : {};
+  const whole = columns.slice(1).every((column) => column.every((value) => Number.isInteger(value)));
   const dashes = [[], [6, 4], [2, 3], [10, 4, 2, 4], [1, 5]];
   new uPlot(
     {
@@ -53,12 +65,12 @@ function draw(figure) {
       height: 220,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
       scales: { x: { time: true } },
-      axes: [axis, { ...axis, size: 60 }],
+      axes: [{ ...axis, values: times }, { ...axis, size: 60, ...(whole ? { incrs: WHOLE } : {}) }],
+      legend: { live: false },
       series: [
         { label: heads[0] },
         ...heads.slice(1).map((label, each) => ({
-          label, stroke: shades[each % 5], fill: bars.paths ? shades[each % 5] : undefined, width: 2,
-          dash: dashes[each % 5], points: { show: rows.length < 3 }, ...bars,
+          label, stroke: shades[each % 5], width: 2, dash: dashes[each % 5], points: { show: rows.length < 3 },
         })),
       ],
     },
