@@ -54,6 +54,9 @@ def test_a_case_of_many_names_some_and_lists_all_of_them_in_pages(program: Progr
     assert sorted(listed) == list(range(1, MANY + 1))
     assert program.ask("GET", "/cases/2/customers").status_code == 404
     assert program.ask("GET", "/cases/1/customers?cursor=WyJ4Il0").status_code == 422
+    [first] = program.get("/overview")["first_cases"]
+    assert first["first_move"] == case["first_move"]
+    assert case["first_move"] in site.get("/").text, "the overview tells it at once"
     shown = site.get("/cases/1").text
     assert f"{MANY} of {MANY} customers are wrong still" in shown
     assert f"and {MANY - 20} more" in shown

@@ -102,6 +102,7 @@ def test_a_dropped_value_goes_nowhere(onewriter: Onewriter, number: str) -> None
 
 
 def test_ages_are_told_as_people_say_them() -> None:
-    assert [age(span) for span in (59 * SECOND, 90 * 60 * SECOND, 2 * HOUR, 47 * HOUR, 2 * DAY, 400 * DAY)] == [
-        "0 minutes", "90 minutes", "2 hours", "47 hours", "2 days", "400 days",
+    minute = 60 * SECOND
+    assert [age(span) for span in (59 * SECOND, minute, 90 * minute, 2 * HOUR, 47 * HOUR, 2 * DAY, 400 * DAY)] == [
+        "0 minutes", "1 minute", "90 minutes", "2 hours", "47 hours", "2 days", "400 days",
     ]  # fmt: skip

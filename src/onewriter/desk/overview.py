@@ -76,7 +76,10 @@ def _overview(caller: Caller, db: Connection, shop: Shop) -> Overview:
         "questions": questions.count(db),
         "requests": {"open": counted.open, "soon": counted.soon, "overdue": counted.overdue},
         "open_cases": {each.value: by_target.get(each.value, 0) for each in FixTarget},
-        "first_cases": [{"number": each.number, "field": each.field, "system": each.system} for each in opened],
+        "first_cases": [
+            {"number": each.number, "field": each.field, "system": each.system, "first_move": each.told["first_move"]}
+            for each in opened
+        ],
         "last_reconcile": run_document(reconciled[0], shop.domain, now) if reconciled else None,
         "last_clean_reconcile": _last_clean(db, shop.id),
         "systems": [{"name": each.name, "kind": each.kind, "state": each.state} for each in known],

@@ -88,7 +88,10 @@ def age(span: Instant) -> str:
     """How long something has waited, as people say it."""
     if span >= 2 * DAY:
         return f"{span // DAY} days"
-    return f"{span // HOUR} hours" if span >= 2 * HOUR else f"{max(span, 0) // (HOUR // 60)} minutes"
+    if span >= 2 * HOUR:
+        return f"{span // HOUR} hours"
+    minutes = max(span, 0) // (HOUR // 60)
+    return "1 minute" if minutes == 1 else f"{minutes} minutes"
 
 
 @dataclass(frozen=True, slots=True)
