@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from onewriter.customers import find, runs, sessions
+from onewriter.customers import find, logins, runs, sessions
 from onewriter.customers.people import Role
 from onewriter.runtime import Runtime, now
 from onewriter.web.pages.every import PAGES
@@ -249,25 +249,45 @@ def test_a_search_finds_while_somebody_types(stage: Stage) -> None:
     assert window.url.endswith("/customers")
 
 
-def test_a_session_that_ends_in_the_middle_of_a_form_loses_nothing(stage: Stage) -> None:
-    from onewriter.customers import logins
-
-    stage.page_of.expect(401)
+def log_out(stage: Stage) -> None:
+    """Their session ends, behind their back."""
     hashed = logins.hash_of("user:olga", LOGIN)
-    window = stage.window()
-    window.goto("/cases/1")
-    window.get_by_text("Close it", exact=True).first.click()
-    window.locator("#close-why").fill("a reason that took a while to write")
-    window.get_by_label("Close it though its fix is not proved").check()
     with stage.both.runtime.database.write() as db:
         logins.set_password(db, "user:olga", hashed, now())
         sessions.end_every(db, "user:olga")
-    window.get_by_role("button", name="Close it").click()
+
+
+def log_in(window: Page) -> None:
+    """They are told so, and log in again."""
     expect(window.get_by_text("what you typed is kept")).to_be_visible()
     assert axe(window) == []
     window.get_by_label("Name").fill("olga")
     window.get_by_label("Password").fill(LOGIN)
     window.get_by_role("button", name="Log in").click()
+
+
+def test_a_search_after_a_session_has_ended_is_sent_after_the_login(stage: Stage) -> None:
+    """A script asks for it while it is typed, and puts what it is answered into a part of the page."""
+    stage.page_of.expect(401)
+    window = stage.window()
+    window.goto("/customers")
+    log_out(stage)
+    window.locator("#text").press_sequentially(str(stage.both.ids[0]))
+    log_in(window)
+    window.get_by_role("button", name="Send it now").click()
+    expect(window.locator("#found tbody tr")).to_have_count(1)
+
+
+def test_a_session_that_ends_in_the_middle_of_a_form_loses_nothing(stage: Stage) -> None:
+    stage.page_of.expect(401)
+    window = stage.window()
+    window.goto("/cases/1")
+    window.get_by_text("Close it", exact=True).first.click()
+    window.locator("#close-why").fill("a reason that took a while to write")
+    window.get_by_label("Close it though its fix is not proved").check()
+    log_out(stage)
+    window.get_by_role("button", name="Close it").click()
+    log_in(window)
     expect(window.get_by_text("a reason that took a while to write")).to_be_visible()
     assert axe(window) == []
     window.get_by_role("button", name="Send it now").click()

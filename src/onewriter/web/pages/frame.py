@@ -277,17 +277,21 @@ def _ask_to_log_in(request: Request, form: FormData, runtime: Runtime) -> Respon
     if request.method == "GET":
         query = f"?{request.url.query}" if request.url.query else ""
         where = "" if request.url.path == "/" else f"?next={quote(request.url.path + query, safe='')}"
-        answer: Response = RedirectResponse(f"/login{where}", 303)
+        led: Response = RedirectResponse(f"/login{where}", 303)
         # Asked for by a script of a page that is open: the page goes, not the part of it.
         if "hx-request" in request.headers:
-            answer = Response(status_code=401, headers={"HX-Redirect": f"/login{where}"})
-        return answer
+            led = Response(status_code=401, headers={"HX-Redirect": f"/login{where}"})
+        return led
     if request.url.path == LOG_OUT:
         return _log_in_page(IS_OUT, "/")
     # What another site sent in somebody's name is not offered to them as what they had typed.
     if is_foreign(request, runtime):
         return _log_in_page(FOREIGN, "/")
-    return _log_in_page(IS_KEPT, request.url.path, typed(form))
+    answer = _log_in_page(IS_KEPT, request.url.path, typed(form))
+    if "hx-request" in request.headers:
+        # A script asked for a part of a page that is open: the login takes the place of all of it.
+        answer.headers.update({"HX-Retarget": "body", "HX-Reselect": "main", "HX-Reswap": "innerHTML"})
+    return answer
 
 
 def _log_in_page(told: str, where: str, kept: Sequence[tuple[str, str]] | None = None) -> Response:
