@@ -1,5 +1,6 @@
 """The web process: one table of routes."""
 
+import gc
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -34,14 +35,19 @@ Answer = Callable[[Request], Response]
 
 
 def create_server(runtime: Runtime) -> WebServer:
-    """The server of the web process, with its application."""
+    """The server of a web process, with its application; once in a process."""
     streams = Streams()
 
     def ending() -> None:
         streams.end()
         apart.end_all()
 
-    return WebServer(WebConfig(create_app(runtime, streams=streams)), ending)
+    server = WebServer(WebConfig(create_app(runtime, streams=streams)), ending)
+    # What is there by now stays for the life of the process. To look through all of it for garbage takes a tenth of a
+    # second, in the middle of somebody's page or a delivery.
+    gc.collect()
+    gc.freeze()
+    return server
 
 
 def create_app(runtime: Runtime, clock: Clock = time.monotonic, streams: Streams | None = None) -> Edges:
