@@ -63,15 +63,14 @@ class Edges:
                 message["headers"] = [*given, *(each for each in SECURITY_HEADERS if each[0] not in own)]
             await send(message)
 
-        refusal = _too_large(scope["path"])
-        app = refusal if _announced(scope) > most else self._app
+        app = _too_large(scope["path"]) if _announced(scope) > most else self._app
         if not scope["query_string"].isascii():
             app = _no_address(scope["path"])
         try:
             await app(scope, receive if scope["path"] == DOOR_PATH else receive_on, send_on)
         except TooLarge:
             if not begun:
-                await refusal(scope, receive, send_on)
+                await _too_large(scope["path"])(scope, receive, send_on)
         except Exception as error:  # noqa: BLE001 - its text may hold a value, so only its type is told
             log.error("request failed", error=type(error).__name__)
             if not begun:

@@ -10,6 +10,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from onewriter.web.pages import wording
+
 WIDTH, LANE, LEFT, RIGHT, TOP = 760, 46, 150, 30, 14
 MOST = 40
 """The newest writes that are drawn; the list has more."""
@@ -69,8 +71,8 @@ def _ends(lines: Sequence[Line], y: int) -> Iterator[Markup]:
 
 def _words(line: Line) -> str:
     did = "wrote" if line["accepted"] else "was refused"
-    return f"{line['writer']} {did} {', '.join(name.replace('_', ' ') for name in line['fields'])}"
+    return f"{line['writer']} {did} {', '.join(map(wording.words, line['fields']))}"
 
 
 def _when(line: Line) -> str:
-    return datetime.fromisoformat(str(line["heard_at"])).strftime("%-d %b %Y, %H:%M:%S")
+    return wording.clock(datetime.fromisoformat(str(line["heard_at"])))

@@ -116,8 +116,17 @@ def cause(name: str | None) -> str:
 
 def came(name: str) -> str:
     """What a run counted, in words."""
-    told = COUNTS.get(name, words(name))
-    return told[:1].upper() + told[1:]
+    return headed(COUNTS.get(name, words(name)))
+
+
+def headed(text: str) -> str:
+    """The same with a capital at its beginning; the rest stays as it is, for it may be a name."""
+    return text[:1].upper() + text[1:]
+
+
+def clock(moment: datetime) -> str:
+    """A time as people read it."""
+    return f"{moment.day} {moment:%b %Y, %H:%M:%S}"
 
 
 def day(told: str) -> str:
@@ -137,7 +146,7 @@ def when(moment: str | None) -> Markup | str:
         return DASH
     read = datetime.fromisoformat(moment)
     # A time that was read and is written anew has nothing in it to be escaped, and pages are full of them.
-    return Markup(f'<time datetime="{read.isoformat()}">{read.day} {read:%b %Y, %H:%M:%S}</time>')  # noqa: S704
+    return Markup(f'<time datetime="{read.isoformat()}">{clock(read)}</time>')  # noqa: S704
 
 
 def number(value: int | float | None) -> str:
@@ -175,6 +184,6 @@ def words(name: str) -> str:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     each.__name__: each
-    for each in (when, number, counted, shown, words, span, prose, who, brief, day, way, cause, came)
+    for each in (when, number, counted, shown, words, span, prose, who, brief, day, way, cause, came, headed)
 }
 """Every one of them, by its name."""
