@@ -39,6 +39,16 @@ def declared(keys_url: str) -> Iterator[Database]:
     database.close()
 
 
+@pytest.fixture
+def given(database_url: str, keys_url: str, tmp_path: Path) -> dict[str, str]:
+    """The environment of a new installation, for processes of its own."""
+    return {
+        "ONEWRITER_DATABASE_URL": database_url,
+        "ONEWRITER_KEYSTORE_URL": keys_url,
+        "ONEWRITER_DATA_DIR": str(tmp_path / "data"),
+    }
+
+
 def shape(database: Database) -> dict[str, Any]:
     """Columns, types, keys and indexes of every table, as the database itself tells them."""
     with database.read() as db:
@@ -134,14 +144,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(migrated: Database) -> Non
         assert set(inspect(db).get_table_names()) - {"alembic_version"} == {"questions"}
 
 
-def test_several_processes_may_prepare_one_installation_at_once(
-    database_url: str, keys_url: str, tmp_path: Path
-) -> None:
-    given = {
-        "ONEWRITER_DATABASE_URL": database_url,
-        "ONEWRITER_KEYSTORE_URL": keys_url,
-        "ONEWRITER_DATA_DIR": str(tmp_path / "data"),
-    }
+def test_several_processes_may_prepare_one_installation_at_once(given: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     command = [sys.executable, "-P", "-m", "onewriter", "prepare", "--json"]
     others = [
@@ -168,14 +171,9 @@ def test_preparing_what_is_up_to_date_waits_for_no_writer(runtime: Runtime) -> N
 
 
 def test_looking_whether_there_is_anything_to_migrate_loads_nothing_that_migrates(
-    database_url: str, keys_url: str, tmp_path: Path
+    given: dict[str, str], tmp_path: Path
 ) -> None:
     """Every command looks, and loading it would take a third of the time of a short one."""
-    given = {
-        "ONEWRITER_DATABASE_URL": database_url,
-        "ONEWRITER_KEYSTORE_URL": keys_url,
-        "ONEWRITER_DATA_DIR": str(tmp_path / "data"),
-    }
     with Runtime(load(given, tmp_path)) as runtime:
         runtime.prepare()
     program = "import atexit, sys; from onewriter.cli import main; "
